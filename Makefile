@@ -1,0 +1,33 @@
+# Two commands matter: `make run` and `make test`. Both set everything up themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.locked
+
+.PHONY: help setup run test check format lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv and install the locked dependencies
+
+$(STAMP): locks/dev.txt pyproject.toml docker/make_venv.sh
+	@sh docker/make_venv.sh "$(PYTHON)" "$(VENV)" locks/dev.txt
+	@touch $@
+
+run: setup ## start the embedded database, load the demo city, serve http://127.0.0.1:8000
+	@$(BIN)/cardcore run
+
+test: setup ## every check: format, lint, types, import contracts, tests
+	@sh tests/check.sh $(BIN)
+
+format: setup ## rewrite the files in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+lock: ## renew locks/ from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o locks/runtime.txt -q
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o locks/dev.txt -q
+
+clean: ## remove the environment and caches (never the data directory)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""m."""
+
+import typer
+
+app = typer.Typer()

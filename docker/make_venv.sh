@@ -1,0 +1,30 @@
+#!/bin/sh
+# Create a virtual environment from a lock file. Arguments: python, venv folder, lock file.
+# Debian splits `ensurepip` off into its own package; with it absent we borrow the outer pip.
+set -eu
+python=$1 venv=$2 lock=$3
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "cardcore needs Python 3.11 or newer; $python is $("$python" --version 2>&1)." >&2
+    echo "Name another one: make PYTHON=python3.12 setup" >&2
+    exit 1
+}
+if [ ! -x "$venv/bin/python" ]; then
+    echo "setup: creating $venv"
+    if "$python" -c 'import ensurepip' 2>/dev/null; then
+        "$python" -m venv "$venv"
+    else
+        "$python" -m venv --without-pip "$venv"
+    fi
+fi
+if "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+    pip="$venv/bin/python -m pip"
+else
+    pip="$python -m pip --python $venv/bin/python"
+fi
+quiet="--quiet --disable-pip-version-check --no-input"
+echo "setup: installing the locked dependencies (a minute or two the first time)"
+$pip install $quiet --only-binary :all: --require-hashes -r "$lock"
+# The project itself: dependencies are already there, and the build backend comes from the lock.
+$pip install $quiet --no-deps --no-build-isolation --editable .
+echo "setup: ready, try $venv/bin/cardcore --help"

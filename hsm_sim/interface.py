@@ -1,0 +1,143 @@
+"""What a key user may ask of a hardware security module. Served by the simulator and by PKCS#11.
+
+Every key has a label, an algorithm and a usage; asking for anything outside its usage is refused.
+No call returns a private or secret key.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+from typing import ClassVar, Protocol
+
+
+class Algorithm(Enum):
+    """What a key is for the mathematics. The value is stored and never reused."""
+
+    ED25519 = "ed25519"
+    P256 = "p256"
+    SM2 = "sm2"
+    AES256 = "aes256"
+    SM4 = "sm4"
+    TDES = "3des"
+    HMAC_SHA256 = "hmac-sha256"
+    HMAC_SM3 = "hmac-sm3"
+
+
+class KeyUsage(Flag):
+    """What a key may be used for. Set when it is made, never widened."""
+
+    SIGN = auto()
+    MAC = auto()
+    WRAP = auto()
+    DERIVE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """What may be known of a key.
+
+    ``public_key`` is the raw form (Ed25519: 32 bytes; P-256 and SM2: 33 bytes compressed) and
+    empty for secret keys. ``check_value`` is the key check value of a secret key (3 bytes: the
+    start of the encryption or MAC of zeros), empty for key pairs.
+    """
+
+    label: str
+    algorithm: Algorithm
+    usage: KeyUsage
+    public_key: bytes = b""
+    check_value: bytes = b""
+
+
+class HSMError(Exception):
+    """Base of all refusals of the module. ``code`` is stable and public."""
+
+    code: ClassVar[str] = "hsm_error"
+    retryable: ClassVar[bool] = False
+
+
+class KeyUnknownError(HSMError):
+    """No key has this label."""
+
+    code = "key_unknown"
+
+
+class KeyExistsError(HSMError):
+    """A key with this label exists already; keys are never overwritten."""
+
+    code = "key_exists"
+
+
+class KeyUsageRefusedError(HSMError):
+    """The key exists but may not be used for this, or its algorithm cannot do it."""
+
+    code = "key_usage_refused"
+
+
+class WrappedDataInvalidError(HSMError):
+    """The wrapped bytes were not made by this key with this context, or were changed."""
+
+    code = "wrapped_data_invalid"
+
+
+class SignatureInvalidError(HSMError):
+    """The signature or MAC does not match."""
+
+    code = "signature_invalid"
+
+
+class HSMLockedError(HSMError):
+    """The module has no master key loaded: a key ceremony or unlocking is needed."""
+
+    code = "hsm_locked"
+
+
+class HSMUnavailableError(HSMError):
+    """The module's process does not answer; the same request may succeed later."""
+
+    code = "hsm_unavailable"
+    retryable = True
+
+
+class HSM(Protocol):
+    """The calls every implementation serves. All raise ``HSMError`` kin on refusal."""
+
+    async def generate(self, label: str, algorithm: Algorithm, usage: KeyUsage) -> KeyInfo:
+        """Make a key inside. Raises ``KeyExistsError``, ``KeyUsageRefusedError``."""
+        ...
+
+    async def describe(self, label: str) -> KeyInfo:
+        """What may be known of one key. Raises ``KeyUnknownError``."""
+        ...
+
+    async def list_keys(self) -> list[KeyInfo]:
+        """All keys, by label."""
+        ...
+
+    async def sign(self, label: str, message: bytes) -> bytes:
+        """Raw 64-byte signature over ``message`` (ECDSA and SM2: r then s, big-endian)."""
+        ...
+
+    async def verify(self, label: str, message: bytes, signature: bytes) -> None:
+        """Return when ``signature`` is of this key, else raise ``SignatureInvalidError``."""
+        ...
+
+    async def mac(self, label: str, message: bytes) -> bytes:
+        """MAC over ``message``: HMAC keys 32 bytes, AES and SM4 keys CMAC 16 bytes."""
+        ...
+
+    async def wrap(self, label: str, plaintext: bytes, *, context: bytes) -> bytes:
+        """Encrypt with authentication; the result can only be unwrapped with ``context``."""
+        ...
+
+    async def unwrap(self, label: str, wrapped: bytes, *, context: bytes) -> bytes:
+        """Undo ``wrap``. Raises ``WrappedDataInvalidError``."""
+        ...
+
+    async def derive(
+        self, label: str, context: bytes, *, child: str, algorithm: Algorithm, usage: KeyUsage
+    ) -> KeyInfo:
+        """Make the key ``child`` from a DERIVE key and ``context``: same input, same key."""
+        ...
+
+    async def random(self, size: int) -> bytes:
+        """``size`` random bytes, 1 to 4096."""
+        ...
