@@ -1,0 +1,1 @@
+"""With what: the chart of accounts, funds, funding plans, top-up. May call ``user``."""

@@ -1,0 +1,1 @@
+"""For what: merchants, quotes, orders, refunds, explanations. May call ``account`` and ``user``."""

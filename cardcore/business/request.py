@@ -1,0 +1,121 @@
+"""What a scene sends: who, with what, for what. The same models serve both transports.
+
+Amounts are JSON integers of fen; a float, a string or a boolean is refused. Extra fields are
+refused everywhere. Pure: no clock, no database.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+AMOUNT_FEN_MAX = 10_000_000_00  # ten million yuan: above any order a card may carry
+
+AmountFen = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_FEN_MAX)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+PrintedNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_.:\-]{1,64}$")]
+# Longer than any legal code: an over-long one is answered as an invalid code, not as a bad field.
+CredentialText = Annotated[str, StringConstraints(max_length=8192)]
+
+
+class Model(BaseModel):
+    """Base of the request models: frozen, nothing extra, no coercion surprises."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mode(StrEnum):
+    """What the order does with the money."""
+
+    PAY = "pay"
+    HOLD = "hold"
+    RECORD = "record"
+
+
+class User(Model):
+    """Who. Exactly one way of naming the user.
+
+    ``credential`` is the scanned text, verbatim. ``user_id`` is allowed to callers whose scope
+    says so (our own back office), never to a terminal.
+    """
+
+    credential: CredentialText | None = None
+    user_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.credential is None) == (self.user_id is None):
+            raise ValueError("give exactly one of credential and user_id")
+        return self
+
+
+class Account(Model):
+    """With what: a fund's kind, or ``auto`` for the scene's funding plan."""
+
+    fund: Name = "auto"
+
+
+class Business(Model):
+    """For what.
+
+    ``details`` is validated by the scene's own schema. ``amount_fen`` is left out where the
+    scene prices (a bus fare); where it stands, ``currency`` must stand beside it.
+    """
+
+    scene: Name
+    type: Name
+    merchant_id: PrintedNumber
+    terminal_id: PrintedNumber
+    out_trade_no: PrintedNumber
+    amount_fen: AmountFen | None = None
+    currency: Literal["CNY"] | None = None
+    occurred_at: AwareDatetime
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _currency_stands_with_amount(self) -> Self:
+        if (self.amount_fen is None) != (self.currency is None):
+            raise ValueError("amount_fen and currency stand together; the currency is CNY")
+        return self
+
+
+class QuoteRequest(Model):
+    """Who, with what, for what: priced, not booked."""
+
+    user: User
+    account: Account = Account()
+    business: Business
+
+
+class OrderRequest(QuoteRequest):
+    """One business order. ``mode`` says whether it pays, holds, or only records."""
+
+    mode: Mode = Mode.PAY
+
+
+class VerifyRequest(Model):
+    """A presented credential, and where it was presented."""
+
+    user: User
+    scene: Name
+    merchant_id: PrintedNumber
+    terminal_id: PrintedNumber
+
+
+class CaptureRequest(Model):
+    """Take all or part of what is held; ``final`` releases the rest."""
+
+    amount_fen: AmountFen | None = None
+    final: bool = True
+
+
+class RefundRequest(Model):
+    """Give back all (``amount_fen`` left out) or part of one captured order.
+
+    The amount is of the order's nominal value; payers get back in reverse funding order.
+    """
+
+    out_refund_no: PrintedNumber
+    amount_fen: AmountFen | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -1,0 +1,39 @@
+"""Who is calling the core: a client that has proved itself at the door."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cardcore.errors import ForbiddenError
+
+
+class Scope(StrEnum):
+    """What a client may do. Given when it is registered, carried in its token."""
+
+    ORDERS_WRITE = "orders:write"
+    ORDERS_READ = "orders:read"
+    REFUNDS_WRITE = "refunds:write"
+    VERIFY = "verify"
+    CODES_ISSUE = "codes:issue"
+    USERS_WRITE = "users:write"
+    FUNDS_WRITE = "funds:write"
+    REPORTS_READ = "reports:read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """An authenticated client.
+
+    ``merchant_id`` is None for clients of the card centre itself (the embedding app's server,
+    the back office); a merchant's client reaches only what belongs to that merchant.
+    ``terminal_id`` is set where the client is one terminal.
+    """
+
+    client_id: str
+    merchant_id: str | None
+    terminal_id: str | None = None
+    scopes: frozenset[str]
+
+    def require(self, scope: Scope) -> None:
+        """Raise ``ForbiddenError`` unless the caller has ``scope``."""
+        if scope not in self.scopes:
+            raise ForbiddenError(f"this needs the scope {scope}", scope=scope.value)

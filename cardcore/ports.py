@@ -1,0 +1,31 @@
+"""What the core needs from outside, as Protocols. Implemented above; wired in ``adapters``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cardcore.business.quote import PricingFacts, QuoteLine, Subject
+
+
+class ScenePricer(Protocol):
+    """A scene's rules: what a business costs and who pays which part.
+
+    Called in the hot path of every order of the scene: synchronous, pure, no database, no clock.
+    """
+
+    def price(self, facts: PricingFacts, subject: Subject) -> Sequence[QuoteLine]:
+        """Lines of this business, at least one; all zero when nothing is to be paid.
+
+        Raises:
+            CardcoreError: ``RequestInvalidError`` kin with ``field`` when the details are not of
+                the scene's schema or name something unknown (a line, a stop, a door).
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests and the sandbox give another."""
+
+    def __call__(self) -> datetime:
+        """Now, aware UTC."""
+        ...
