@@ -1,0 +1,162 @@
+"""What the core answers: the same models for the in-process caller and over HTTP.
+
+Amounts are integers of fen, instants aware UTC (RFC 3339 on the wire), business dates local.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from cardcore.business.request import Model
+
+
+class LineView(Model):
+    """One line of an order: a payer's part, the fund it comes from, the rule that says so."""
+
+    line_no: int
+    payer: str
+    fund: str | None
+    amount_fen: int
+    rule_id: str
+    rule_version: str
+    reason_zh: str
+    reason_en: str
+
+
+class QuoteView(Model):
+    """A price not booked."""
+
+    nominal_fen: int
+    citizen_fen: int
+    lines: list[LineView]
+
+
+class OrderView(Model):
+    """A booked order as it stands now (as it was made, in the reply that made it)."""
+
+    order_id: UUID
+    status: str
+    mode: str
+    scene: str
+    type: str
+    merchant_id: str
+    terminal_id: str
+    out_trade_no: str
+    nominal_fen: int
+    citizen_fen: int
+    captured_fen: int
+    refunded_fen: int
+    currency: str
+    business_on: date
+    occurred_at: datetime
+    recorded_at: datetime
+    lines: list[LineView]
+
+
+class RefundView(Model):
+    """One refund of an order, with what each payer got back."""
+
+    refund_id: UUID
+    order_id: UUID
+    out_refund_no: str
+    amount_fen: int
+    recorded_at: datetime
+    lines: list[LineView]
+
+
+class VerifyView(Model):
+    """Who stands there, as far as this merchant may know: a pairwise pseudonym, never a name."""
+
+    subject: str
+    level: str
+    concessions: list[str]
+    restrictions: list[str]
+    code_class: str
+    expires_at: datetime
+
+
+class TransferView(Model):
+    """One ledger transfer behind a line."""
+
+    transfer_id: UUID
+    debit_account: str
+    credit_account: str
+    amount_fen: int
+    recorded_at: datetime
+
+
+class ExplainedLine(LineView):
+    """A line with its money: the transfers that carry exactly its fen."""
+
+    transfers: list[TransferView]
+
+
+class ExplainedRefund(Model):
+    """A refund with its money."""
+
+    refund_id: UUID
+    out_refund_no: str
+    amount_fen: int
+    lines: list[ExplainedLine]
+
+
+class ExplainView(Model):
+    """Every fen of an order: payer, fund, rule, evidence, ledger transfers."""
+
+    order_id: UUID
+    status: str
+    nominal_fen: int
+    explained_fen: int
+    evidence: dict[str, str]
+    lines: list[ExplainedLine]
+    refunds: list[ExplainedRefund]
+
+
+class FundView(Model):
+    """One fund of a user."""
+
+    fund: str
+    regime: str
+    balance_fen: int
+    held_fen: int
+    available_fen: int
+
+
+class UserView(Model):
+    """A user as the card centre's own callers see it: masked."""
+
+    user_id: UUID
+    level: str
+    status: str
+    name_masked: str
+    id_no_masked: str
+    concessions: list[str]
+    funds: list[FundView]
+
+
+class TopUpView(Model):
+    """Money that came in through a payment channel."""
+
+    topup_id: UUID
+    user_id: UUID
+    fund: str
+    amount_fen: int
+    channel_no: str
+    recorded_at: datetime
+
+
+class IssuedCodeView(Model):
+    """A dynamic code: the text to show as a QR code, and how long it lives."""
+
+    text: str
+    code_class: str
+    issued_at: datetime
+    expires_at: datetime
+    refresh_after_s: int
+
+
+class BooksView(Model):
+    """The two sums an operator closes the day with; both must be zero."""
+
+    trial_balance_fen: int
+    custody_difference_fen: int
+    accounts: list[dict[str, object]]
