@@ -29,6 +29,9 @@ class KeyUsage(Flag):
     MAC = auto()
     WRAP = auto()
     DERIVE = auto()
+    CARD = auto()  # master key of cards: diversified per card, then TAC and MAC
+    PIN = auto()  # encrypts PIN blocks on one leg of their way
+    TRANSPORT = auto()  # unwraps key blocks at import
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,30 @@ class KeyUsageRefusedError(HSMError):
     code = "key_usage_refused"
 
 
+class AlgorithmUnavailableError(HSMError):
+    """This module (or the library under it) cannot do the algorithm at all."""
+
+    code = "algorithm_unavailable"
+
+
+class PublicKeyInvalidError(HSMError):
+    """The bytes are no public key of the algorithm, or not of the private key beside it."""
+
+    code = "public_key_invalid"
+
+
+class RequestInvalidError(HSMError):
+    """A label, size or parameter outside its documented limits."""
+
+    code = "request_invalid"
+
+
+class PINBlockInvalidError(HSMError):
+    """The decrypted PIN block is not well formed: a wrong key, card number or a changed block."""
+
+    code = "pin_block_invalid"
+
+
 class WrappedDataInvalidError(HSMError):
     """The wrapped bytes were not made by this key with this context, or were changed."""
 
@@ -95,6 +122,19 @@ class HSMUnavailableError(HSMError):
 
     code = "hsm_unavailable"
     retryable = True
+
+
+class HSMRateLimitedError(HSMError):
+    """This caller asks faster than it may."""
+
+    code = "hsm_rate_limited"
+    retryable = True
+
+
+class CallerRefusedError(HSMError):
+    """The process at the other end may not ask this, or must open a session first."""
+
+    code = "caller_refused"
 
 
 class HSM(Protocol):
@@ -140,4 +180,43 @@ class HSM(Protocol):
 
     async def random(self, size: int) -> bytes:
         """``size`` random bytes, 1 to 4096."""
+        ...
+
+
+class CardHSM(HSM, Protocol):
+    """What cards and PIN pads need besides; the simulator serves it, a general token does not.
+
+    ``card_no`` is the card's number as 8 bytes (16 BCD digits: the right-most of application
+    number and sequence number). The key of one card is made from the master key inside, used and
+    forgotten.
+    """
+
+    async def tac(self, label: str, message: bytes, *, card_no: bytes) -> bytes:
+        """4-byte transaction code of ``message`` by the card's own key. SM4 master keys only."""
+        ...
+
+    async def verify_tac(self, label: str, message: bytes, tac: bytes, *, card_no: bytes) -> None:
+        """Return when ``tac`` is of this card, else raise ``SignatureInvalidError``."""
+        ...
+
+    async def translate_pin(self, source: str, target: str, block: bytes, *, pan: str) -> bytes:
+        """Decrypt a PIN block under ``source`` and encrypt it anew under ``target``.
+
+        3DES keys carry ISO 9564 format 0 (source only), AES and SM4 keys format 4. ``pan`` is
+        12 to 19 digits. Raises ``PINBlockInvalidError``.
+        """
+        ...
+
+    async def pin_reference(self, source: str, reference: str, block: bytes, *, pan: str) -> bytes:
+        """32 bytes to store and compare, so that a PIN can be checked without being seen.
+
+        ``reference`` is an HMAC key of usage PIN. Raises ``PINBlockInvalidError``.
+        """
+        ...
+
+    async def import_key(self, label: str, block: bytes, *, transport: str) -> KeyInfo:
+        """Take in a key sealed under a TRANSPORT key; algorithm and usage are in the block.
+
+        Raises ``WrappedDataInvalidError``, ``KeyExistsError``, ``KeyUsageRefusedError``.
+        """
         ...
