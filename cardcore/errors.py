@@ -199,3 +199,11 @@ class ServiceUnavailableError(CardcoreError):
     title_zh = "服务暂不可用，请稍后重试"
     title_en = "Temporarily unavailable; the same request may be retried"
     retryable = True
+
+
+class MerchantBalanceError(CardcoreError):
+    """What is still owed to the merchant does not cover the refund: it was settled already."""
+
+    code = "merchant_balance_insufficient"
+    title_zh = "商户待结算款不足"
+    title_en = "The merchant's unsettled balance does not cover this"

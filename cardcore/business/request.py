@@ -8,21 +8,12 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-AMOUNT_FEN_MAX = 10_000_000_00  # ten million yuan: above any order a card may carry
+from cardcore.model import AmountFen, Model, Name, PrintedNumber
 
-AmountFen = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_FEN_MAX)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-PrintedNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_.:\-]{1,64}$")]
 # Longer than any legal code: an over-long one is answered as an invalid code, not as a bad field.
 CredentialText = Annotated[str, StringConstraints(max_length=8192)]
-
-
-class Model(BaseModel):
-    """Base of the request models: frozen, nothing extra, no coercion surprises."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Mode(StrEnum):

@@ -6,7 +6,7 @@ Amounts are integers of fen, instants aware UTC (RFC 3339 on the wire), business
 from datetime import date, datetime
 from uuid import UUID
 
-from cardcore.business.request import Model
+from cardcore.model import Model
 
 
 class LineView(Model):

@@ -1,0 +1,1 @@
+"""Alembic migrations of every schema: expand, then contract, with lock and statement timeouts."""

@@ -1,0 +1,424 @@
+"""The writer of orders: a batch of them, decided and booked in one transaction.
+
+One order is one transaction with everything that belongs to it: the idempotency row, the order
+and its lines, the spent code, the ledger transfers, the outbox row. A batch puts many such orders
+into one transaction, set-based; each order is decided alone and a refused one leaves the others
+untouched. Order of the decision: idempotency key → merchant's own number → terminal → user →
+code replay → price → funding → ledger.
+
+Two writers may decide about the same key, number or code at the same instant. Nobody waits for
+locks to find out: the unique keys of the tables refuse the later one, whose whole batch is rolled
+back and decided again, now seeing the other's rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg import errors as pg_errors
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
+from cardcore.books import RawConnection
+from cardcore.business.booking import lines_of_order, transfers_of_order
+from cardcore.business.order_facts import (
+    BatchFacts,
+    PersonFacts,
+    PreparedOrder,
+    TerminalFacts,
+    read_facts,
+)
+from cardcore.business.order_rows import write_orders, write_refusals
+from cardcore.business.orders import STATUS_AS_MADE, OrderRecord, load_orders
+from cardcore.business.quote import PricingFacts, Quote, Subject
+from cardcore.business.request import Mode
+from cardcore.errors import (
+    AmountInvalidError,
+    CardcoreError,
+    CodeRefusedError,
+    FundUnknownError,
+    IdempotencyKeyReusedError,
+    InsufficientBalanceError,
+    LimitExceededError,
+    MerchantUnknownError,
+    OrderConflictError,
+    SceneUnknownError,
+    ServiceUnavailableError,
+    TerminalUnknownError,
+    UserFrozenError,
+    UserUnknownError,
+)
+from cardcore.ids import RandomBytes, new_id
+from cardcore.ports import ScenePricer
+from cardcore.user.presented import PresentedCode
+from ledger import Ledger, Transfer
+
+ATTEMPTS_MAX: Final = 8
+_BOOKED: Final = ("ok", "created")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """An order in the books. ``replayed``: it was there before this request."""
+
+    order: OrderRecord
+    replayed: bool
+
+
+Outcome = Booked | CardcoreError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An order decided but not yet in the ledger."""
+
+    position: int
+    prepared: PreparedOrder
+    record: OrderRecord
+    transfers: Sequence[Transfer]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What has become of each order so far."""
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    replays: dict[int, UUID] = field(default_factory=dict)
+    decided: list[Decided] = field(default_factory=list)
+    later: list[int] = field(default_factory=list)
+
+
+class OrderWriter:
+    """Books batches of orders. One per process; batches come from group commit.
+
+    Args:
+        pool: where the writer's connection comes from.
+        book: the ledger, called inside the writer's own transaction.
+        pricers: the scenes' rules, by scene code.
+        plans: funding plans, by scene code: fund kinds, first to last.
+        random_bytes: source of randomness of new ids.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: AsyncConnectionPool[RawConnection],
+        book: Ledger,
+        pricers: Mapping[str, ScenePricer],
+        plans: Mapping[str, Sequence[str]],
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._pool = pool
+        self._book = book
+        self._pricers = pricers
+        self._plans = plans
+        self._random_bytes = random_bytes
+
+    async def execute(self, batch: Sequence[PreparedOrder]) -> list[Outcome]:
+        """Decide and book a batch; one outcome per order, in order, all of them durable.
+
+        Never raises for one order's sake. When the database is away every order's outcome is a
+        ``ServiceUnavailableError``: it is not known to be booked, and the same request will tell.
+        """
+        outcomes: dict[int, Outcome] = {}
+        positions = list(range(len(batch)))
+        while positions:
+            done, positions = await self._book_once([(at, batch[at]) for at in positions])
+            outcomes.update(done)
+        return [outcomes[position] for position in range(len(batch))]
+
+    async def _book_once(
+        self, orders: Sequence[tuple[int, PreparedOrder]]
+    ) -> tuple[dict[int, Outcome], list[int]]:
+        """One transaction. Returns the outcomes, and who must wait for the next one."""
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                async with self._pool.connection() as connection:
+                    state = await self._decide_and_book(connection, orders)
+                return state.outcomes, state.later
+            except (pg_errors.UniqueViolation, pg_errors.SerializationFailure):
+                continue
+            except pg_errors.DeadlockDetected:
+                continue
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                away = ServiceUnavailableError()
+                away.__cause__ = error
+                return {position: away for position, _ in orders}, []
+        busy = ServiceUnavailableError("too many writers decided about the same keys")
+        return {position: busy for position, _ in orders}, []
+
+    async def _decide_and_book(
+        self, connection: RawConnection, orders: Sequence[tuple[int, PreparedOrder]]
+    ) -> _Batch:
+        facts = await read_facts(connection, [prepared for _, prepared in orders])
+        await self._read_balances(connection, facts, orders)
+        state = _Batch()
+        claimed: set[object] = set()
+        for position, prepared in orders:
+            claims = _claims(prepared)
+            # A twin in this same batch must see the first one's row: it waits for the next.
+            if not claimed.isdisjoint(claims):
+                state.later.append(position)
+                continue
+            claimed.update(claims)
+            try:
+                known = _known_effect(facts, prepared)
+                if known is not None:
+                    state.replays[position] = known
+                    continue
+                state.decided.append(self._decide(facts, position, prepared))
+            except CardcoreError as refusal:
+                state.outcomes[position] = refusal
+        booked = await self._post(connection, state)
+        await write_orders(connection, booked)
+        await self._answer_replays(connection, state)
+        await write_refusals(
+            connection,
+            [
+                (prepared, outcome)
+                for position, prepared in orders
+                if isinstance(outcome := state.outcomes.get(position), CardcoreError)
+            ],
+        )
+        return state
+
+    async def _read_balances(
+        self,
+        connection: RawConnection,
+        facts: BatchFacts,
+        orders: Sequence[tuple[int, PreparedOrder]],
+    ) -> None:
+        """Balances of those who may draw on several funds.
+
+        Where only one fund can pay, the ledger's own answer is enough and nothing is read.
+        """
+        wanted: dict[UUID, str] = {}
+        for _, prepared in orders:
+            person = facts.person(prepared)
+            plan = self._plans.get(prepared.request.business.scene, ())
+            usable = [] if person is None else [f for f in person.fund_ids if f[0] in plan]
+            if prepared.request.account.fund == AUTO and len(usable) > 1:
+                wanted.update({fund_id: kind for kind, fund_id in usable})
+        if not wanted:
+            return
+        accounts = await self._book.lookup_accounts(
+            [fund_id.int for fund_id in wanted], connection=connection
+        )
+        for account in accounts:
+            fund_id = UUID(int=account.id)
+            facts.balances[fund_id] = FundBalance(
+                fund_id=fund_id,
+                kind=wanted[fund_id],
+                available_fen=account.credits_posted
+                - account.debits_posted
+                - account.debits_pending,
+            )
+
+    def _decide(self, facts: BatchFacts, position: int, prepared: PreparedOrder) -> Decided:
+        """The pure part: refuse, or say exactly what is to be booked."""
+        request = prepared.request
+        terminal = _terminal_of(facts, prepared)
+        person = _person_of(facts, prepared)
+        quote = self.price(prepared, person)
+        if prepared.code is not None:
+            _check_code(facts, prepared.code, quote)
+        shares = self._fund(facts, prepared, person, quote)
+        order_id = new_id(prepared.received_at, self._random_bytes)
+        lines = lines_of_order(
+            order_id,
+            quote,
+            shares,
+            payable_id=terminal.payable_id,
+            subsidy_payable_id=terminal.subsidy_payable_id,
+        )
+        business = request.business
+        record = OrderRecord(
+            order_id=order_id,
+            merchant_id=business.merchant_id,
+            terminal_id=business.terminal_id,
+            scene=business.scene,
+            type=business.type,
+            mode=request.mode,
+            status=STATUS_AS_MADE[request.mode],
+            out_trade_no=business.out_trade_no,
+            user_id=person.user_id,
+            client_id=prepared.caller.client_id,
+            nominal_fen=quote.nominal_fen,
+            citizen_fen=quote.citizen_fen,
+            captured_fen=quote.nominal_fen if request.mode is Mode.PAY else 0,
+            refunded_fen=0,
+            business_on=prepared.business_on,
+            occurred_at=business.occurred_at,
+            recorded_at=prepared.received_at,
+            request_digest=prepared.digest,
+            code_digest=None if prepared.code is None else prepared.code.digest,
+            details=business.details,
+            lines=lines,
+        )
+        return Decided(
+            position=position,
+            prepared=prepared,
+            record=record,
+            transfers=transfers_of_order(order_id, lines, pending=request.mode is Mode.HOLD),
+        )
+
+    def price(self, prepared: PreparedOrder, person: PersonFacts) -> Quote:
+        """Ask the scene's rules. Also what ``quote`` does, without booking."""
+        business = prepared.request.business
+        pricer = self._pricers.get(business.scene)
+        if pricer is None:
+            raise SceneUnknownError(field="business.scene")
+        facts = PricingFacts(
+            scene=business.scene,
+            type=business.type,
+            merchant_id=business.merchant_id,
+            terminal_id=business.terminal_id,
+            amount_fen=business.amount_fen,
+            occurred_at=business.occurred_at,
+            details=business.details,
+        )
+        subject = Subject(
+            user_id=person.user_id,
+            level=person.level,
+            concessions=person.concessions_on(prepared.business_on),
+            business_on=prepared.business_on,
+        )
+        quote = Quote(lines=tuple(pricer.price(facts, subject)))
+        assert quote.lines
+        if prepared.request.mode is Mode.RECORD and quote.nominal_fen:
+            raise AmountInvalidError("a record moves no money", field="mode")
+        return quote
+
+    def _fund(
+        self, facts: BatchFacts, prepared: PreparedOrder, person: PersonFacts, quote: Quote
+    ) -> Sequence[FundShare]:
+        """Where the citizen's share comes from."""
+        wanted = prepared.request.account.fund
+        if quote.citizen_fen == 0:
+            return ()
+        plan = self._plans.get(prepared.request.business.scene, ())
+        usable = [
+            (kind, fund_id)
+            for kind, fund_id in person.fund_ids
+            if kind in plan and wanted in (AUTO, kind)
+        ]
+        if not usable:
+            raise FundUnknownError(
+                f"the user has no fund {wanted!r} that this scene may draw on",
+                field="account.fund",
+            )
+        if len(usable) == 1:
+            kind, fund_id = usable[0]
+            return [FundShare(fund_id=fund_id, kind=kind, amount_fen=quote.citizen_fen)]
+        shares = split_over_funds(
+            quote.citizen_fen, wanted, plan, [facts.balances[fund_id] for _, fund_id in usable]
+        )
+        for share in shares:  # the next order of this batch sees what this one takes
+            before = facts.balances[share.fund_id]
+            facts.balances[share.fund_id] = FundBalance(
+                fund_id=before.fund_id,
+                kind=before.kind,
+                available_fen=before.available_fen - share.amount_fen,
+            )
+        return shares
+
+    async def _post(self, connection: RawConnection, state: _Batch) -> list[Decided]:
+        """Put the transfers of all decided orders into the ledger; returns those that stand."""
+        transfers = [transfer for decided in state.decided for transfer in decided.transfers]
+        results: Sequence[str] = ()
+        if transfers:
+            results = await self._book.create_transfers(transfers, connection=connection)
+        booked = []
+        start = 0
+        for decided in state.decided:
+            own = results[start : start + len(decided.transfers)]
+            start += len(decided.transfers)
+            refusals = [name for name in own if name not in _BOOKED]
+            if refusals:
+                state.outcomes[decided.position] = _ledger_refusal(refusals)
+                continue
+            state.outcomes[decided.position] = Booked(order=decided.record, replayed=False)
+            booked.append(decided)
+        return booked
+
+    async def _answer_replays(self, connection: RawConnection, state: _Batch) -> None:
+        known = await load_orders(connection, list(set(state.replays.values())))
+        for position, order_id in state.replays.items():
+            state.outcomes[position] = Booked(order=known[order_id], replayed=True)
+
+
+def _claims(prepared: PreparedOrder) -> list[object]:
+    """What only one order of a batch may hold."""
+    business = prepared.request.business
+    claims: list[object] = [
+        ("key", prepared.caller.client_id, prepared.key),
+        ("number", business.merchant_id, business.out_trade_no),
+    ]
+    if prepared.code is not None:
+        claims.append(("code", prepared.code.replay_key))
+    return claims
+
+
+def _known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
+    """The order this request has already become, if it has."""
+    business = prepared.request.business
+    effect = facts.effects.get((prepared.caller.client_id, prepared.key))
+    if effect is not None:
+        if effect[0] != prepared.digest:
+            raise IdempotencyKeyReusedError(field="Idempotency-Key")
+        return effect[1]
+    if prepared.caller.merchant_id not in (None, business.merchant_id):
+        raise MerchantUnknownError(field="business.merchant_id")
+    order = facts.orders.get((business.merchant_id, business.out_trade_no))
+    if order is None:
+        return None
+    if order[0] != prepared.digest:
+        raise OrderConflictError(field="business.out_trade_no", order_id=str(order[1]))
+    return order[1]
+
+
+def _terminal_of(facts: BatchFacts, prepared: PreparedOrder) -> TerminalFacts:
+    business = prepared.request.business
+    terminal = facts.terminals.get(business.terminal_id)
+    if (
+        terminal is None
+        or not terminal.active
+        or terminal.merchant_id != business.merchant_id
+        or terminal.scene != business.scene
+        or prepared.caller.terminal_id not in (None, business.terminal_id)
+    ):
+        raise TerminalUnknownError(field="business.terminal_id")
+    return terminal
+
+
+def _person_of(facts: BatchFacts, prepared: PreparedOrder) -> PersonFacts:
+    person = facts.person(prepared)
+    if person is None:
+        raise UserUnknownError(field="user")
+    if person.status != "active":
+        raise UserFrozenError(field="user")
+    return person
+
+
+def _check_code(facts: BatchFacts, code: PresentedCode, quote: Quote) -> None:
+    if code.replay_key in facts.used_codes:
+        raise CodeRefusedError("code_replayed", "this code was used before")
+    if quote.citizen_fen > code.cap_fen:
+        raise LimitExceededError(
+            "the amount is above what this code may pay",
+            field="user.credential",
+            limit="code_cap",
+            limit_fen=code.cap_fen,
+            amount_fen=quote.citizen_fen,
+        )
+
+
+def _ledger_refusal(names: Sequence[str]) -> CardcoreError:
+    """The ledger's reason in the core's words. What a bug would cause is asserted, not answered."""
+    reason = next(name for name in names if name != "linked_event_failed")
+    if reason == "exceeds_credits":
+        return InsufficientBalanceError(field="account.fund")
+    assert reason in ("debit_account_already_closed", "credit_account_already_closed"), reason
+    return UserFrozenError(field="account.fund")

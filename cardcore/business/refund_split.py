@@ -1,0 +1,48 @@
+"""Which line of an order gives back how much. Pure.
+
+The line that paid last gives back first: subsidies stand behind the citizen's funds and a second
+fund behind the first, so what was drawn last returns first.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cardcore.business.orders import OrderLine
+from cardcore.errors import RefundExceedsError
+
+
+def split_refund(
+    amount_fen: int | None,
+    lines: Sequence[OrderLine],
+    captured_fen: Mapping[int, int],
+    refunded_fen: Mapping[int, int],
+) -> list[tuple[OrderLine, int]]:
+    """Share a refund over the lines, last line first.
+
+    Args:
+        amount_fen: how much of the order's nominal value, or None for all that is left.
+        lines: the order's lines.
+        captured_fen: by line number, what was captured.
+        refunded_fen: by line number, what was given back before; absent means 0.
+
+    Returns:
+        Lines and what each gives back, > 0; the sum is the refund.
+
+    Raises:
+        RefundExceedsError: more than is left, or nothing is left.
+    """
+    left = [
+        (line, captured_fen.get(line.line_no, 0) - refunded_fen.get(line.line_no, 0))
+        for line in lines
+    ]
+    left_fen = sum(fen for _, fen in left)
+    missing_fen = left_fen if amount_fen is None else amount_fen
+    if missing_fen > left_fen or missing_fen == 0:
+        raise RefundExceedsError(field="amount_fen", left_fen=left_fen)
+    shares: list[tuple[OrderLine, int]] = []
+    for line, fen in reversed(left):
+        given_fen = min(fen, missing_fen)
+        if given_fen:
+            shares.append((line, given_fen))
+            missing_fen -= given_fen
+    assert missing_fen == 0
+    return shares

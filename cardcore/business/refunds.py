@@ -1,0 +1,212 @@
+"""Refunds: money of one captured order goes back to the funds it came from."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore import tables
+from cardcore.account.chart import LEDGER_CNY, TransferCode
+from cardcore.books import RawConnection
+from cardcore.business.holds import captured_by_line
+from cardcore.business.orders import OrderLine, load_order, load_orders
+from cardcore.business.refund_split import split_refund
+from cardcore.business.request import RefundRequest
+from cardcore.business.views import RefundView
+from cardcore.caller import Caller
+from cardcore.errors import (
+    MerchantBalanceError,
+    OrderConflictError,
+    OrderStateError,
+    UserFrozenError,
+)
+from cardcore.ids import RandomBytes, new_id, part_id
+from ledger import Ledger, Transfer, TransferFlags
+
+_REFUNDABLE = ("captured", "refunded")
+
+
+class Refunds:
+    """Books refunds on the connection of the caller's transaction."""
+
+    def __init__(self, book: Ledger, random_bytes: RandomBytes) -> None:
+        self._book = book
+        self._random_bytes = random_bytes
+
+    async def refund(
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        *,
+        caller: Caller,
+        order_id: UUID,
+        request: RefundRequest,
+        digest: bytes,
+        now: datetime,
+        business_on: date,
+    ) -> tuple[UUID, RefundView]:
+        """Give back all or part of an order.
+
+        Raises:
+            NotFoundError: no such order of this caller.
+            OrderStateError: nothing of it was captured.
+            RefundExceedsError: more than is left of what was captured.
+            OrderConflictError: ``out_refund_no`` names another refund.
+            MerchantBalanceError: the merchant's payable does not cover it (settled already).
+        """
+        order = await load_order(raw, caller, order_id, lock=True)
+        known = await self._known(connection, order.merchant_id, request.out_refund_no, digest)
+        if known is not None:
+            return known, await self.view(connection, raw, known)
+        if order.status not in _REFUNDABLE:
+            raise OrderStateError(field="order_id", status=order.status)
+        shares = split_refund(
+            request.amount_fen,
+            order.lines,
+            await captured_by_line(connection, order),
+            await refunded_by_line(connection, order_id),
+        )
+        amount_fen = sum(fen for _, fen in shares)
+        refund_id = new_id(now, self._random_bytes)
+        await self._post(raw, refund_id, order_id, shares)
+        await connection.execute(
+            insert(tables.refund).values(
+                refund_id=refund_id,
+                order_id=order_id,
+                merchant_id=order.merchant_id,
+                out_refund_no=request.out_refund_no,
+                amount_fen=amount_fen,
+                reason=request.reason,
+                client_id=caller.client_id,
+                request_digest=digest,
+                business_on=business_on,
+                recorded_at=now,
+            )
+        )
+        await connection.execute(
+            insert(tables.refund_line),
+            [
+                {
+                    "refund_id": refund_id,
+                    "line_no": line.line_no,
+                    "amount_fen": fen,
+                    "transfer_id": part_id(refund_id, line.line_no),
+                }
+                for line, fen in shares
+            ],
+        )
+        refunded_fen = order.refunded_fen + amount_fen
+        await connection.execute(
+            update(tables.business_order)
+            .where(tables.business_order.c.order_id == order_id)
+            .values(
+                refunded_fen=refunded_fen,
+                status="refunded" if refunded_fen == order.captured_fen else order.status,
+            )
+        )
+        await connection.execute(
+            insert(tables.outbox).values(
+                topic="order.refunded",
+                subject_id=order_id,
+                recorded_at=now,
+                payload={"order_id": str(order_id), "refund_id": str(refund_id)},
+            )
+        )
+        return refund_id, await self.view(connection, raw, refund_id)
+
+    async def view(
+        self, connection: AsyncConnection, raw: RawConnection, refund_id: UUID
+    ) -> RefundView:
+        """One refund with its lines; refunds never change, so a replay reads the same."""
+        refund = (
+            await connection.execute(
+                select(tables.refund).where(tables.refund.c.refund_id == refund_id)
+            )
+        ).one()
+        rows = await connection.execute(
+            select(tables.refund_line)
+            .where(tables.refund_line.c.refund_id == refund_id)
+            .order_by(tables.refund_line.c.line_no)
+        )
+        order = (await load_orders(raw, [refund.order_id]))[refund.order_id]
+        lines = {line.line_no: line for line in order.lines}
+        return RefundView(
+            refund_id=refund_id,
+            order_id=refund.order_id,
+            out_refund_no=refund.out_refund_no,
+            amount_fen=refund.amount_fen,
+            recorded_at=refund.recorded_at,
+            lines=[
+                lines[row.line_no].view().model_copy(update={"amount_fen": row.amount_fen})
+                for row in rows
+            ],
+        )
+
+    async def _known(
+        self, connection: AsyncConnection, merchant_id: str, out_refund_no: str, digest: bytes
+    ) -> UUID | None:
+        refund = tables.refund.c
+        row = (
+            await connection.execute(
+                select(refund.refund_id, refund.request_digest).where(
+                    refund.merchant_id == merchant_id, refund.out_refund_no == out_refund_no
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.request_digest != digest:
+            raise OrderConflictError(
+                "this out_refund_no names another refund", field="out_refund_no"
+            )
+        refund_id: UUID = row.refund_id
+        return refund_id
+
+    async def _post(
+        self,
+        raw: RawConnection,
+        refund_id: UUID,
+        order_id: UUID,
+        shares: list[tuple[OrderLine, int]],
+    ) -> None:
+        """Mirror the lines in the ledger, each share going back the way it came."""
+        transfers = []
+        for position, (line, fen) in enumerate(shares, start=1):
+            assert line.debit_account_id is not None
+            assert line.credit_account_id is not None
+            transfers.append(
+                Transfer(
+                    id=part_id(refund_id, line.line_no).int,
+                    debit_account_id=line.credit_account_id.int,
+                    credit_account_id=line.debit_account_id.int,
+                    amount=fen,
+                    ledger=LEDGER_CNY,
+                    code=TransferCode.REFUND if line.fund else TransferCode.SUBSIDY_REFUND,
+                    flags=TransferFlags.linked if position < len(shares) else TransferFlags(0),
+                    user_data_128=order_id.int,
+                )
+            )
+        results = await self._book.create_transfers(transfers, connection=raw)
+        reasons = [name for name in results if name not in ("created", "linked_event_failed")]
+        if not reasons:
+            return
+        if reasons[0] == "exceeds_credits":
+            raise MerchantBalanceError(field="amount_fen")
+        assert reasons[0] in (
+            "debit_account_already_closed",
+            "credit_account_already_closed",
+        ), reasons
+        raise UserFrozenError("the fund it came from is closed", field="order_id")
+
+
+async def refunded_by_line(connection: AsyncConnection, order_id: UUID) -> dict[int, int]:
+    """By line number, what was given back so far."""
+    line = tables.refund_line.c
+    rows = await connection.execute(
+        select(line.line_no, func.sum(line.amount_fen))
+        .join(tables.refund, tables.refund.c.refund_id == line.refund_id)
+        .where(tables.refund.c.order_id == order_id)
+        .group_by(line.line_no)
+    )
+    return {line_no: int(fen) for line_no, fen in rows}
