@@ -1,0 +1,277 @@
+"""Rows of one CSV file of a feed, read so that every fault has a file, a line and a reason.
+
+A feed is written by other people. All its faults are collected (up to a bound) before the feed
+is refused, so that its author can mend it in one go, and nothing is half-loaded. Pure: bytes in,
+rows and faults out.
+
+Source: GTFS Schedule reference, "File requirements" (RFC 4180 quoting, UTF-8, optional BOM).
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar, Final
+
+FAULTS_MAX: Final = 100
+FIELD_SIZE_MAX: Final = 4096
+AMOUNT_MINOR_MAX: Final = 10_000_000
+
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
+_COUNT = re.compile(r"\d{1,9}")
+_PRICE = re.compile(r"\d{1,9}(\.\d{1,6})?")
+_DECIMAL = re.compile(r"-?\d{1,9}(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFault:
+    """One thing wrong with a feed.
+
+    ``line`` is the line of the file where the record starts (the header is line 1); 0 when the
+    whole file is meant. ``field`` is empty when the whole record is meant. ``reason`` is stable,
+    ``text`` is for people.
+    """
+
+    file: str
+    line: int
+    field: str
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.field + ': ' if self.field else ''}{self.text} [{self.reason}]"
+
+
+class FeedInvalidError(Exception):
+    """A feed has faults; nothing of it was loaded.
+
+    ``faults`` are in file order, at most ``FAULTS_MAX``; ``truncated`` says that reading stopped
+    there.
+    """
+
+    code: ClassVar[str] = "feed_invalid"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, faults: tuple[FeedFault, ...], *, truncated: bool) -> None:
+        super().__init__(
+            f"{len(faults)}{' or more' if truncated else ''} faults; first: {faults[0]}"
+        )
+        self.faults = faults
+        self.truncated = truncated
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults found so far. Raises ``FeedInvalidError`` when there are too many to go on."""
+
+    found: list[FeedFault] = field(default_factory=list)
+
+    def add(self, file: str, line: int, name: str, reason: str, text: str) -> None:
+        """Note one fault; the bound stops the reading."""
+        self.found.append(FeedFault(file=file, line=line, field=name, reason=reason, text=text))
+        if len(self.found) >= FAULTS_MAX:
+            raise FeedInvalidError(tuple(self.found), truncated=True)
+
+    def raise_if_any(self) -> None:
+        """Refuse the feed if anything was found."""
+        if self.found:
+            raise FeedInvalidError(tuple(self.found), truncated=False)
+
+
+@dataclass(slots=True)
+class Row:
+    """One record. Each getter notes a fault and answers a harmless value when the text is bad.
+
+    ``sound`` is False once any getter found a fault: the caller then drops the record.
+    """
+
+    file: str
+    line: int
+    texts: Mapping[str, str]
+    faults: Faults
+    sound: bool = True
+
+    def fault(self, name: str, reason: str, text: str) -> None:
+        """Note a fault of this record and mark it unsound."""
+        self.sound = False
+        self.faults.add(self.file, self.line, name, reason, text)
+
+    def text(self, name: str) -> str:
+        """A required text, not empty."""
+        value = self.texts.get(name, "")
+        if not value:
+            self.fault(name, "value_missing", "a value is required")
+        return value
+
+    def text_or_empty(self, name: str) -> str:
+        """An optional text, "" where absent."""
+        return self.texts.get(name, "")
+
+    def count(self, name: str) -> int:
+        """A required integer >= 0."""
+        value = self.text(name)
+        return self._count(name, value) if value else 0
+
+    def count_or_none(self, name: str) -> int | None:
+        """An optional integer >= 0."""
+        value = self.texts.get(name, "")
+        return self._count(name, value) if value else None
+
+    def choice(self, name: str, allowed: range, default: int | None = None) -> int:
+        """One of a few integers; ``default`` where empty, None makes it required."""
+        value = self.texts.get(name, "")
+        if not value and default is not None:
+            return default
+        number = self.count(name)
+        if self.sound and number not in allowed:
+            self.fault(
+                name, "out_of_range", f"{number} is not {allowed.start} to {allowed.stop - 1}"
+            )
+        return number if number in allowed else allowed.start
+
+    def degrees(self, name: str, bound: int) -> None:
+        """Check an optional coordinate within ±``bound`` degrees; fares need no coordinates."""
+        value = self.texts.get(name, "")
+        if not value:
+            return
+        if not _DECIMAL.fullmatch(value):
+            self.fault(name, "not_a_number", f"{value!r} is not a decimal number")
+        elif abs(Decimal(value)) > bound:
+            self.fault(name, "out_of_range", f"{value} is beyond {bound} degrees")
+
+    def price_minor(self, name: str, minor_per_unit: int) -> int:
+        """A required price as integer minor units: "2.50" at 100 is 250; 2.505 is a fault."""
+        value = self.text(name)
+        if not value:
+            return 0
+        if value.startswith("-"):
+            self.fault(name, "negative", f"{value!r} is negative")
+            return 0
+        if not _PRICE.fullmatch(value):
+            self.fault(name, "not_a_number", f"{value!r} is not a price")
+            return 0
+        minor = Decimal(value) * minor_per_unit
+        if minor != minor.to_integral_value():
+            self.fault(name, "fraction_of_minor_unit", f"{value!r} is finer than one minor unit")
+            return 0
+        if minor > AMOUNT_MINOR_MAX:
+            self.fault(name, "out_of_range", f"{value!r} is above the largest possible fare")
+            return 0
+        return int(minor)
+
+    def clock_s_or_none(self, name: str) -> int | None:
+        """An optional service-day time H:MM:SS as seconds since its start; may pass 24:00:00."""
+        value = self.texts.get(name, "")
+        if not value:
+            return None
+        if value.startswith("-"):
+            self.fault(name, "negative", f"{value!r} is negative")
+            return None
+        match = _CLOCK.fullmatch(value)
+        if match is None:
+            self.fault(name, "not_a_time", f"{value!r} is not HH:MM:SS")
+            return None
+        hours, minutes, seconds = (int(part) for part in match.groups())
+        return hours * 3600 + minutes * 60 + seconds
+
+    def day(self, name: str) -> date:
+        """A required date YYYYMMDD."""
+        value = self.text(name)
+        try:
+            if value and not re.fullmatch(r"\d{8}", value):
+                raise ValueError  # noqa: TRY301  (one place words the fault)
+            return date(int(value[:4]), int(value[4:6]), int(value[6:])) if value else date.min
+        except ValueError:
+            self.fault(name, "not_a_date", f"{value!r} is not a date YYYYMMDD")
+            return date.min
+
+    def _count(self, name: str, value: str) -> int:
+        if value.startswith("-"):
+            self.fault(name, "negative", f"{value!r} is negative")
+        elif not _COUNT.fullmatch(value):
+            self.fault(name, "not_a_number", f"{value!r} is not a whole number")
+        else:
+            return int(value)
+        return 0
+
+
+def read_rows(file: str, content: bytes, columns: tuple[str, ...], faults: Faults) -> Iterator[Row]:
+    """The records of one file.
+
+    Args:
+        file: name for the faults.
+        content: the bytes as received.
+        columns: columns the header must have; further ones are passed through.
+        faults: where faults go.
+
+    Yields:
+        Records that have as many fields as the header; blank lines are left out.
+    """
+    text = _decode(file, content, faults)
+    if text is None:
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for fields in reader:
+            if header is None:
+                header = [name.strip() for name in fields]
+                if not _header_sound(file, header, columns, faults):
+                    return
+            elif fields:
+                row = _row(file, line, header, fields, faults)
+                if row is not None:
+                    yield row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        faults.add(file, line, "", "bad_quoting", f"not readable as CSV: {error}")
+        return
+    if header is None:
+        faults.add(file, 1, "", "empty_file", "the file has no header")
+
+
+def _decode(file: str, content: bytes, faults: Faults) -> str | None:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        faults.add(file, line, "", "bad_encoding", f"byte {error.start} is not UTF-8")
+        return None
+    nul_at = text.find("\0")
+    if nul_at >= 0:
+        faults.add(file, text.count("\n", 0, nul_at) + 1, "", "bad_encoding", "a NUL character")
+        return None
+    return text
+
+
+def _header_sound(file: str, header: list[str], columns: tuple[str, ...], faults: Faults) -> bool:
+    missing = [name for name in columns if name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    for name in missing:
+        faults.add(file, 1, name, "column_missing", f"the header has no column {name}")
+    for name in twice:
+        faults.add(file, 1, name, "column_twice", f"the header has column {name} more than once")
+    return not missing and not twice
+
+
+def _row(file: str, line: int, header: list[str], fields: list[str], faults: Faults) -> Row | None:
+    if len(fields) != len(header):
+        faults.add(
+            file,
+            line,
+            "",
+            "field_count",
+            f"{len(fields)} fields where the header has {len(header)}",
+        )
+        return None
+    texts = {name: value.strip() for name, value in zip(header, fields, strict=True)}
+    for name, value in texts.items():
+        if len(value) > FIELD_SIZE_MAX:
+            faults.add(file, line, name, "too_long", f"longer than {FIELD_SIZE_MAX} characters")
+            return None
+    return Row(file=file, line=line, texts=texts, faults=faults)
