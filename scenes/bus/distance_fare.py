@@ -156,7 +156,7 @@ def _read_step(clauses: _Clauses, match: re.Match[str]) -> None:
 
 
 def _read_maximum(clauses: _Clauses, match: re.Match[str]) -> None:
-    clauses.maximum_fen = _fen(match["money"])
+    clauses.maximum_fen = _fen(match["money"] or match["top"])
 
 
 def _read_flat(clauses: _Clauses, match: re.Match[str]) -> None:

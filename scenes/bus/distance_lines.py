@@ -12,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, Self
 
 from scenes.bus.distance_fare import DistanceFare, FareSentenceError, parse_fare_sentence
@@ -183,14 +183,10 @@ def _marks(file: str, text: str, stops: object, faults: Faults) -> tuple[Mark, .
             case _:
                 faults.add(file, line, "stops", "bad_stop", f"stop {number} is not [name, km]")
                 continue
-        try:
-            metres = Decimal(km) * 1000
-        except InvalidOperation:
-            metres = Decimal(-1)
-        if not 0 <= metres <= _MARK_KM_MAX * 1000:
-            faults.add(file, line, "stops", "out_of_range", f"stop {number}: {km} km")
+        if 0 <= km <= _MARK_KM_MAX:
+            marks.append(Mark(name, int(km * 1000)))
         else:
-            marks.append(Mark(name, int(metres)))
+            faults.add(file, line, "stops", "out_of_range", f"stop {number}: {km} km")
     return tuple(marks)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final
 
 from cardcore.errors import RequestInvalidError
 from scenes.bus.gtfs import FareAttribute, FareRule, Feed, PatternStop
@@ -173,16 +173,6 @@ class SectionalFares:
         every += [fare.price for fares in self._contains.values() for fare in fares]
         self._network_max = max(every, default=None)
 
-    @classmethod
-    def of(cls, feed: Feed) -> Self:
-        """The prices of ``feed``."""
-        return cls(feed)
-
-    @property
-    def stop_ids(self) -> frozenset[str]:
-        """All stops."""
-        return frozenset(self._zone_of)
-
     @property
     def line_ids(self) -> frozenset[str]:
         """All lines."""
@@ -192,10 +182,6 @@ class SectionalFares:
     def loop_prices(self) -> Mapping[tuple[str, int, int, int], int]:
         """Fen by (line, pattern, on sequence, off sequence), where the sequence decides."""
         return MappingProxyType({key: price.price_fen for key, price in self._by_visits.items()})
-
-    def patterns(self, line_id: str) -> tuple[tuple[PatternStop, ...], ...]:
-        """The patterns of a line, in order of first use."""
-        return self._patterns[line_id]
 
     def leg_fare(self, ride: Ride) -> LegFare:
         """The fare of one ride.
@@ -396,7 +382,9 @@ def _group(
         else:
             price = _Price(fares[rule.fare_id].price_fen, rule.fare_id)
             by_key[rule.line_id, rule.origin_id, rule.destination_id].add(price)
-    for fare_id in fares.keys() - {rule.fare_id for rule in rules}:
+    # A fare without rules holds everywhere in a feed that has no rules. Beside rules it is one that
+    # nobody can place (a pass, a child's ticket): it must not undercut the fares that have them.
+    for fare_id in () if rules else fares:
         by_key[_ANYWHERE].add(_Price(fares[fare_id].price_fen, fare_id))
     contains: dict[str, tuple[_ContainsFare, ...]] = {}
     for (line_id, fare_id, origin, destination), passed in sorted(zones.items()):
