@@ -1,0 +1,278 @@
+"""The ledger's front door: open it, create accounts and transfers, read them back.
+
+One ``Ledger`` writes into one shard. Its batches are serialised by the shard's row, so their
+numbers follow commit order; two processes have two shards and do not wait for each other except
+where they move money of the same accounts.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, Self
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from ledger import account_rules, rules, store, wire
+from ledger.books import Books
+from ledger.business_day import BusinessDay
+from ledger.errors import BatchTooLargeError, FieldOutOfRangeError
+from ledger.events import Account, Clock, Transfer
+from ledger.queries import Queries
+from ledger.results import CreateAccountResult, CreateTransferResult
+from ledger.shards import ShardClaim
+from ledger.store import Connection, Cursor, Head
+
+BATCH_EVENTS_MAX: Final = 10_000
+POOL_CONNECTIONS_MAX: Final = 8
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+class Ledger(Queries):
+    """A double-entry ledger in a PostgreSQL database that ``install`` has prepared.
+
+    Args:
+        pool: connections to the database; the caller keeps and closes it.
+        clock: nanoseconds since 1970 UTC. Timestamps never run backwards even where it does.
+        business_day: the calendar that gives each transfer its effective day.
+        shard: number of the shard to write; by default the first that nobody has claimed.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        clock: Clock = time.time_ns,
+        business_day: BusinessDay | None = None,
+        shard: int | None = None,
+    ) -> None:
+        super().__init__(pool)
+        self._clock = clock
+        self.business_day = business_day or BusinessDay()
+        self._claim = ShardClaim(pool, shard)
+        self._own_batch = asyncio.Lock()
+        # Never given out twice, even where the transaction that used it was rolled back.
+        self._last_timestamp = 0
+        self._owns_pool = False
+
+    @classmethod
+    async def open(
+        cls,
+        database_url: str,
+        *,
+        clock: Clock = time.time_ns,
+        business_day: BusinessDay | None = None,
+        shard: int | None = None,
+    ) -> Self:
+        """Open with a pool of its own. Close it with ``close``.
+
+        Raises:
+            psycopg.OperationalError: the database cannot be reached.
+        """
+        pool: Pool = AsyncConnectionPool(
+            database_url, min_size=1, max_size=POOL_CONNECTIONS_MAX, open=False
+        )
+        await pool.open(wait=True)
+        ledger = cls(pool=pool, clock=clock, business_day=business_day, shard=shard)
+        ledger._owns_pool = True
+        return ledger
+
+    async def close(self) -> None:
+        """Give the shard back and close what ``open`` opened."""
+        await self._claim.release()
+        if self._owns_pool:
+            await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def create_accounts(
+        self, accounts: Sequence[Account], *, connection: Connection | None = None
+    ) -> list[CreateAccountResult]:
+        """Open accounts.
+
+        Args:
+            accounts: at most ``BATCH_EVENTS_MAX``.
+            connection: an open transaction to take part in; the caller commits. By default a
+                transaction of its own, durable on return.
+
+        Returns:
+            One result per account, in order; see ``results.CREATE_ACCOUNT_RESULTS``.
+
+        Raises:
+            BatchTooLargeError, FieldOutOfRangeError: nothing was done.
+        """
+        _check_size(len(accounts))
+        for index, account in enumerate(accounts):
+            _check_account_range(index, account)
+        if not accounts:
+            return []
+        async with self._transaction(connection) as cursor:
+            now = self._clock()
+            head, _ = await store.lock_head(cursor, await self._claim.number(), 0)
+            existing = await store.find_accounts(cursor, [account.id for account in accounts])
+            timestamp = self._advance_time(head, now, 0) + len(accounts)
+            self._last_timestamp = timestamp
+            opening = account_rules.create_accounts(accounts, existing, timestamp)
+            await store.write_new_accounts(cursor, head, opening.created, timestamp)
+        return opening.results
+
+    async def create_transfers(
+        self, transfers: Sequence[Transfer], *, connection: Connection | None = None
+    ) -> list[CreateTransferResult]:
+        """Move money: single-phase, pending, posting and voiding transfers, in linked chains.
+
+        Pending transfers whose time is over expire first.
+
+        Args:
+            transfers: at most ``BATCH_EVENTS_MAX``.
+            connection: an open transaction to take part in; the caller commits. By default a
+                transaction of its own, durable on return.
+
+        Returns:
+            One result per transfer, in order; see ``results.CREATE_TRANSFER_RESULTS``.
+
+        Raises:
+            BatchTooLargeError, FieldOutOfRangeError: nothing was done.
+        """
+        _check_size(len(transfers))
+        if not transfers:
+            return []
+        async with self._transaction(connection) as cursor:
+            results, _ = await self._apply(cursor, transfers)
+        return results
+
+    async def expire_pending_transfers(self, *, connection: Connection | None = None) -> int:
+        """Release what pending transfers hold whose time is over by the clock.
+
+        Returns:
+            How many expired.
+        """
+        total = 0
+        while True:
+            async with self._transaction(connection) as cursor:
+                _, expired = await self._apply(cursor, ())
+            total += expired
+            if expired < store.EXPIRE_EVENTS_MAX:
+                return total
+
+    async def _apply(
+        self, cursor: Cursor, transfers: Sequence[Transfer]
+    ) -> tuple[list[CreateTransferResult], int]:
+        """One batch inside an open transaction: results, and how many pending ones expired."""
+        now = self._clock()
+        shard = await self._claim.number()
+        head, due = await store.lock_head(cursor, shard, max(now, self._last_timestamp))
+        if not transfers and not due:
+            return [], 0
+        books = await _load(cursor, transfers, due)
+        before = {id_: account.last_timestamp for id_, account in books.accounts.items()}
+        time_ = self._advance_time(head, now, max(before.values(), default=0))
+        due = [id_ for id_ in due if id_ not in books.resolutions]
+        timestamp = time_ + len(due) + len(transfers)
+        self._last_timestamp = timestamp
+        outcome = rules.Outcome()
+        for at, pending_id in enumerate(due, start=time_ + 1):
+            rules.expire(books.transfers[pending_id], books, at)
+            outcome.resolved[pending_id] = (at, rules.EXPIRED)
+        rules.create_transfers(
+            transfers, books, timestamp, self._effective_day(head.open_from), outcome
+        )
+        if outcome.created or outcome.failed or outcome.resolved:
+            await store.write(cursor, head, books, before, outcome, timestamp)
+        return outcome.results, len(due)
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _advance_time(self, head: Head, now: int, accounts_last: int) -> int:
+        """The instant after which the events of a batch count up."""
+        return max(head.last_timestamp + 1, self._last_timestamp + 1, accounts_last, now)
+
+    def _effective_day(self, open_from: int | None) -> rules.EffectiveDay:
+        """The day a transfer counts for: never one that is closed."""
+        number = self.business_day.number
+        if open_from is None:
+            return number
+        return lambda instant_ns: max(number(instant_ns), open_from)
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, connection: Connection | None) -> AsyncIterator[Cursor]:
+        if connection is not None:
+            wire.register(connection)
+            async with connection.cursor(binary=True) as cursor:
+                yield cursor
+            return
+        async with self._own_batch, self._pool.connection() as own:
+            wire.register(own)
+            async with own.transaction(), own.cursor(binary=True) as cursor:
+                yield cursor
+
+
+async def _load(cursor: Cursor, transfers: Sequence[Transfer], due: list[int]) -> Books:
+    account_ids: set[int] = set()
+    ids: list[int] = []
+    pending_ids: set[int] = set(due)
+    named_ids: list[int] = []
+    for index, event in enumerate(transfers):
+        _check_transfer_range(index, event)
+        ids.append(event.id)
+        if event.pending_id:
+            pending_ids.add(event.pending_id)
+        if not int(event.flags) & rules.POST_OR_VOID:
+            account_ids.add(event.debit_account_id)
+            account_ids.add(event.credit_account_id)
+        if event.reverses_id:
+            named_ids.append(event.reverses_id)
+    return await store.load(
+        cursor,
+        account_ids=account_ids,
+        transfer_ids=ids,
+        pending_ids=pending_ids,
+        named_ids=named_ids,
+    )
+
+
+def _check_size(events: int) -> None:
+    if events > BATCH_EVENTS_MAX:
+        raise BatchTooLargeError(events=events, events_max=BATCH_EVENTS_MAX)
+
+
+_ACCOUNT_BITS: Final = (
+    ("id", 128), ("user_data_128", 128), ("user_data_64", 64), ("user_data_32", 32),
+    ("ledger", 32), ("code", 16), ("flags", 16), ("overdraft_limit", 63),
+)  # fmt: skip
+_TRANSFER_BITS: Final = (
+    ("id", 128), ("debit_account_id", 128), ("credit_account_id", 128), ("amount", 128),
+    ("pending_id", 128), ("user_data_128", 128), ("user_data_64", 64), ("user_data_32", 32),
+    ("timeout", 32), ("ledger", 32), ("code", 16), ("flags", 16), ("reverses_id", 128),
+)  # fmt: skip
+
+
+def _check_account_range(index: int, account: Account) -> None:
+    for field, bits in _ACCOUNT_BITS:
+        value = getattr(account, field)
+        if value >> bits:
+            raise FieldOutOfRangeError(index=index, field=field, value=value, bits=bits)
+
+
+def _check_transfer_range(index: int, event: Transfer) -> None:
+    # One test for the common case; which field it is matters only when there is one.
+    if not (
+        (event.id | event.debit_account_id | event.credit_account_id | event.amount
+         | event.pending_id | event.user_data_128 | event.reverses_id) >> 128
+        or event.user_data_64 >> 64
+        or (event.user_data_32 | event.timeout | event.ledger) >> 32
+        or (event.code | int(event.flags)) >> 16
+    ):  # fmt: skip
+        return
+    for field, bits in _TRANSFER_BITS:
+        value = getattr(event, field)
+        if value >> bits:
+            raise FieldOutOfRangeError(index=index, field=field, value=value, bits=bits)

@@ -1,0 +1,60 @@
+"""What can go wrong with a call as a whole. What is wrong with one event is a result name.
+
+A broken invariant is a bug: ``assert``, never one of these.
+"""
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Base of all refusals of a whole call.
+
+    ``code`` is public and stable. ``retryable``: may the same call, unchanged, succeed later?
+    """
+
+    code: ClassVar[str] = "ledger_error"
+    retryable: ClassVar[bool] = False
+
+
+class BatchTooLargeError(LedgerError):
+    """More events in one call than the ledger takes."""
+
+    code = "batch_too_large"
+
+    def __init__(self, *, events: int, events_max: int) -> None:
+        super().__init__(f"{events} events in one batch, at most {events_max} are taken")
+        self.events = events
+        self.events_max = events_max
+
+
+class FieldOutOfRangeError(LedgerError):
+    """A field of an event does not fit its width; nothing of the batch was done."""
+
+    code = "field_out_of_range"
+
+    def __init__(self, *, index: int, field: str, value: int, bits: int) -> None:
+        super().__init__(f"event {index}: {field} is {value}, not an unsigned {bits}-bit integer")
+        self.index = index
+        self.field = field
+
+
+class QueueFullError(LedgerError):
+    """Too much is waiting to be written; nothing was done. Try again after ``retry_after_s``."""
+
+    code = "queue_full"
+    retryable = True
+
+    def __init__(self, *, waiting: int, retry_after_s: float) -> None:
+        super().__init__(f"{waiting} items are waiting; try again in {retry_after_s:.2f} s")
+        self.waiting = waiting
+        self.retry_after_s = retry_after_s
+
+
+class WriterClosedError(LedgerError):
+    """The writer is closing and takes nothing more; nothing of this item was done."""
+
+    code = "writer_closed"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("the writer is closed")

@@ -1,0 +1,171 @@
+"""Tamper evidence: canonical bytes of each record, Merkle roots, the chain of batches.
+
+The canonical bytes of a record are fixed here, once and for all, independent of how the database
+stores it: a proof made today must be checkable when the tables look different.
+
+    transfer (kind 2), 252 bytes, big-endian unsigned
+    off  len  field
+      0   16  id
+     16   16  debit_account_id
+     32   16  credit_account_id
+     48   16  pending_id (0: none)
+     64   16  user_data_128
+     80   16  reverses_id (0: none)
+     96    8  amount
+    104    8  user_data_64
+    112    8  timestamp, ns
+    120    8  effective_at, ns, signed (0: none given)
+    128   64  counters after it: debit account's debits_pending, debits_posted, credits_pending,
+              credits_posted, then the credit account's four
+    192    4  user_data_32
+    196    4  timeout, s
+    200    4  ledger
+    204    4  effective_on, days since 1970-01-01, signed
+    208    2  code
+    210    2  flags
+
+    account (kind 1): id 16, user_data_128 16, user_data_64 8, overdraft_limit 8, timestamp 8,
+              user_data_32 4, ledger 4, code 2, flags 2 (as created)
+    expiry (kind 3): pending_id 16, timestamp 8
+
+Leaf hash: SHA-256(0x00 ‖ kind ‖ canonical bytes). Node: SHA-256(0x01 ‖ left ‖ right). The tree is
+that of RFC 9162 section 2.1. Chain: SHA-256("ledger batch 1" ‖ previous chain 32 ‖ shard 2 ‖
+number 8 ‖ first timestamp 8 ‖ last timestamp 8 ‖ rows 4 ‖ root 32).
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from struct import Struct
+from typing import Final
+
+from ledger.books import TransferRecord
+from ledger.events import Account
+
+CHAIN_START: Final = bytes(32)
+
+KIND_ACCOUNT: Final = b"\x01"
+KIND_TRANSFER: Final = b"\x02"
+KIND_EXPIRY: Final = b"\x03"
+
+_TRANSFER: Final = Struct(">16s16s16s16s16s16sQQQq8QIIIiHH")
+_ACCOUNT: Final = Struct(">16s16sQQQIIHH")
+_EXPIRY: Final = Struct(">16sQ")
+_CHAIN: Final = Struct(">14s32shqqqi32s")
+_NO_ID: Final = bytes(16)
+
+
+def transfer_leaf(record: TransferRecord, id_bytes: bytes) -> bytes:
+    """Leaf hash of a transfer; ``id_bytes`` is its id, which the caller has at hand."""
+    return sha256(b"\x00\x02" + transfer_bytes(record, id_bytes)).digest()
+
+
+def transfer_bytes(record: TransferRecord, id_bytes: bytes) -> bytes:
+    """Canonical bytes of a transfer."""
+    pending, user_data, reverses = record.pending_id, record.user_data_128, record.reverses_id
+    return _TRANSFER.pack(
+        id_bytes,
+        record.debit_account_id.to_bytes(16, "big"),
+        record.credit_account_id.to_bytes(16, "big"),
+        pending.to_bytes(16, "big") if pending else _NO_ID,
+        user_data.to_bytes(16, "big") if user_data else _NO_ID,
+        reverses.to_bytes(16, "big") if reverses else _NO_ID,
+        record.amount,
+        record.user_data_64,
+        record.timestamp,
+        record.effective_at,
+        *record.counters,
+        record.user_data_32,
+        record.timeout,
+        record.ledger,
+        record.effective_on,
+        record.code,
+        record.flags,
+    )
+
+
+def account_leaf(account: Account, flags: int, timestamp: int) -> bytes:
+    """Leaf hash of an account as it was created."""
+    return sha256(b"\x00\x01" + account_bytes(account, flags, timestamp)).digest()
+
+
+def account_bytes(account: Account, flags: int, timestamp: int) -> bytes:
+    """Canonical bytes of an account as it was created."""
+    return _ACCOUNT.pack(
+        account.id.to_bytes(16, "big"),
+        account.user_data_128.to_bytes(16, "big"),
+        account.user_data_64,
+        account.overdraft_limit,
+        timestamp,
+        account.user_data_32,
+        account.ledger,
+        account.code,
+        flags,
+    )
+
+
+def expiry_leaf(pending_id: int, timestamp: int) -> bytes:
+    """Leaf hash of a pending transfer's expiry."""
+    return sha256(b"\x00\x03" + _EXPIRY.pack(pending_id.to_bytes(16, "big"), timestamp)).digest()
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """Merkle tree hash of leaf hashes (RFC 9162, 2.1.1), at least one."""
+    assert leaves
+    level = list(leaves)
+    while len(level) > 1:
+        level = _above(level)
+    return level[0]
+
+
+def _above(level: list[bytes]) -> list[bytes]:
+    """The next level of the tree; an odd node out is carried up as it is."""
+    above = [
+        sha256(b"\x01" + left + right).digest()
+        for left, right in zip(level[::2], level[1::2], strict=False)
+    ]
+    if len(level) % 2:
+        above.append(level[-1])
+    return above
+
+
+def path(leaves: Sequence[bytes], index: int) -> list[tuple[str, bytes]]:
+    """Inclusion path of one leaf: the siblings from bottom to top.
+
+    Returns:
+        ``("left" | "right", hash)``: on which side of the running hash the sibling goes.
+    """
+    assert 0 <= index < len(leaves)
+    level = list(leaves)
+    steps: list[tuple[str, bytes]] = []
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            steps.append(("left" if sibling < index else "right", level[sibling]))
+        level = _above(level)
+        index //= 2
+    return steps
+
+
+def chain_hash(
+    previous: bytes,
+    *,
+    shard: int,
+    number: int,
+    first_timestamp: int,
+    last_timestamp: int,
+    rows: int,
+    batch_root: bytes,
+) -> bytes:
+    """Hash of one batch, binding it to all before it in its shard."""
+    return sha256(
+        _CHAIN.pack(
+            b"ledger batch 1",
+            previous,
+            shard,
+            number,
+            first_timestamp,
+            last_timestamp,
+            rows,
+            batch_root,
+        )
+    ).digest()

@@ -1,0 +1,52 @@
+"""A ledger over a database of the test's own, with a clock the test turns."""
+
+from collections.abc import AsyncIterator, Callable
+
+import psycopg
+import pytest
+
+import ledger
+from ledger import Ledger
+
+LEDGER_TEMPLATE = "ledger_template"
+
+
+class TestClock:
+    """Nanoseconds that stand still until the test moves them."""
+
+    __test__ = False
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def advance_s(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1_000_000_000)
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture(scope="session")
+def ledger_template(make_database: Callable[..., str]) -> str:
+    """Name of a database with the schema installed, to copy from."""
+    url = make_database(name=LEDGER_TEMPLATE)
+    with psycopg.connect(url) as connection:
+        for file in ledger.schema_files():
+            connection.execute(file.read_bytes())
+    return LEDGER_TEMPLATE
+
+
+@pytest.fixture
+def ledger_url(make_database: Callable[..., str], ledger_template: str) -> str:
+    return make_database(template=ledger_template)
+
+
+@pytest.fixture
+async def book(ledger_url: str, clock: TestClock) -> AsyncIterator[Ledger]:
+    async with await Ledger.open(ledger_url, clock=clock) as book:
+        yield book
