@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 from urllib.parse import quote
 
 import psycopg
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
             self._process = None
         self._wait_until_gone()
 
-    def __enter__(self) -> "EmbeddedPostgres":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

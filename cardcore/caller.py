@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from cardcore.errors import ForbiddenError
 
@@ -37,3 +38,19 @@ class Caller:
         """Raise ``ForbiddenError`` unless the caller has ``scope``."""
         if scope not in self.scopes:
             raise ForbiddenError(f"this needs the scope {scope}", scope=scope.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRecord:
+    """A registered client: what the token endpoint must know to let it in.
+
+    ``public_key_jwk`` is the public JSON Web Key its assertions are checked with; ``status`` is
+    ``active`` or ``revoked``.
+    """
+
+    client_id: str
+    merchant_id: str | None
+    terminal_id: str | None
+    scopes: frozenset[str]
+    public_key_jwk: dict[str, Any]
+    status: str

@@ -51,7 +51,7 @@ COVERED_BY_CUSTODY: Final = frozenset(
 
 
 def account_id(role: str) -> UUID:
-    """Id of a fixed account, the same in every installation: ``custody``, ``payable:M1`` …"""
+    """Id of a fixed account, the same in every installation: ``custody``, ``payable:M1``."""
     return uuid5(_NAMESPACE, role)
 
 

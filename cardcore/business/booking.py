@@ -4,7 +4,9 @@ Every line above zero becomes exactly one transfer whose id follows from the ord
 transfers of one order are one linked chain: all of them happen or none.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from cardcore.account.chart import LEDGER_CNY, TransferCode, subsidy_receivable
@@ -34,37 +36,32 @@ def lines_of_order(
     """
     assert sum(share.amount_fen for share in shares) == quote.citizen_fen
     lines: list[OrderLine] = []
-    remaining = [[share.fund_id, share.kind, share.amount_fen] for share in shares]
+    left = deque(shares)
     for quoted in quote.lines:
         if quoted.amount_fen == 0:
             lines.append(_zero_line(len(lines) + 1, quoted))
         elif quoted.payer is Payer.CITIZEN:
-            missing_fen = quoted.amount_fen
-            while missing_fen:
-                fund_id, kind, left_fen = remaining[0]
-                taken_fen = min(missing_fen, left_fen)
-                lines.append(
-                    _paid_line(
-                        order_id, len(lines) + 1, quoted, taken_fen, kind, fund_id, payable_id
-                    )
-                )
-                missing_fen -= taken_fen
-                remaining[0][2] -= taken_fen
-                if remaining[0][2] == 0:
-                    remaining.pop(0)
+            for share in _take(left, quoted.amount_fen):
+                lines.append(_line(order_id, len(lines) + 1, quoted, share, payable_id))
         else:
-            lines.append(
-                _paid_line(
-                    order_id,
-                    len(lines) + 1,
-                    quoted,
-                    quoted.amount_fen,
-                    None,
-                    subsidy_receivable(quoted.payer),
-                    subsidy_payable_id,
-                )
+            receivable = FundShare(
+                fund_id=subsidy_receivable(quoted.payer), kind="", amount_fen=quoted.amount_fen
             )
+            lines.append(_line(order_id, len(lines) + 1, quoted, receivable, subsidy_payable_id))
     return tuple(lines)
+
+
+def _take(left: deque[FundShare], amount_fen: int) -> list[FundShare]:
+    """Take an amount off the front of the shares that are left."""
+    taken = []
+    while amount_fen:
+        share = left.popleft()
+        part_fen = min(amount_fen, share.amount_fen)
+        taken.append(replace(share, amount_fen=part_fen))
+        if part_fen < share.amount_fen:
+            left.appendleft(replace(share, amount_fen=share.amount_fen - part_fen))
+        amount_fen -= part_fen
+    return taken
 
 
 def transfers_of_order(
@@ -109,21 +106,16 @@ def _zero_line(line_no: int, quoted: QuoteLine) -> OrderLine:
     )
 
 
-def _paid_line(
-    order_id: UUID,
-    line_no: int,
-    quoted: QuoteLine,
-    amount_fen: int,
-    fund: str | None,
-    debit_account_id: UUID,
-    credit_account_id: UUID,
+def _line(
+    order_id: UUID, line_no: int, quoted: QuoteLine, share: FundShare, credit_account_id: UUID
 ) -> OrderLine:
+    """A line above zero: ``share`` says which account pays it; no kind means no fund."""
     return OrderLine(
         line_no=line_no,
         payer=quoted.payer.value,
-        fund=fund,
-        amount_fen=amount_fen,
-        debit_account_id=debit_account_id,
+        fund=share.kind or None,
+        amount_fen=share.amount_fen,
+        debit_account_id=share.fund_id,
         credit_account_id=credit_account_id,
         transfer_id=part_id(order_id, line_no),
         rule_id=quoted.rule_id,

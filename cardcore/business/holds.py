@@ -116,9 +116,7 @@ class Holds:
         for position, (line, fen) in enumerate(shares, start=1):
             assert line.transfer_id is not None
             kind = (
-                TransferFlags.post_pending_transfer
-                if fen
-                else TransferFlags.void_pending_transfer
+                TransferFlags.post_pending_transfer if fen else TransferFlags.void_pending_transfer
             )
             transfers.append(
                 Transfer(

@@ -56,7 +56,12 @@ from cardcore.user.presented import PresentedCode
 from ledger import Ledger, Transfer
 
 ATTEMPTS_MAX: Final = 8
-_BOOKED: Final = ("ok", "created")
+_BOOKED: Final = "created"
+_LOST_RACE: Final = (
+    pg_errors.UniqueViolation,
+    pg_errors.SerializationFailure,
+    pg_errors.DeadlockDetected,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,25 @@ class OrderWriter:
             outcomes.update(done)
         return [outcomes[position] for position in range(len(batch))]
 
+    async def quote(self, prepared: PreparedOrder) -> Quote:
+        """Price one order as it would be booked; writes nothing.
+
+        Raises:
+            CardcoreError: what the order would be refused for, funding and ledger apart.
+        """
+        if prepared.refusal is not None:
+            raise prepared.refusal
+        business = prepared.request.business
+        if prepared.caller.merchant_id not in (None, business.merchant_id):
+            raise MerchantUnknownError(field="business.merchant_id")
+        try:
+            async with self._pool.connection() as connection:
+                facts = await read_facts(connection, [prepared])
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise ServiceUnavailableError from error
+        _terminal_of(facts, prepared)
+        return self._price(prepared, _person_of(facts, prepared))
+
     async def _book_once(
         self, orders: Sequence[tuple[int, PreparedOrder]]
     ) -> tuple[dict[int, Outcome], list[int]]:
@@ -137,17 +161,15 @@ class OrderWriter:
             try:
                 async with self._pool.connection() as connection:
                     state = await self._decide_and_book(connection, orders)
-                return state.outcomes, state.later
-            except (pg_errors.UniqueViolation, pg_errors.SerializationFailure):
-                continue
-            except pg_errors.DeadlockDetected:
+            except _LOST_RACE:
                 continue
             except (psycopg.OperationalError, PoolTimeout) as error:
                 away = ServiceUnavailableError()
                 away.__cause__ = error
-                return {position: away for position, _ in orders}, []
+                return dict.fromkeys((position for position, _ in orders), away), []
+            return state.outcomes, state.later
         busy = ServiceUnavailableError("too many writers decided about the same keys")
-        return {position: busy for position, _ in orders}, []
+        return dict.fromkeys((position for position, _ in orders), busy), []
 
     async def _decide_and_book(
         self, connection: RawConnection, orders: Sequence[tuple[int, PreparedOrder]]
@@ -168,6 +190,8 @@ class OrderWriter:
                 if known is not None:
                     state.replays[position] = known
                     continue
+                if prepared.refusal is not None:
+                    raise prepared.refusal
                 state.decided.append(self._decide(facts, position, prepared))
             except CardcoreError as refusal:
                 state.outcomes[position] = refusal
@@ -221,7 +245,7 @@ class OrderWriter:
         request = prepared.request
         terminal = _terminal_of(facts, prepared)
         person = _person_of(facts, prepared)
-        quote = self.price(prepared, person)
+        quote = self._price(prepared, person)
         if prepared.code is not None:
             _check_code(facts, prepared.code, quote)
         shares = self._fund(facts, prepared, person, quote)
@@ -264,8 +288,8 @@ class OrderWriter:
             transfers=transfers_of_order(order_id, lines, pending=request.mode is Mode.HOLD),
         )
 
-    def price(self, prepared: PreparedOrder, person: PersonFacts) -> Quote:
-        """Ask the scene's rules. Also what ``quote`` does, without booking."""
+    def _price(self, prepared: PreparedOrder, person: PersonFacts) -> Quote:
+        """Ask the scene's rules."""
         business = prepared.request.business
         pricer = self._pricers.get(business.scene)
         if pricer is None:
@@ -335,7 +359,7 @@ class OrderWriter:
         for decided in state.decided:
             own = results[start : start + len(decided.transfers)]
             start += len(decided.transfers)
-            refusals = [name for name in own if name not in _BOOKED]
+            refusals = [name for name in own if name != _BOOKED]
             if refusals:
                 state.outcomes[decided.position] = _ledger_refusal(refusals)
                 continue

@@ -13,6 +13,7 @@ from cardcore.account.funding_plan import FundBalance
 from cardcore.books import RawConnection
 from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
+from cardcore.errors import CardcoreError
 from cardcore.user.presented import PresentedCode
 
 
@@ -21,7 +22,9 @@ class PreparedOrder:
     """An order that has passed every check that needs no database.
 
     ``code`` is the accepted code (signatures and windows are right, replay not yet judged); it
-    is None where the caller named the user. ``digest`` is over the whole request.
+    is None where the caller named the user, and where the code was refused: then ``refusal``
+    says why, and holds unless the request turns out to be booked already. ``digest`` is over the
+    whole request.
     """
 
     caller: Caller
@@ -29,6 +32,7 @@ class PreparedOrder:
     key: str
     digest: bytes
     code: PresentedCode | None
+    refusal: CardcoreError | None = None
     received_at: datetime
     business_on: date
 
@@ -75,7 +79,8 @@ class BatchFacts:
         """Who the order is for."""
         if prepared.code is not None:
             return self.people_by_token.get(prepared.code.token)
-        assert prepared.request.user.user_id is not None
+        if prepared.request.user.user_id is None:
+            return None
         return self.people_by_id.get(prepared.request.user.user_id)
 
 
@@ -118,7 +123,7 @@ _USED_CODES: Final = (
 async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) -> BatchFacts:
     """Read what the batch must know, in one round trip."""
     codes = [prepared.code for prepared in batch if prepared.code is not None]
-    named = [prepared.request.user.user_id for prepared in batch if prepared.code is None]
+    named = [user_id for p in batch if (user_id := p.request.user.user_id) is not None]
     facts = BatchFacts()
     async with connection.pipeline():
         effects = await connection.execute(

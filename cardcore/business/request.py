@@ -95,10 +95,9 @@ class VerifyRequest(Model):
 
 
 class CaptureRequest(Model):
-    """Take all or part of what is held; ``final`` releases the rest."""
+    """Take all (``amount_fen`` left out) or part of what is held; the rest is released."""
 
     amount_fen: AmountFen | None = None
-    final: bool = True
 
 
 class RefundRequest(Model):

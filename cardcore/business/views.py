@@ -6,7 +6,26 @@ Amounts are integers of fen, instants aware UTC (RFC 3339 on the wire), business
 from datetime import date, datetime
 from uuid import UUID
 
+from cardcore.account.views import BooksView, FundView, TopUpView
 from cardcore.model import Model
+from cardcore.user.views import IssuedCodeView
+
+__all__ = [
+    "BooksView",
+    "ExplainView",
+    "ExplainedLine",
+    "ExplainedRefund",
+    "FundView",
+    "IssuedCodeView",
+    "LineView",
+    "OrderView",
+    "QuoteView",
+    "RefundView",
+    "TopUpView",
+    "TransferView",
+    "UserView",
+    "VerifyView",
+]
 
 
 class LineView(Model):
@@ -111,16 +130,6 @@ class ExplainView(Model):
     refunds: list[ExplainedRefund]
 
 
-class FundView(Model):
-    """One fund of a user."""
-
-    fund: str
-    regime: str
-    balance_fen: int
-    held_fen: int
-    available_fen: int
-
-
 class UserView(Model):
     """A user as the card centre's own callers see it: masked."""
 
@@ -131,32 +140,3 @@ class UserView(Model):
     id_no_masked: str
     concessions: list[str]
     funds: list[FundView]
-
-
-class TopUpView(Model):
-    """Money that came in through a payment channel."""
-
-    topup_id: UUID
-    user_id: UUID
-    fund: str
-    amount_fen: int
-    channel_no: str
-    recorded_at: datetime
-
-
-class IssuedCodeView(Model):
-    """A dynamic code: the text to show as a QR code, and how long it lives."""
-
-    text: str
-    code_class: str
-    issued_at: datetime
-    expires_at: datetime
-    refresh_after_s: int
-
-
-class BooksView(Model):
-    """The two sums an operator closes the day with; both must be zero."""
-
-    trial_balance_fen: int
-    custody_difference_fen: int
-    accounts: list[dict[str, object]]

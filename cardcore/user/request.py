@@ -33,8 +33,8 @@ class OpenUserRequest(Model):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
     id_no: Annotated[str, StringConstraints(min_length=15, max_length=18)]
-    entitlements: Annotated[list[Entitlement], Field(max_length=16)] = []
-    funds: Annotated[list[Name], Field(max_length=8)] = []
+    entitlements: list[Entitlement] = Field(default_factory=list, max_length=16)
+    funds: list[Name] = Field(default_factory=list, max_length=8)
 
 
 class IssueCodeRequest(Model):

@@ -1,0 +1,129 @@
+"""Connections to PostgreSQL: the driver's pool for hot paths, SQLAlchemy for the rest."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from cardcore.books import RawConnection
+
+SERVER_VERSION_MIN: Final = 15
+POOL_WAIT_S: Final = 5.0
+
+
+class DatabaseUnfitError(Exception):
+    """The database cannot serve: too old, or of a newer schema than this program."""
+
+
+def sqlalchemy_url(database_url: str) -> URL:
+    """The same database, as SQLAlchemy names it with the psycopg 3 driver."""
+    return make_url(database_url).set(drivername="postgresql+psycopg")
+
+
+@asynccontextmanager
+async def open_pool(
+    database_url: str, *, connections_max: int
+) -> AsyncIterator[AsyncConnectionPool[RawConnection]]:
+    """The driver's pool, opened and closed.
+
+    Connections found dead are replaced before they are handed out, so a database restart costs
+    the requests that were under way and no others.
+    """
+    pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
+        database_url,
+        min_size=2,
+        max_size=connections_max,
+        open=False,
+        timeout=POOL_WAIT_S,
+        check=AsyncConnectionPool.check_connection,
+        reconnect_timeout=30,
+        kwargs={"options": "-c timezone=UTC"},
+    )
+    await pool.open(wait=True, timeout=30)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def open_engine(database_url: str, *, connections_max: int) -> AsyncIterator[AsyncEngine]:
+    """SQLAlchemy's engine, opened and disposed of."""
+    engine = create_async_engine(
+        sqlalchemy_url(database_url),
+        pool_size=connections_max,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC"},
+    )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("adapters.migrations")))
+    return config
+
+
+def schema_version() -> str:
+    """The newest schema this program knows."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def migrate(database_url: str) -> tuple[str | None, str]:
+    """Bring the schema up to what this program needs.
+
+    Returns:
+        The version before (None for an empty database) and after.
+
+    Raises:
+        DatabaseUnfitError: the server is older than PostgreSQL 15.
+    """
+    engine = create_engine(sqlalchemy_url(database_url))
+    try:
+        with engine.connect() as connection:
+            _check_server(connection)
+            before = _current(connection)
+            # Two programs starting at once: the second waits here, then finds nothing to do.
+            connection.execute(text("SELECT pg_advisory_lock(7370406)"))
+            connection.commit()
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.execute(text("SELECT pg_advisory_unlock(7370406)"))
+            connection.commit()
+    finally:
+        engine.dispose()
+    return before, schema_version()
+
+
+def _check_server(connection: Connection) -> None:
+    number = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+    if number // 10000 < SERVER_VERSION_MIN:
+        raise DatabaseUnfitError(
+            f"the database server is PostgreSQL {number // 10000}; "
+            f"{SERVER_VERSION_MIN} or newer is needed"
+        )
+
+
+def _current(connection: Connection) -> str | None:
+    exists = connection.execute(text("SELECT to_regclass('public.schema_version')")).scalar()
+    if exists is None:
+        return None
+    version: str | None = connection.execute(
+        text("SELECT version_num FROM public.schema_version")
+    ).scalar()
+    return version

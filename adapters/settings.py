@@ -1,0 +1,53 @@
+"""What an installation may set, each by one environment variable ``CARDCORE_<NAME>``."""
+
+import os
+from datetime import time
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cardcore.calendar import CUT_OFF_DEFAULT
+
+
+def _default_home() -> Path:
+    """Where the data lies when nothing is said: survives restarts, never inside the project."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/cardcore")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "cardcore"
+
+
+class Settings(BaseSettings):
+    """All settings, with defaults that need nothing but Python.
+
+    ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is started.
+    ``hsm_socket``: a security module's process that is running already; without it one is
+    started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but speed.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CARDCORE_", extra="ignore")
+
+    home: Path = Field(default_factory=_default_home)
+    database_url: str | None = None
+    hsm_socket: Path | None = None
+    redis_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    cut_off: time = CUT_OFF_DEFAULT
+    pool_connections_max: int = Field(default=10, ge=2, le=100)
+
+    @property
+    def postgres_home(self) -> Path:
+        """Everything of the embedded server."""
+        return self.home / "postgres"
+
+    @property
+    def hsm_home(self) -> Path:
+        """Key file, audit log and socket of the security module."""
+        return self.home / "hsm"
+
+    @property
+    def clients_home(self) -> Path:
+        """Private keys of the demo city's clients, readable by their owner alone."""
+        return self.home / "clients"

@@ -1,0 +1,225 @@
+"""Funds: a person's money, each fund under its own legal regime, and money coming in."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore import tables
+from cardcore.account.chart import CUSTODY, LEDGER_CNY, AccountCode, TransferCode
+from cardcore.account.request import TopUpRequest
+from cardcore.account.views import FundView, TopUpView
+from cardcore.books import RawConnection, account, open_accounts
+from cardcore.errors import (
+    FundUnknownError,
+    LimitExceededError,
+    OrderConflictError,
+    UserFrozenError,
+)
+from cardcore.ids import RandomBytes, new_id, part_id
+from ledger import Account, Ledger, Transfer
+
+LEVELS = ("anonymous", "phone", "real_name")
+
+
+class Funds:
+    """Opens, reads and fills funds on the connection of the caller's transaction."""
+
+    def __init__(self, book: Ledger, random_bytes: RandomBytes) -> None:
+        self._book = book
+        self._random_bytes = random_bytes
+
+    async def open(
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        *,
+        user_id: UUID,
+        level: str,
+        kinds: Sequence[str],
+        now: datetime,
+    ) -> None:
+        """Open the funds the user does not have yet.
+
+        Raises:
+            FundUnknownError: there is no such kind, or it needs a higher level.
+        """
+        wanted = dict.fromkeys(kinds)
+        known = (
+            await connection.execute(
+                select(tables.fund_kind.c.kind, tables.fund_kind.c.level_min).where(
+                    tables.fund_kind.c.kind.in_(list(wanted))
+                )
+            )
+        ).all()
+        allowed = {row.kind for row in known if LEVELS.index(row.level_min) <= LEVELS.index(level)}
+        for kind in wanted:
+            if kind not in allowed:
+                raise FundUnknownError(f"no fund {kind!r} at level {level}", field="funds")
+        held = set(
+            (
+                await connection.execute(
+                    select(tables.fund.c.kind).where(tables.fund.c.user_id == user_id)
+                )
+            ).scalars()
+        )
+        opening = [(uuid4(), kind) for kind in wanted if kind not in held]
+        if not opening:
+            return
+        await open_accounts(
+            self._book,
+            [account(fund_id, AccountCode.CITIZEN_FUND) for fund_id, _ in opening],
+            raw,
+        )
+        await connection.execute(
+            insert(tables.fund),
+            [
+                {
+                    "fund_id": fund_id,
+                    "user_id": user_id,
+                    "kind": kind,
+                    "status": "active",
+                    "recorded_at": now,
+                }
+                for fund_id, kind in opening
+            ],
+        )
+
+    async def read(
+        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID
+    ) -> list[FundView]:
+        """A user's funds with their balances."""
+        rows = (
+            await connection.execute(
+                select(tables.fund.c.fund_id, tables.fund.c.kind, tables.fund_kind.c.regime)
+                .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
+                .where(tables.fund.c.user_id == user_id)
+                .order_by(tables.fund.c.kind)
+            )
+        ).all()
+        found = await self._book.lookup_accounts([row.fund_id.int for row in rows], connection=raw)
+        by_id = {one.id: one for one in found}
+        return [_view(row.kind, row.regime, by_id[row.fund_id.int]) for row in rows]
+
+    async def top_up(
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        *,
+        user_id: UUID,
+        request: TopUpRequest,
+        now: datetime,
+        business_on: date,
+    ) -> tuple[UUID, TopUpView]:
+        """Book money a channel has received: the custodian bank holds more, so does the fund.
+
+        Raises:
+            FundUnknownError: the user has no such fund.
+            UserFrozenError: the fund is frozen or closed.
+            LimitExceededError: the fund would hold more than its legal regime allows.
+            OrderConflictError: the channel's number was booked before for something else.
+        """
+        fund = (
+            await connection.execute(
+                select(tables.fund, tables.fund_kind.c.balance_fen_max)
+                .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
+                .where(tables.fund.c.user_id == user_id, tables.fund.c.kind == request.fund)
+                # Two top-ups at once must see each other, or both pass under the limit.
+                .with_for_update(of=tables.fund)
+            )
+        ).one_or_none()
+        if fund is None:
+            raise FundUnknownError(f"the user has no fund {request.fund!r}", field="fund")
+        if fund.status != "active":
+            raise UserFrozenError(field="fund")
+        known = await self._known(connection, fund.fund_id, request)
+        if known is not None:
+            return known, await self.topup_view(connection, known)
+        (held,) = await self._book.lookup_accounts([fund.fund_id.int], connection=raw)
+        balance_fen = held.credits_posted - held.debits_posted
+        if balance_fen + request.amount_fen > fund.balance_fen_max:
+            raise LimitExceededError(
+                field="amount_fen",
+                limit=f"fund_balance:{request.fund}",
+                limit_fen=fund.balance_fen_max,
+                balance_fen=balance_fen,
+            )
+        topup_id = new_id(now, self._random_bytes)
+        results = await self._book.create_transfers(
+            [
+                Transfer(
+                    id=part_id(topup_id, 1).int,
+                    debit_account_id=CUSTODY.int,
+                    credit_account_id=fund.fund_id.int,
+                    amount=request.amount_fen,
+                    ledger=LEDGER_CNY,
+                    code=TransferCode.TOP_UP,
+                    user_data_128=topup_id.int,
+                )
+            ],
+            connection=raw,
+        )
+        assert list(results) == ["created"], results
+        await connection.execute(
+            insert(tables.topup).values(
+                topup_id=topup_id,
+                user_id=user_id,
+                fund_id=fund.fund_id,
+                amount_fen=request.amount_fen,
+                channel=request.channel,
+                channel_no=request.channel_no,
+                business_on=business_on,
+                recorded_at=now,
+            )
+        )
+        return topup_id, await self.topup_view(connection, topup_id)
+
+    async def topup_view(self, connection: AsyncConnection, topup_id: UUID) -> TopUpView:
+        """One top-up; it never changes."""
+        row = (
+            await connection.execute(
+                select(tables.topup, tables.fund.c.kind)
+                .join(tables.fund, tables.fund.c.fund_id == tables.topup.c.fund_id)
+                .where(tables.topup.c.topup_id == topup_id)
+            )
+        ).one()
+        return TopUpView(
+            topup_id=topup_id,
+            user_id=row.user_id,
+            fund=row.kind,
+            amount_fen=row.amount_fen,
+            channel=row.channel,
+            channel_no=row.channel_no,
+            recorded_at=row.recorded_at,
+        )
+
+    async def _known(
+        self, connection: AsyncConnection, fund_id: UUID, request: TopUpRequest
+    ) -> UUID | None:
+        row = (
+            await connection.execute(
+                select(tables.topup).where(
+                    tables.topup.c.channel == request.channel,
+                    tables.topup.c.channel_no == request.channel_no,
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        if (row.fund_id, row.amount_fen) != (fund_id, request.amount_fen):
+            raise OrderConflictError("this channel_no names another payment", field="channel_no")
+        topup_id: UUID = row.topup_id
+        return topup_id
+
+
+def _view(kind: str, regime: str, held: Account) -> FundView:
+    balance_fen = held.credits_posted - held.debits_posted
+    return FundView(
+        fund=kind,
+        regime=regime,
+        balance_fen=balance_fen,
+        held_fen=held.debits_pending,
+        available_fen=balance_fen - held.debits_pending,
+    )

@@ -1,0 +1,230 @@
+"""The citizen's dynamic code: issuing it through the HSM, accepting it when it is shown.
+
+The issuer's private key never leaves the HSM. Every code carries a new random alias; only the
+table ``code_token`` says whose it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import codes
+from cardcore import tables
+from cardcore.errors import CodeRefusedError, SceneUnknownError
+from cardcore.ids import RandomBytes
+from cardcore.user.presented import PresentedCode
+from cardcore.user.request import IssueCodeRequest
+from cardcore.user.views import IssuedCodeView
+from codes.layout import CONTEXT_NONE, TTL_S_PAY_UNBOUND_MAX
+from hsm_sim.interface import HSM, KeyUsage
+from hsm_sim.interface import Algorithm as KeyAlgorithm
+
+CODE_ALGORITHM: Final = {
+    KeyAlgorithm.ED25519: codes.Algorithm.ED25519,
+    KeyAlgorithm.P256: codes.Algorithm.ES256,
+    KeyAlgorithm.SM2: codes.Algorithm.SM2_SM3,
+}
+KEY_LIFE: Final = timedelta(days=400)
+REFRESH_MARGIN_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuingKey:
+    """The key new codes are signed with: its name in the HSM and in the ring."""
+
+    issuer_id: int
+    kid: int
+    label: str
+    algorithm: codes.Algorithm
+
+
+async def create_issuer_key(
+    connection: AsyncConnection,
+    hsm: HSM,
+    *,
+    issuer_id: int,
+    kid: int,
+    algorithm: KeyAlgorithm,
+    now: datetime,
+) -> IssuingKey:
+    """Let the HSM make an issuer key and publish its public half in the register."""
+    label = f"issuer-{issuer_id}-{kid}"
+    known = {info.label: info for info in await hsm.list_keys()}
+    # A key made by a run that was cut off before it was registered is taken up, not lost.
+    info = known.get(label) or await hsm.generate(label, algorithm, KeyUsage.SIGN)
+    await connection.execute(
+        insert(tables.issuer_key).values(
+            issuer_id=issuer_id,
+            kid=kid,
+            algorithm=algorithm.value,
+            label=label,
+            public_key=info.public_key,
+            not_before=now - timedelta(minutes=5),
+            not_after=now + KEY_LIFE,
+        )
+    )
+    return IssuingKey(
+        issuer_id=issuer_id, kid=kid, label=label, algorithm=CODE_ALGORITHM[algorithm]
+    )
+
+
+async def load_keys(connection: AsyncConnection) -> tuple[codes.KeyRing, list[IssuingKey]]:
+    """The public ring every verifier gets, and the keys we sign with, newest last."""
+    rows = (
+        await connection.execute(select(tables.issuer_key).order_by(tables.issuer_key.c.not_before))
+    ).all()
+    ring = codes.KeyRing(
+        codes.IssuerKey(
+            issuer_id=row.issuer_id,
+            kid=row.kid,
+            algorithm=CODE_ALGORITHM[KeyAlgorithm(row.algorithm)],
+            public_key=row.public_key,
+            not_before_s=int(row.not_before.timestamp()),
+            not_after_s=int(row.not_after.timestamp()),
+        )
+        for row in rows
+    )
+    return ring, [
+        IssuingKey(
+            issuer_id=row.issuer_id,
+            kid=row.kid,
+            label=row.label,
+            algorithm=CODE_ALGORITHM[KeyAlgorithm(row.algorithm)],
+        )
+        for row in rows
+    ]
+
+
+class CitizenCodes:
+    """Issues and accepts codes.
+
+    Args:
+        hsm: holds the issuer's keys.
+        ring: public keys of all issuers we trust.
+        issuing: keys of our own, newest last; a new code is signed with the newest.
+        random_bytes: source of the aliases.
+    """
+
+    def __init__(
+        self,
+        *,
+        hsm: HSM,
+        ring: codes.KeyRing,
+        issuing: Sequence[IssuingKey],
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._hsm = hsm
+        self.ring = ring
+        self._issuing = tuple(issuing)
+        self._random_bytes = random_bytes
+
+    async def issue(
+        self,
+        connection: AsyncConnection,
+        user_id: UUID,
+        request: IssueCodeRequest,
+        *,
+        now: datetime,
+        key: IssuingKey | None = None,
+    ) -> IssuedCodeView:
+        """A new class S code of a user; its alias is registered in the caller's transaction.
+
+        Raises:
+            SceneUnknownError: a scene has no bit in the code.
+            CodeMalformedError: never for a request that passed its model.
+        """
+        key = key or self._issuing[-1]
+        scope = codes.Scope(0)
+        for scene in request.scenes:
+            scope |= scene_bit(scene)
+        purpose = codes.Purpose.IDENTITY
+        if request.cap_fen:
+            purpose |= codes.Purpose.PAY
+        context = CONTEXT_NONE
+        ttl_s = request.ttl_s
+        if request.context is not None:
+            context = codes.context_of(request.context, key.algorithm)
+        elif request.cap_fen:
+            ttl_s = min(ttl_s, TTL_S_PAY_UNBOUND_MAX)
+        token = self._random_bytes(8)
+        label = key.label
+
+        async def signer(message: bytes) -> bytes:
+            return await self._hsm.sign(label, message)
+
+        text = await codes.issue_s(
+            codes.FieldsS(
+                algorithm=key.algorithm,
+                issuer_id=key.issuer_id,
+                kid=key.kid,
+                token=token,
+                jti=self._random_bytes(8),
+                scope=scope,
+                purpose=purpose,
+                issued_at_s=int(now.timestamp()),
+                cap_fen=request.cap_fen,
+                context=context,
+                ttl_s=ttl_s,
+            ),
+            signer,
+        )
+        expires_at = now + timedelta(seconds=ttl_s)
+        await connection.execute(
+            insert(tables.code_token).values(
+                token=token, user_id=user_id, issued_at=now, expires_at=expires_at
+            )
+        )
+        return IssuedCodeView(
+            text=text,
+            code_class="S",
+            issued_at=now,
+            expires_at=expires_at,
+            refresh_after_s=max(ttl_s - REFRESH_MARGIN_S, 5),
+        )
+
+    def accept(
+        self, text: str, *, scene: str, places: tuple[str, ...], pays: bool, now: datetime
+    ) -> PresentedCode:
+        """Judge a scanned text by everything but its past use.
+
+        Raises:
+            CodeRefusedError: with the stable reason.
+        """
+        try:
+            accepted = codes.verify(text, self.ring, None, _policy(scene, places, pays), now, None)
+        except codes.CodeError as refused:
+            raise CodeRefusedError(refused.code, str(refused)) from refused
+        return PresentedCode(
+            code_class=accepted.code_class.name,
+            token=accepted.token,
+            replay_key=accepted.replay_key,
+            digest=accepted.digest,
+            cap_fen=accepted.cap_fen,
+            expires_at=accepted.expires_at,
+        )
+
+
+def scene_bit(scene: str) -> codes.Scope:
+    """The bit of a scene in a code's scope."""
+    try:
+        return codes.Scope[scene.upper()]
+    except KeyError:
+        raise SceneUnknownError(f"no code can be issued for {scene!r}", field="scenes") from None
+
+
+@lru_cache(maxsize=4096)
+def _policy(scene: str, places: tuple[str, ...], pays: bool) -> codes.Policy:  # noqa: FBT001
+    return codes.Policy(
+        scope=scene_bit(scene),
+        needs=codes.Purpose.PAY if pays else codes.Purpose.IDENTITY,
+        place_ids=places,
+        online=True,
+        # Whose alias it is, and whether they are frozen, is looked up in the order's transaction.
+        status_by_caller=True,
+    )
