@@ -124,6 +124,13 @@ class HSMUnavailableError(HSMError):
     retryable = True
 
 
+class HSMStorageError(HSMError):
+    """The module cannot write its key file or audit log (disk full?); nothing was done."""
+
+    code = "hsm_storage_failed"
+    retryable = True
+
+
 class HSMRateLimitedError(HSMError):
     """This caller asks faster than it may."""
 

@@ -14,6 +14,7 @@ import sys
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
 from typing import Any, Final
 
+from hsm_sim.der import der_of_halves, raw_of_der
 from hsm_sim.interface import (
     AlgorithmUnavailableError,
     PublicKeyInvalidError,
@@ -170,7 +171,7 @@ class _Signer:
         finally:
             self._key.return_context(context)
         assert signed == 1
-        return _raw_of_der(buffer.raw[: size.value])
+        return raw_of_der(buffer.raw[: size.value])
 
 
 class _Verifier:
@@ -181,7 +182,7 @@ class _Verifier:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         library = self._key.library
-        der = _der_of_raw(signature)
+        der = der_of_halves(*split_signature(signature))
         digest = message_digest(self._identity, message)
         context = self._key.take_context(library.EVP_PKEY_verify_init)
         try:
@@ -191,18 +192,3 @@ class _Verifier:
         if result != 1:
             library.ERR_clear_error()
             raise SignatureInvalidError("the SM2 signature does not match")
-
-
-def _der_of_raw(signature: bytes) -> bytes:
-    halves = b""
-    for half in split_signature(signature):
-        data = half.to_bytes(half.bit_length() // 8 + 1, "big")  # a leading zero keeps it positive
-        halves += b"\x02" + bytes((len(data),)) + data
-    return b"\x30" + bytes((len(halves),)) + halves
-
-
-def _raw_of_der(der: bytes) -> bytes:
-    r_size = der[3]
-    r = int.from_bytes(der[4 : 4 + r_size], "big")
-    s = int.from_bytes(der[6 + r_size :], "big")
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
