@@ -13,12 +13,13 @@ from typing import Any, Final, Self
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from typing_extensions import override
 
 from ledger import account_rules, rules, store, wire
 from ledger.books import Books
 from ledger.business_day import BusinessDay
 from ledger.errors import BatchTooLargeError, FieldOutOfRangeError
-from ledger.events import Account, Clock, Transfer
+from ledger.events import Account, Clock, QueryFilter, Transfer
 from ledger.queries import Queries
 from ledger.results import CreateAccountResult, CreateTransferResult
 from ledger.shards import ShardClaim
@@ -162,6 +163,34 @@ class Ledger(Queries):
             total += expired
             if expired < store.EXPIRE_EVENTS_MAX:
                 return total
+
+    @override
+    async def lookup_accounts(
+        self, ids: Sequence[int], *, connection: Connection | None = None
+    ) -> list[Account]:
+        """Accounts by id, as in ``Queries``; a hold whose time is over never shows."""
+        if connection is None:
+            await self._expire_if_due()
+        return await super().lookup_accounts(ids, connection=connection)
+
+    @override
+    async def query_accounts(
+        self, query_filter: QueryFilter, *, connection: Connection | None = None
+    ) -> list[Account]:
+        """Accounts by filter, as in ``Queries``; a hold whose time is over never shows."""
+        if connection is None:
+            await self._expire_if_due()
+        return await super().query_accounts(query_filter, connection=connection)
+
+    async def _expire_if_due(self) -> None:
+        async with self.reading() as cursor:
+            await cursor.execute(
+                "SELECT EXISTS (SELECT FROM ledger.expiry WHERE expires_at <= %s::bigint)",
+                (self._clock(),),
+            )
+            due = await cursor.fetchone()
+        if due == (True,):
+            await self.expire_pending_transfers()
 
     async def _apply(
         self, cursor: Cursor, transfers: Sequence[Transfer]

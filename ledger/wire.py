@@ -196,3 +196,8 @@ def unsigned_64(value: int | None) -> int:
 def id_of(value: bytes | None) -> int:
     """A 128-bit id from ``uuid_send``; NULL is zero."""
     return 0 if value is None else int.from_bytes(value, "big")
+
+
+def signed(value: int, bits: int) -> int:
+    """The signed integer with the same bits, as the columns hold it."""
+    return value - (1 << bits) if value >> (bits - 1) else value
