@@ -103,9 +103,9 @@ class DistanceLine:
         return max(places) - min(places)
 
     @property
-    def stop_ids(self) -> frozenset[str]:
-        """The stops, by name."""
-        return frozenset(self._places)
+    def line_ids(self) -> frozenset[str]:
+        """This line alone."""
+        return frozenset({self.line_id})
 
     def _visits(self, stop: str, sequence: int | None, name: str) -> tuple[int, ...]:
         places = self._places.get(stop)

@@ -1,38 +1,63 @@
-"""All prices of one version of the bus network, in memory and immutable. Pure.
+"""All prices of the bus network as of one activation, in memory and immutable. Pure.
 
-A line is priced in one way: by its own distance sentence, by the feed's newer fares, or by the
-feed's zone pairs. Pricing an order reads this table alone; a new version is a new table.
+Prices come from several sources (an operator's feed, a set of distance lines); each line belongs
+to exactly one. Pricing an order reads this table alone; a new activation is a new table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final, Protocol, Self
 
-from scenes.bus.distance_lines import DistanceLine
-from scenes.bus.fares import LINE_FIELD, LegFare, LineUnknownError, Ride, SectionalFares
+from scenes.bus.fares import LINE_FIELD, LegFare, LineUnknownError, Ride
 
 UNPUBLISHED: Final = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FareTable:
-    """Prices of one version. ``version_no`` is 0 before anything was imported."""
-
-    version_no: int = UNPUBLISHED
-    sectional: SectionalFares | None = None
-    distance: Mapping[str, DistanceLine] = field(default_factory=dict)
-
-    def leg_fare(self, ride: Ride) -> LegFare:
-        """The fare of one ride. Raises ``FareRefusedError`` kin."""
-        line = self.distance.get(ride.line_id)
-        if line is not None:
-            return line.leg_fare(ride)
-        if self.sectional is None:
-            raise LineUnknownError(f"no line {ride.line_id!r}", field=LINE_FIELD)
-        return self.sectional.leg_fare(ride)
+class LineFares(Protocol):
+    """One source of prices for one or many lines."""
 
     @property
     def line_ids(self) -> frozenset[str]:
-        """All lines that can be priced."""
-        of_feed = frozenset[str]() if self.sectional is None else self.sectional.line_ids
-        return of_feed | self.distance.keys()
+        """The lines it prices."""
+        ...
+
+    def leg_fare(self, ride: Ride) -> LegFare:
+        """The fare of one ride on one of them. Raises ``FareRefusedError`` kin."""
+        ...
+
+
+class LineConflictError(Exception):
+    """Two sources price the same line; nobody could say which one is right."""
+
+    code: ClassVar[str] = "line_conflict"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, line_ids: Iterable[str]) -> None:
+        self.line_ids = tuple(sorted(line_ids))
+        super().__init__(f"priced by more than one source: {', '.join(self.line_ids)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FareTable:
+    """Prices by line. ``activation_no`` is 0 before anything was activated."""
+
+    activation_no: int = UNPUBLISHED
+    by_line: Mapping[str, LineFares] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, activation_no: int, sources: Iterable[LineFares]) -> Self:
+        """A table of all sources. Raises ``LineConflictError``."""
+        by_line: dict[str, LineFares] = {}
+        for source in sources:
+            twice = source.line_ids & by_line.keys()
+            if twice:
+                raise LineConflictError(twice)
+            by_line.update(dict.fromkeys(source.line_ids, source))
+        return cls(activation_no=activation_no, by_line=by_line)
+
+    def leg_fare(self, ride: Ride) -> LegFare:
+        """The fare of one ride. Raises ``FareRefusedError`` kin."""
+        fares = self.by_line.get(ride.line_id)
+        if fares is None:
+            raise LineUnknownError(f"no line {ride.line_id!r}", field=LINE_FIELD)
+        return fares.leg_fare(ride)

@@ -184,19 +184,17 @@ class SectionalFares:
         return MappingProxyType({key: price.price_fen for key, price in self._by_visits.items()})
 
     def leg_fare(self, ride: Ride) -> LegFare:
-        """The fare of one ride.
+        """The fare of one ride on one of the feed's lines.
 
         Raises:
-            LineUnknownError, StopUnknownError: not in the feed.
+            StopUnknownError: a stop is not in the feed.
             FareUnknownError: the feed has not a single price.
         """
-        self._check(ride)
+        self._check_stops(ride)
         found = self._flat(ride) if ride.off_stop is None else self._pair(ride, ride.off_stop)
         return found or self._maximum(ride)
 
-    def _check(self, ride: Ride) -> None:
-        if ride.line_id not in self._patterns:
-            raise LineUnknownError(f"no line {ride.line_id!r}", field=LINE_FIELD)
+    def _check_stops(self, ride: Ride) -> None:
         for stop, name in ((ride.on_stop, ON_STOP_FIELD), (ride.off_stop, OFF_STOP_FIELD)):
             if stop is not None and stop not in self._zone_of:
                 raise StopUnknownError(f"no stop {stop!r}", field=name)

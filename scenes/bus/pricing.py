@@ -108,7 +108,7 @@ class BusPricer:
         classes = subject.concessions if leg.concessions_allowed else frozenset[str]()
         local_time = facts.occurred_at.astimezone(LOCAL_ZONE).time()
         shares = policy.share(leg.amount_fen, classes, subject.business_on, local_time)
-        return quote_lines(leg, shares, table.version_no, policy.version)
+        return quote_lines(leg, shares, table.activation_no, policy.version)
 
 
 def read_details(details: dict[str, object]) -> BusDetails:
@@ -122,14 +122,14 @@ def read_details(details: dict[str, object]) -> BusDetails:
 
 
 def quote_lines(
-    leg: LegFare, shares: FareShares, table_version_no: int, policy_version: str
+    leg: LegFare, shares: FareShares, activation_no: int, policy_version: str
 ) -> list[QuoteLine]:
     """The lines of one ride: the citizen's always, the subsidy's only above zero."""
     citizen = QuoteLine(
         payer=Payer.CITIZEN,
         amount_fen=shares.citizen_fen,
         rule_id=leg.rule_id,
-        rule_version=str(table_version_no),
+        rule_version=str(activation_no),
         reason_zh=_BASIS_ZH[leg.basis],
         reason_en=_BASIS_EN[leg.basis],
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes.bus.fare_table import FareTable
+from scenes.bus.fare_table import FareTable, LineConflictError
 from scenes.bus.fares import (
     FareBasis,
     FareUnknownError,
@@ -92,9 +92,6 @@ def test_a_network_without_any_fare_refuses() -> None:
 
 def test_unknown_names_are_refused_with_their_field() -> None:
     fares = fares_of()
-    with pytest.raises(LineUnknownError) as line:
-        fares.leg_fare(pair("s1", "s2", "L9"))
-    assert (line.value.code, line.value.field) == ("line_unknown", "business.details.line")
     with pytest.raises(StopUnknownError) as on_stop:
         fares.leg_fare(pair("s9", "s2"))
     assert on_stop.value.field == "business.details.on_stop"
@@ -302,10 +299,17 @@ def test_a_fare_is_never_negative_nor_above_the_maximum(data: st.DataObject) -> 
     assert 0 <= fares.leg_fare(ride).amount_fen <= max(prices)
 
 
-def test_a_table_without_a_feed_knows_no_line() -> None:
-    with pytest.raises(LineUnknownError):
-        FareTable().leg_fare(pair("s1", "s2"))
-    assert FareTable().line_ids == frozenset()
-    table = FareTable(version_no=1, sectional=fares_of())
-    assert table.line_ids == {"L1", "L2"}
-    assert table.leg_fare(pair("s1", "s2")).amount_fen == 100
+def test_a_table_finds_the_source_of_the_line() -> None:
+    fares = fares_of()
+    table = FareTable.of(7, [fares])
+    assert table.activation_no == 7
+    assert table.leg_fare(pair("s1", "s2")) == fares.leg_fare(pair("s1", "s2"))
+    with pytest.raises(LineUnknownError) as caught:
+        table.leg_fare(pair("s1", "s2", "L9"))
+    assert (caught.value.code, caught.value.field) == ("line_unknown", "business.details.line")
+
+
+def test_a_line_priced_by_two_sources_is_a_conflict() -> None:
+    with pytest.raises(LineConflictError) as caught:
+        FareTable.of(1, [fares_of(), fares_of()])
+    assert caught.value.line_ids == ("L1", "L2")

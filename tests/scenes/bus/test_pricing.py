@@ -19,17 +19,17 @@ from tests.scenes.bus.feeds import CNY, minimal
 if TYPE_CHECKING:
     from cardcore.ports import ScenePricer
 
-TABLE = FareTable(
-    version_no=7,
-    sectional=SectionalFares(read_feed(minimal(), CNY)),
-    distance={
-        "专线": DistanceLine.of(
+TABLE = FareTable.of(
+    7,
+    [
+        SectionalFares(read_feed(minimal(), CNY)),
+        DistanceLine.of(
             line_id="专线",
             name="专线",
             sentence="单一票制票价20元刷卡12元各种票证无效",
             marks=(Mark("东", 0), Mark("西", 9_000)),
-        )
-    },
+        ),
+    ],
 )
 
 

@@ -1,0 +1,130 @@
+"""What a new version would change for riders: the answer of a dry run. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from scenes.bus.distance_lines import DistanceLine
+from scenes.bus.gtfs import Feed
+
+EXAMPLES_MAX: Final = 100
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange:
+    """Prices of one rule before and after, ascending; () where it is new or gone.
+
+    ``origin``, ``destination`` and ``contains`` are zones, "" for anywhere.
+    """
+
+    line_id: str
+    origin: str
+    destination: str
+    contains: str
+    before_fen: tuple[int, ...]
+    after_fen: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """Differences of two versions of one source.
+
+    ``price_changes`` holds the first ``EXAMPLES_MAX``; ``price_change_count`` counts all.
+    ``sentences_changed`` are distance lines whose sentence or marks changed.
+    """
+
+    lines_added: tuple[str, ...]
+    lines_removed: tuple[str, ...]
+    stops_added: tuple[str, ...]
+    stops_removed: tuple[str, ...]
+    price_changes: tuple[PriceChange, ...]
+    price_change_count: int
+    sentences_changed: tuple[str, ...] = ()
+
+    @property
+    def none(self) -> bool:
+        """Whether riders would notice nothing."""
+        return not (
+            self.lines_added
+            or self.lines_removed
+            or self.stops_added
+            or self.stops_removed
+            or self.price_change_count
+            or self.sentences_changed
+        )
+
+
+def compare_feeds(before: Feed | None, after: Feed) -> Differences:
+    """Differences from ``before`` (None: nothing was active) to ``after``."""
+    old_prices = {} if before is None else _prices(before)
+    new_prices = _prices(after)
+    changed = sorted(
+        key
+        for key in old_prices.keys() | new_prices.keys()
+        if old_prices.get(key) != new_prices.get(key)
+    )
+    lines = _sets(() if before is None else before.lines, after.lines)
+    stops = _sets(() if before is None else before.stops, after.stops)
+    return Differences(
+        lines_added=lines[0],
+        lines_removed=lines[1],
+        stops_added=stops[0],
+        stops_removed=stops[1],
+        price_changes=tuple(
+            PriceChange(
+                line_id=key[0],
+                origin=key[1],
+                destination=key[2],
+                contains=key[3],
+                before_fen=old_prices.get(key, ()),
+                after_fen=new_prices.get(key, ()),
+            )
+            for key in changed[:EXAMPLES_MAX]
+        ),
+        price_change_count=len(changed),
+    )
+
+
+def compare_lines(
+    before: Mapping[str, DistanceLine], after: Mapping[str, DistanceLine]
+) -> Differences:
+    """Differences of two sets of distance lines."""
+    added, removed = _sets(before, after)
+    stops = _sets(_stops(before.values()), _stops(after.values()))
+    return Differences(
+        lines_added=added,
+        lines_removed=removed,
+        stops_added=stops[0],
+        stops_removed=stops[1],
+        price_changes=(),
+        price_change_count=0,
+        sentences_changed=tuple(
+            sorted(
+                line_id
+                for line_id in before.keys() & after.keys()
+                if before[line_id] != after[line_id]
+            )
+        ),
+    )
+
+
+def _prices(feed: Feed) -> dict[Key, tuple[int, ...]]:
+    prices: dict[Key, list[int]] = defaultdict(list)
+    for rule in feed.fare_rules:
+        key = (rule.line_id, rule.origin_id, rule.destination_id, rule.contains_id)
+        prices[key].append(feed.fares[rule.fare_id].price_fen)
+    if not feed.fare_rules:
+        prices["", "", "", ""] = [fare.price_fen for fare in feed.fares.values()]
+    return {key: tuple(sorted(fens)) for key, fens in prices.items()}
+
+
+def _sets(before: Iterable[str], after: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    old, new = set(before), set(after)
+    return tuple(sorted(new - old)), tuple(sorted(old - new))
+
+
+def _stops(lines: Iterable[DistanceLine]) -> set[str]:
+    return {mark.stop for line in lines for mark in line.marks}

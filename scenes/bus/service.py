@@ -1,0 +1,242 @@
+"""Importing, comparing, activating and loading the prices of the bus network.
+
+Every call runs on a psycopg connection it is given, in one transaction of its own: an import that
+fails leaves nothing. Parsing runs beside the event loop. The loaded table is handed to the pricer.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final
+
+from scenes.bus import feed_store
+from scenes.bus.distance_lines import DistanceLine, read_distance_line
+from scenes.bus.fare_table import FareTable, LineFares
+from scenes.bus.fares import SectionalFares
+from scenes.bus.feed_differences import Differences, compare_feeds, compare_lines
+from scenes.bus.feed_rows import Faults, FeedFault
+from scenes.bus.feed_store import DISTANCE, GTFS, Connection
+from scenes.bus.gtfs import Feed, read_feed
+
+IMPORT_LOCK: Final = 0x5CB05  # advisory lock: imports run one after another
+
+
+class VersionUnknownError(Exception):
+    """There is no such version of this source."""
+
+    code: ClassVar[str] = "version_unknown"
+    retryable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import did. ``new`` False: the same bytes had been imported before."""
+
+    version_no: int
+    activation_no: int
+    new: bool
+    differences: Differences
+    notices: tuple[FeedFault, ...]
+
+
+async def import_feed(
+    connection: Connection,
+    *,
+    source: str,
+    files: Mapping[str, bytes],
+    minor_per_unit: Mapping[str, int],
+    imported_by: str,
+    at: datetime,
+) -> Imported:
+    """Read, check, store and activate a GTFS feed, or leave everything as it was.
+
+    Args:
+        connection: any open connection; a transaction (or savepoint) is opened on it.
+        source: name of the publisher's feed; the next import under the same name replaces it.
+        files: name to bytes.
+        minor_per_unit: fen per unit of each currency the feed may use.
+        imported_by: operator, for the record.
+        at: now, aware UTC.
+
+    Raises:
+        FeedInvalidError: with every fault.
+        LineConflictError: another active source prices one of the lines.
+    """
+    feed = await asyncio.to_thread(read_feed, files, minor_per_unit)
+    digest = _digest(files, minor_per_unit)
+    async with connection.transaction():
+        await _lock(connection)
+        before = await _active_feed(connection, source)
+        differences = await asyncio.to_thread(compare_feeds, before, feed)
+        version_no = await feed_store.find_version(connection, source, digest)
+        new = version_no is None
+        if version_no is None:
+            version_no = await feed_store.add_version(
+                connection,
+                source=source,
+                kind=GTFS,
+                timezone=feed.timezone,
+                digest=digest,
+                notices=feed.notices,
+                imported_by=imported_by,
+                at=at,
+            )
+            await feed_store.write_feed(connection, version_no, feed)
+        activation_no = await _activate(connection, source, version_no, imported_by, at)
+    return Imported(
+        version_no=version_no,
+        activation_no=activation_no,
+        new=new,
+        differences=differences,
+        notices=feed.notices,
+    )
+
+
+async def preview_feed(
+    connection: Connection,
+    *,
+    source: str,
+    files: Mapping[str, bytes],
+    minor_per_unit: Mapping[str, int],
+) -> Differences:
+    """The dry run of ``import_feed``: what riders would notice. Writes nothing."""
+    feed = await asyncio.to_thread(read_feed, files, minor_per_unit)
+    async with connection.transaction():
+        before = await _active_feed(connection, source)
+    return await asyncio.to_thread(compare_feeds, before, feed)
+
+
+async def import_lines(
+    connection: Connection,
+    *,
+    source: str,
+    files: Mapping[str, bytes],
+    imported_by: str,
+    at: datetime,
+) -> Imported:
+    """As ``import_feed``, for lines priced by a distance sentence (one JSON file each)."""
+    lines = await asyncio.to_thread(read_distance_lines, files)
+    digest = _digest(files, {})
+    async with connection.transaction():
+        await _lock(connection)
+        before = await _active_lines(connection, source)
+        version_no = await feed_store.find_version(connection, source, digest)
+        new = version_no is None
+        if version_no is None:
+            version_no = await feed_store.add_version(
+                connection,
+                source=source,
+                kind=DISTANCE,
+                timezone="",
+                digest=digest,
+                notices=(),
+                imported_by=imported_by,
+                at=at,
+            )
+            await feed_store.write_lines(connection, version_no, lines.values())
+        activation_no = await _activate(connection, source, version_no, imported_by, at)
+    return Imported(
+        version_no=version_no,
+        activation_no=activation_no,
+        new=new,
+        differences=compare_lines(before, lines),
+        notices=(),
+    )
+
+
+async def activate_version(
+    connection: Connection,
+    *,
+    source: str,
+    version_no: int | None,
+    activated_by: str,
+    at: datetime,
+) -> int:
+    """Go back to an earlier version of a source, or withdraw it with None.
+
+    Returns:
+        The number of the activation.
+
+    Raises:
+        VersionUnknownError: the source has no such version.
+        LineConflictError: another active source prices one of its lines.
+    """
+    async with connection.transaction():
+        await _lock(connection)
+        if version_no is not None:
+            cursor = await connection.execute(
+                "SELECT 1 FROM scene_bus.tariff_version WHERE source = %s AND version_no = %s",
+                (source, version_no),
+            )
+            if await cursor.fetchone() is None:
+                raise VersionUnknownError(f"{source!r} has no version {version_no}")
+        return await _activate(connection, source, version_no, activated_by, at)
+
+
+async def load_fare_table(connection: Connection, *, activation_no: int | None = None) -> FareTable:
+    """The prices in force now, or as they were at an earlier activation (for replay)."""
+    sources: list[LineFares] = []
+    async with connection.transaction():
+        latest, versions = await feed_store.active_versions(connection, activation_no)
+        for version_no, kind in versions.values():
+            if kind == DISTANCE:
+                sources += (await feed_store.read_lines(connection, version_no)).values()
+            else:
+                feed = await feed_store.read_feed_version(connection, version_no)
+                sources.append(await asyncio.to_thread(SectionalFares, feed))
+    return FareTable.of(latest, sources)
+
+
+def read_distance_lines(files: Mapping[str, bytes]) -> dict[str, DistanceLine]:
+    """Read a set of line files. Raises ``FeedInvalidError`` with the faults of all of them."""
+    faults = Faults()
+    lines: dict[str, DistanceLine] = {}
+    for name, content in sorted(files.items()):
+        line = read_distance_line(name, content, faults)
+        if line is not None and line.line_id in lines:
+            faults.add(name, 0, "name", "duplicate", f"{line.line_id!r} stands in two files")
+        elif line is not None:
+            lines[line.line_id] = line
+    faults.raise_if_any()
+    return lines
+
+
+async def _activate(
+    connection: Connection, source: str, version_no: int | None, activated_by: str, at: datetime
+) -> int:
+    """Activate, unless it is active already; refuse a line that two sources would price."""
+    latest, versions = await feed_store.active_versions(connection, None)
+    current = versions.get(source)
+    if (current and current[0]) == version_no:
+        return latest
+    activation_no = await feed_store.activate(connection, source, version_no, activated_by, at)
+    await load_fare_table(connection)
+    return activation_no
+
+
+async def _active_feed(connection: Connection, source: str) -> Feed | None:
+    _, versions = await feed_store.active_versions(connection, None)
+    version_no, kind = versions.get(source, (0, ""))
+    return await feed_store.read_feed_version(connection, version_no) if kind == GTFS else None
+
+
+async def _active_lines(connection: Connection, source: str) -> dict[str, DistanceLine]:
+    _, versions = await feed_store.active_versions(connection, None)
+    version_no, kind = versions.get(source, (0, ""))
+    return await feed_store.read_lines(connection, version_no) if kind == DISTANCE else {}
+
+
+async def _lock(connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (IMPORT_LOCK,))
+
+
+def _digest(files: Mapping[str, bytes], minor_per_unit: Mapping[str, int]) -> bytes:
+    """What makes two imports the same: every file's bytes and what the money was worth."""
+    digest = hashlib.sha256(json.dumps(sorted(minor_per_unit.items())).encode())
+    for name, content in sorted(files.items()):
+        digest.update(json.dumps([name, len(content)]).encode())
+        digest.update(content)
+    return digest.digest()

@@ -1,0 +1,164 @@
+"""The tables of ``scene_bus`` as SQLAlchemy sees them, for every path that is not hot.
+
+The schema itself is made by ``schema/*.sql``; a test compares the two. Bulk import and loading
+write SQL.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(schema="scene_bus")
+_At = DateTime(timezone=True)
+
+
+def _required(
+    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], *, key: bool = False
+) -> Column[Any]:
+    return Column(name, kind, primary_key=key, nullable=False)
+
+
+tariff_version = Table(
+    "tariff_version",
+    metadata,
+    Column("version_no", Integer, Identity(always=True), primary_key=True, nullable=False),
+    _required("source", Text),
+    _required("format", Text),
+    _required("timezone", Text),
+    _required("digest", LargeBinary),
+    _required("notices", JSONB),
+    _required("imported_by", Text),
+    _required("recorded_at", _At),
+)
+
+activation = Table(
+    "activation",
+    metadata,
+    Column("activation_no", Integer, Identity(always=True), primary_key=True, nullable=False),
+    _required("source", Text),
+    Column("version_no", Integer),
+    _required("activated_by", Text),
+    _required("recorded_at", _At),
+)
+
+stop = Table(
+    "stop",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("stop_id", Text, key=True),
+    _required("name", Text),
+    _required("zone_id", Text),
+    _required("parent_id", Text),
+    _required("location_type", SmallInteger),
+)
+
+line = Table(
+    "line",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("line_id", Text, key=True),
+    _required("name", Text),
+    _required("agency_id", Text),
+    _required("network_id", Text),
+)
+
+pattern_stop = Table(
+    "pattern_stop",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("line_id", Text, key=True),
+    _required("pattern_no", Integer, key=True),
+    _required("sequence", Integer, key=True),
+    _required("stop_id", Text),
+)
+
+trip = Table(
+    "trip",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("trip_id", Text, key=True),
+    _required("line_id", Text),
+    _required("service_id", Text),
+    _required("direction", SmallInteger),
+    _required("pattern_no", Integer),
+    Column("starts_s", Integer),
+    Column("ends_s", Integer),
+)
+
+service = Table(
+    "service",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("service_id", Text, key=True),
+    _required("weekdays", ARRAY(SmallInteger)),
+    _required("starts_on", Date),
+    _required("ends_on", Date),
+    _required("added", ARRAY(Date)),
+    _required("removed", ARRAY(Date)),
+)
+
+fare = Table(
+    "fare",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("fare_id", Text, key=True),
+    _required("price_fen", BigInteger),
+    _required("prepaid", Boolean),
+    Column("transfers", Integer),
+    Column("transfer_duration_s", Integer),
+)
+
+fare_rule = Table(
+    "fare_rule",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("rule_no", Integer, key=True),
+    _required("fare_id", Text),
+    _required("line_id", Text),
+    _required("origin_id", Text),
+    _required("destination_id", Text),
+    _required("contains_id", Text),
+)
+
+product_file = Table(
+    "product_file",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("name", Text, key=True),
+    _required("content", LargeBinary),
+)
+
+currency = Table(
+    "currency",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("code", Text, key=True),
+    _required("minor_per_unit", Integer),
+)
+
+distance_line = Table(
+    "distance_line",
+    metadata,
+    _required("version_no", Integer, key=True),
+    _required("line_id", Text, key=True),
+    _required("name", Text),
+    _required("sentence", Text),
+    _required("stops", ARRAY(Text)),
+    _required("along_m", ARRAY(Integer)),
+)
