@@ -95,7 +95,7 @@ class Queries:
             return []
         where, values = _conditions(query_filter, "")
         order = _order(reverse=bool(query_filter.flags & QueryFilterFlags.reversed))
-        async with self.reading() as cursor:
+        async with self.reading(connection) as cursor:
             await cursor.execute(
                 f"SELECT {store.ACCOUNT_COLUMNS} FROM ledger.account "  # noqa: S608  (constants)
                 f'WHERE {where} ORDER BY "timestamp" {order}, id {order} LIMIT %s',
