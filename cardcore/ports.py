@@ -29,3 +29,30 @@ class Clock(Protocol):
     def __call__(self) -> datetime:
         """Now, aware UTC."""
         ...
+
+
+class ReplayHints(Protocol):
+    """A fast memory of which codes were spent, and by which request. Never the judge.
+
+    Everything it says may be forgotten or late; what it does not know, the database decides. An
+    implementation never raises: without its store it knows nothing.
+    """
+
+    async def spent_by(self, replay_key: bytes) -> str | None:
+        """The request that spent this code, as ``remember`` was told; None where unknown."""
+        ...
+
+    async def remember(self, replay_key: bytes, request: str, *, ttl_s: int) -> None:
+        """Remember for ``ttl_s`` seconds that ``request`` has spent this code."""
+        ...
+
+
+class NoReplayHints:
+    """The hints of an installation without a cache: it knows nothing."""
+
+    async def spent_by(self, replay_key: bytes) -> str | None:  # noqa: ARG002  (the port's form)
+        """Nothing is known."""
+        return None
+
+    async def remember(self, replay_key: bytes, request: str, *, ttl_s: int) -> None:
+        """Nothing is kept."""

@@ -163,13 +163,10 @@ class OrderWriter:
                     state = await self._decide_and_book(connection, orders)
             except _LOST_RACE:
                 continue
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                away = ServiceUnavailableError()
-                away.__cause__ = error
-                return dict.fromkeys((position for position, _ in orders), away), []
+            except (psycopg.OperationalError, PoolTimeout):
+                return _all_unavailable(orders), []
             return state.outcomes, state.later
-        busy = ServiceUnavailableError("too many writers decided about the same keys")
-        return dict.fromkeys((position for position, _ in orders), busy), []
+        return _all_unavailable(orders), []
 
     async def _decide_and_book(
         self, connection: RawConnection, orders: Sequence[tuple[int, PreparedOrder]]
@@ -313,6 +310,8 @@ class OrderWriter:
         assert quote.lines
         if prepared.request.mode is Mode.RECORD and quote.nominal_fen:
             raise AmountInvalidError("a record moves no money", field="mode")
+        if prepared.request.mode is not Mode.RECORD and not quote.nominal_fen:
+            raise AmountInvalidError("nothing to pay: use the mode record", field="mode")
         return quote
 
     def _fund(
@@ -371,6 +370,11 @@ class OrderWriter:
         known = await load_orders(connection, list(set(state.replays.values())))
         for position, order_id in state.replays.items():
             state.outcomes[position] = Booked(order=known[order_id], replayed=True)
+
+
+def _all_unavailable(orders: Sequence[tuple[int, PreparedOrder]]) -> dict[int, Outcome]:
+    # One exception each: every caller raises its own.
+    return {position: ServiceUnavailableError() for position, _ in orders}
 
 
 def _claims(prepared: PreparedOrder) -> list[object]:

@@ -77,7 +77,11 @@ async def create_issuer_key(
 async def load_keys(connection: AsyncConnection) -> tuple[codes.KeyRing, list[IssuingKey]]:
     """The public ring every verifier gets, and the keys we sign with, newest last."""
     rows = (
-        await connection.execute(select(tables.issuer_key).order_by(tables.issuer_key.c.not_before))
+        await connection.execute(
+            select(tables.issuer_key).order_by(
+                tables.issuer_key.c.not_before, tables.issuer_key.c.kid
+            )
+        )
     ).all()
     ring = codes.KeyRing(
         codes.IssuerKey(

@@ -1,0 +1,151 @@
+"""The demo city: 山亭区 in small. Merchants, terminals, clients and the bundled bus network.
+
+Everything of a person in it is synthetic. Loading it again changes nothing.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from adapters import demo_feed
+from adapters.wiring import City
+from cardcore.books import transaction
+from cardcore.business.merchants import register_client, register_merchant, register_terminal
+from cardcore.caller import Scope
+from scenes.bus import service as bus_service
+
+BUS_MERCHANT: Final = "shanting-bus"
+GATE_MERCHANT: Final = "fuxing-community"
+BUS_TERMINAL: Final = "bus-V0001"
+GATE_TERMINAL: Final = "gate-N01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoClient:
+    """A client of the demo city."""
+
+    client_id: str
+    merchant_id: str | None
+    terminal_id: str | None
+    scopes: tuple[Scope, ...]
+
+
+CLIENTS: Final = (
+    DemoClient(client_id="card-centre", merchant_id=None, terminal_id=None, scopes=tuple(Scope)),
+    DemoClient(
+        client_id="aishandong",
+        merchant_id=None,
+        terminal_id=None,
+        scopes=(Scope.USERS_WRITE, Scope.CODES_ISSUE, Scope.ORDERS_READ),
+    ),
+    DemoClient(
+        client_id=BUS_TERMINAL,
+        merchant_id=BUS_MERCHANT,
+        terminal_id=BUS_TERMINAL,
+        scopes=(Scope.VERIFY, Scope.ORDERS_WRITE, Scope.ORDERS_READ),
+    ),
+    DemoClient(
+        client_id="shanting-bus-office",
+        merchant_id=BUS_MERCHANT,
+        terminal_id=None,
+        scopes=(Scope.VERIFY, Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.REFUNDS_WRITE),
+    ),
+    DemoClient(
+        client_id=GATE_TERMINAL,
+        merchant_id=GATE_MERCHANT,
+        terminal_id=GATE_TERMINAL,
+        scopes=(Scope.VERIFY, Scope.ORDERS_WRITE, Scope.ORDERS_READ),
+    ),
+)
+
+
+async def load(city: City, *, clients_home: Path, now: datetime) -> None:
+    """Register merchants, terminals and clients, and import the bundled fares."""
+    async with transaction(city.engine) as (connection, raw):
+        for merchant_id, name_zh, name_en in (
+            (BUS_MERCHANT, "山亭公交", "Shanting Bus"),
+            (GATE_MERCHANT, "府前福兴社区", "Fuxing Community"),
+        ):
+            await register_merchant(
+                connection,
+                raw,
+                city.book,
+                merchant_id=merchant_id,
+                name_zh=name_zh,
+                name_en=name_en,
+                now=now,
+            )
+        for terminal_id, merchant_id, scene, place in (
+            (BUS_TERMINAL, BUS_MERCHANT, "bus", {"vehicle": "V0001"}),
+            (GATE_TERMINAL, GATE_MERCHANT, "community", {"door": "N01"}),
+        ):
+            await register_terminal(
+                connection,
+                terminal_id=terminal_id,
+                merchant_id=merchant_id,
+                scene=scene,
+                place=place,
+                now=now,
+            )
+        for client in CLIENTS:
+            await register_client(
+                connection,
+                client_id=client.client_id,
+                merchant_id=client.merchant_id,
+                terminal_id=client.terminal_id,
+                scopes=list(client.scopes),
+                public_key=public_jwk(client_key(clients_home, client.client_id)),
+                now=now,
+            )
+    async with city.pool.connection() as connection:
+        await bus_service.import_feed(
+            connection,
+            source="shanting_bus",
+            files=demo_feed.feed_files(),
+            minor_per_unit=demo_feed.MINOR_PER_UNIT,
+            imported_by="demo",
+            at=now,
+        )
+        await bus_service.import_lines(
+            connection,
+            source="shanting_lines",
+            files=demo_feed.line_files(),
+            imported_by="demo",
+            at=now,
+        )
+    await city.reload_fares()
+
+
+def client_key(clients_home: Path, client_id: str) -> Ed25519PrivateKey:
+    """The private key of a demo client, made the first time; only its owner may read the file."""
+    clients_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = clients_home / f"{client_id}.pem"
+    if path.exists():
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return key
+    key = Ed25519PrivateKey.generate()
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
+def public_jwk(key: Ed25519PrivateKey) -> dict[str, Any]:
+    """The public JSON Web Key (RFC 8037) of an Ed25519 key."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": base64.urlsafe_b64encode(raw).rstrip(b"=").decode(),
+    }

@@ -1,0 +1,165 @@
+"""The composition root: the only place that builds implementations and ties them together."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.database import open_engine, open_pool
+from adapters.infrastructure import Addresses
+from adapters.settings import Settings
+from adapters.valkey import ValkeyReplayHints
+from cardcore import tables
+from cardcore.books import RawConnection, transaction
+from cardcore.business.merchants import open_fixed_accounts
+from cardcore.business.plain_pricing import PlainPricer
+from cardcore.parts import Parts
+from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
+from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
+from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
+from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
+from hsm_sim.client import HSMClient
+from hsm_sim.interface import HSM, Algorithm, KeyUsage
+from ledger import Ledger
+from scenes.bus.concessions import DEFAULT_POLICY
+from scenes.bus.fare_table import FareTable
+from scenes.bus.pricing import BusPricer
+from scenes.bus.service import load_fare_table
+from scenes.catalogue import SCENES
+from scenes.community.pricing import GatePricer
+
+ISSUER_ID: Final = 0x3704
+TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
+SECRET_KEYS: Final = (
+    (WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
+    (INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
+    (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
+    (TOKEN_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """A running core and the parts an operator's command may need beside it."""
+
+    core: CardCore
+    engine: AsyncEngine
+    pool: AsyncConnectionPool[RawConnection]
+    book: Ledger
+    hsm: HSMClient
+    bus: BusPricer
+
+    async def reload_fares(self) -> None:
+        """Price from the bus tables that are active now."""
+        async with self.pool.connection() as connection:
+            self.bus.activate(await load_fare_table(connection), DEFAULT_POLICY)
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def refuse_optimised_python() -> None:
+    """Asserts guard money: a program running without them must not start.
+
+    Raises:
+        SystemExit: Python was started with ``-O``.
+    """
+    if not __debug__:
+        raise SystemExit("cardcore does not run under python -O: its assertions guard money")
+
+
+@asynccontextmanager
+async def open_city(
+    addresses: Addresses, settings: Settings, *, clock: Clock = utc_now
+) -> AsyncIterator[City]:
+    """Build everything over running processes and a migrated database; close it on leaving."""
+    refuse_optimised_python()
+    async with AsyncExitStack() as stack:
+        connections_max = settings.pool_connections_max
+        pool = await stack.enter_async_context(
+            open_pool(addresses.database_url, connections_max=connections_max)
+        )
+        engine = await stack.enter_async_context(
+            open_engine(addresses.database_url, connections_max=connections_max)
+        )
+        book = await stack.enter_async_context(Ledger(pool=pool))
+        hsm = await stack.enter_async_context(HSMClient(addresses.hsm_socket, name="core"))
+        await ensure_keys(hsm, engine, book, clock())
+        bus = BusPricer(FareTable(), DEFAULT_POLICY)
+        async with transaction(engine) as (connection, _):
+            ring, issuing = await load_keys(connection)
+            plans = await _funding_plans(engine)
+        codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
+        hints: ReplayHints = NoReplayHints()
+        if settings.redis_url is not None:
+            valkey = ValkeyReplayHints(settings.redis_url)
+            stack.push_async_callback(valkey.close)
+            hints = valkey
+        core = await stack.enter_async_context(
+            serve_core(
+                Parts(
+                    engine=engine,
+                    pool=pool,
+                    book=book,
+                    hsm=hsm,
+                    codes=codes,
+                    pricers=scene_pricers(bus),
+                    plans=plans,
+                    clock=clock,
+                    random_bytes=os.urandom,
+                    hints=hints,
+                    cut_off=settings.cut_off,
+                )
+            )
+        )
+        city = City(core=core, engine=engine, pool=pool, book=book, hsm=hsm, bus=bus)
+        await city.reload_fares()
+        yield city
+
+
+def scene_pricers(bus: BusPricer) -> dict[str, ScenePricer]:
+    """A pricer for every scene of the catalogue; those without rules of their own share one."""
+    plain = PlainPricer()
+    pricers: dict[str, ScenePricer] = {scene.code: plain for scene in SCENES}
+    return pricers | {"bus": bus, "community": GatePricer()}
+
+
+async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime) -> None:
+    """Make the keys and accounts an installation cannot be without; does nothing the next time."""
+    known = {info.label for info in await hsm.list_keys()}
+    for label, algorithm, usage in SECRET_KEYS:
+        if label not in known:
+            await hsm.generate(label, algorithm, usage)
+    async with transaction(engine) as (connection, raw):
+        await open_fixed_accounts(book, raw)
+        _, issuing = await load_keys(connection)
+        if not issuing:
+            # Two suites from the first day: terminals must know how to read both.
+            for kid, algorithm in ((1, Algorithm.ED25519), (2, Algorithm.P256)):
+                await create_issuer_key(
+                    connection,
+                    hsm,
+                    issuer_id=ISSUER_ID,
+                    kid=kid,
+                    algorithm=algorithm,
+                    now=now,
+                )
+
+
+async def _funding_plans(engine: AsyncEngine) -> dict[str, list[str]]:
+    plan = tables.funding_plan.c
+    plans: dict[str, list[str]] = {}
+    async with transaction(engine) as (connection, _):
+        for scene, kind in await connection.execute(
+            select(plan.scene, plan.kind).order_by(plan.scene, plan.position)
+        ):
+            plans.setdefault(scene, []).append(kind)
+    return plans

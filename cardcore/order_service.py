@@ -1,0 +1,270 @@
+"""The verbs about business: quote, order, capture, void, refund, explain."""
+
+import hashlib
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore.books import RawConnection, transaction
+from cardcore.business.explain import explain
+from cardcore.business.holds import Holds
+from cardcore.business.order_batch import Booked, OrderWriter
+from cardcore.business.order_facts import PreparedOrder
+from cardcore.business.orders import find_order_id, load_order
+from cardcore.business.refunds import Refunds
+from cardcore.business.request import (
+    CaptureRequest,
+    Mode,
+    OrderRequest,
+    QuoteRequest,
+    RefundRequest,
+)
+from cardcore.business.views import ExplainView, LineView, OrderView, QuoteView, RefundView
+from cardcore.calendar import business_date
+from cardcore.caller import Caller, Scope
+from cardcore.errors import (
+    CardcoreError,
+    CodeRefusedError,
+    ForbiddenError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
+from cardcore.once import once
+from cardcore.parts import Parts, request_digest
+from cardcore.user.presented import PresentedCode
+from ledger.errors import QueueFullError, WriterClosedError
+from ledger.group_commit import GroupCommit
+
+HINT_MARGIN_S: Final = 60
+
+
+class OrderService:
+    """Serves orders from quote to refund."""
+
+    def __init__(
+        self, parts: Parts, orders: GroupCommit[PreparedOrder, Booked], writer: OrderWriter
+    ) -> None:
+        self._parts = parts
+        self._orders = orders
+        self._writer = writer
+        self._refunds = Refunds(parts.book, parts.random_bytes)
+        self._holds = Holds(parts.book, parts.random_bytes)
+
+    async def quote(self, caller: Caller, request: QuoteRequest) -> QuoteView:
+        """What it would cost and who would pay. Books nothing, spends nothing."""
+        caller.require(Scope.ORDERS_WRITE)
+        order = OrderRequest(user=request.user, account=request.account, business=request.business)
+        prepared = self._prepare(caller, order, "")
+        quoted = await self._writer.quote(prepared)
+        return QuoteView(
+            nominal_fen=quoted.nominal_fen,
+            citizen_fen=quoted.citizen_fen,
+            lines=[
+                LineView(
+                    line_no=line_no,
+                    payer=line.payer.value,
+                    fund=None,
+                    amount_fen=line.amount_fen,
+                    rule_id=line.rule_id,
+                    rule_version=line.rule_version,
+                    reason_zh=line.reason_zh,
+                    reason_en=line.reason_en,
+                )
+                for line_no, line in enumerate(quoted.lines, start=1)
+            ],
+        )
+
+    async def order(
+        self, caller: Caller, request: OrderRequest, idempotency_key: str
+    ) -> tuple[OrderView, bool]:
+        """Verify, quote and book in one step: pay, hold, or record.
+
+        Returns when the order is durable. The second value tells whether it was booked before.
+        """
+        caller.require(Scope.ORDERS_WRITE)
+        prepared = self._prepare(caller, request, idempotency_key)
+        code = prepared.code
+        if code is not None and await self._spent_by_another(prepared, code):
+            raise CodeRefusedError("code_replayed", "this code was used before")
+        try:
+            outcome = await self._orders.submit(prepared)
+        except QueueFullError as full:
+            raise ServiceUnavailableError(
+                "too many orders are waiting", retry_after_s=full.retry_after_s
+            ) from full
+        except WriterClosedError as closed:
+            raise ServiceUnavailableError("shutting down") from closed
+        if code is not None and not outcome.replayed:
+            ttl_s = int((code.expires_at - prepared.received_at).total_seconds()) + HINT_MARGIN_S
+            await self._parts.hints.remember(code.replay_key, _request_name(prepared), ttl_s=ttl_s)
+        return outcome.order.view(as_made=True), outcome.replayed
+
+    async def read_order(self, caller: Caller, order_id: UUID) -> OrderView:
+        """One order as it stands."""
+        caller.require(Scope.ORDERS_READ)
+        async with transaction(self._parts.engine) as (_, raw):
+            return (await load_order(raw, caller, order_id)).view()
+
+    async def find_order(self, caller: Caller, merchant_id: str, out_trade_no: str) -> OrderView:
+        """The order a merchant's own number names: what to ask after a lost reply."""
+        caller.require(Scope.ORDERS_READ)
+        async with transaction(self._parts.engine) as (_, raw):
+            order_id = await find_order_id(raw, merchant_id, out_trade_no)
+            if order_id is None:
+                raise NotFoundError(field="out_trade_no")
+            return (await load_order(raw, caller, order_id)).view()
+
+    async def capture(
+        self, caller: Caller, order_id: UUID, request: CaptureRequest, idempotency_key: str
+    ) -> tuple[OrderView, bool]:
+        """Take all or part of a held order; the rest is released."""
+        return await self._resolve(
+            caller,
+            order_id,
+            request.amount_fen,
+            idempotency_key,
+            request_digest("capture", request),
+        )
+
+    async def void(
+        self, caller: Caller, order_id: UUID, idempotency_key: str
+    ) -> tuple[OrderView, bool]:
+        """Release a held order."""
+        return await self._resolve(caller, order_id, 0, idempotency_key, b"void".ljust(32, b"\0"))
+
+    async def refund(
+        self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
+    ) -> tuple[RefundView, bool]:
+        """Give back all or part of a captured order to where it came from."""
+        caller.require(Scope.REFUNDS_WRITE)
+        now = self._parts.clock()
+        on = business_date(now, self._parts.cut_off)
+        digest = request_digest(f"refund/{order_id}", request)
+
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection
+        ) -> tuple[UUID, RefundView]:
+            return await self._refunds.refund(
+                connection,
+                raw,
+                caller=caller,
+                order_id=order_id,
+                request=request,
+                digest=digest,
+                now=now,
+                business_on=on,
+            )
+
+        return await once(
+            self._parts.engine,
+            caller=caller,
+            key=idempotency_key,
+            digest=digest,
+            action="refund",
+            subject=f"order/{order_id}",
+            now=now,
+            perform=perform,
+            recall=self._refunds.view,
+        )
+
+    async def explain(self, caller: Caller, order_id: UUID) -> ExplainView:
+        """Every fen of an order."""
+        caller.require(Scope.ORDERS_READ)
+        async with transaction(self._parts.engine) as (connection, raw):
+            order = await load_order(raw, caller, order_id)
+            return await explain(connection, raw, self._parts.book, order)
+
+    def _prepare(self, caller: Caller, request: OrderRequest, key: str) -> PreparedOrder:
+        """Everything about an order that needs no database."""
+        now = self._parts.clock()
+        code: PresentedCode | None = None
+        refusal: CardcoreError | None = None
+        if request.user.credential is None:
+            if caller.merchant_id is not None:
+                raise ForbiddenError("a merchant names users by credential", field="user.user_id")
+        else:
+            business = request.business
+            line = business.details.get("line")
+            try:
+                code = self._parts.codes.accept(
+                    request.user.credential,
+                    scene=business.scene,
+                    places=(business.terminal_id, line)
+                    if isinstance(line, str)
+                    else (business.terminal_id,),
+                    pays=request.mode is not Mode.RECORD,
+                    now=now,
+                )
+            except CardcoreError as error:
+                # Not raised yet: a retry of a request that was booked must get its answer, even
+                # though its code has expired since.
+                refusal = error
+        return PreparedOrder(
+            caller=caller,
+            request=request,
+            key=key,
+            digest=request_digest("order", request),
+            code=code,
+            refusal=refusal,
+            received_at=now,
+            business_on=business_date(now, self._parts.cut_off),
+        )
+
+    async def _spent_by_another(self, prepared: PreparedOrder, code: PresentedCode) -> bool:
+        """Does the cache know that another request spent this code?
+
+        A retry of the spending request, by its key or by the merchant's own number, is let
+        through: it is to get the answer it got before.
+        """
+        spent_by = await self._parts.hints.spent_by(code.replay_key)
+        if spent_by is None:
+            return False
+        return not set(spent_by.split("\n")) & set(_request_name(prepared).split("\n"))
+
+    async def _resolve(
+        self,
+        caller: Caller,
+        order_id: UUID,
+        amount_fen: int | None,
+        idempotency_key: str,
+        digest: bytes,
+    ) -> tuple[OrderView, bool]:
+        caller.require(Scope.ORDERS_WRITE)
+        now = self._parts.clock()
+
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection
+        ) -> tuple[UUID, OrderView]:
+            return await self._holds.resolve(
+                connection,
+                raw,
+                caller=caller,
+                order_id=order_id,
+                amount_fen=amount_fen,
+                now=now,
+            )
+
+        async def recall(_: AsyncConnection, raw: RawConnection, resolved: UUID) -> OrderView:
+            return (await load_order(raw, caller, resolved)).view()
+
+        return await once(
+            self._parts.engine,
+            caller=caller,
+            key=idempotency_key,
+            digest=hashlib.sha256(order_id.bytes + digest).digest(),
+            action="void" if amount_fen == 0 else "capture",
+            subject=f"order/{order_id}",
+            now=now,
+            perform=perform,
+            recall=recall,
+        )
+
+
+def _request_name(prepared: PreparedOrder) -> str:
+    """The two names a request has: its key, and the merchant's own number."""
+    business = prepared.request.business
+    return (
+        f"key {prepared.caller.client_id} {prepared.key}\n"
+        f"no {business.merchant_id} {business.out_trade_no}"
+    )

@@ -1,0 +1,43 @@
+"""What the service is built from, and what all its parts share."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cardcore.books import RawConnection
+from cardcore.calendar import CUT_OFF_DEFAULT
+from cardcore.ids import RandomBytes
+from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
+from cardcore.user.citizen_codes import CitizenCodes
+from hsm_sim.interface import HSM
+from ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the service is built from. Made by the wiring alone.
+
+    ``pool`` serves the hot paths, ``engine`` everything else; both lead to one database.
+    """
+
+    engine: AsyncEngine
+    pool: AsyncConnectionPool[RawConnection]
+    book: Ledger
+    hsm: HSM
+    codes: CitizenCodes
+    pricers: Mapping[str, ScenePricer]
+    plans: Mapping[str, Sequence[str]]
+    clock: Clock
+    random_bytes: RandomBytes
+    hints: ReplayHints = field(default_factory=NoReplayHints)
+    cut_off: time = CUT_OFF_DEFAULT
+
+
+def request_digest(action: str, request: BaseModel) -> bytes:
+    """SHA-256 over what was asked: two requests with the same key must be the same request."""
+    return hashlib.sha256(action.encode() + b"\0" + request.model_dump_json().encode()).digest()

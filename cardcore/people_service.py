@@ -1,0 +1,191 @@
+"""The verbs about people: who is presenting this, opening a person, their codes and their money."""
+
+import base64
+import hmac
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore import tables
+from cardcore.account.funds import Funds
+from cardcore.account.request import TopUpRequest
+from cardcore.account.views import TopUpView
+from cardcore.books import RawConnection, transaction
+from cardcore.business.request import VerifyRequest
+from cardcore.business.views import UserView, VerifyView
+from cardcore.calendar import business_date
+from cardcore.caller import Caller, Scope
+from cardcore.errors import CodeRefusedError, ForbiddenError, NotFoundError, UserUnknownError
+from cardcore.once import once
+from cardcore.parts import Parts, request_digest
+from cardcore.user.people import People
+from cardcore.user.personal_data import PersonalData
+from cardcore.user.request import IssueCodeRequest, OpenUserRequest
+from cardcore.user.views import IssuedCodeView
+
+
+class PeopleService:
+    """Serves ``verify``, users, codes and top-ups."""
+
+    def __init__(self, parts: Parts, pseudonym_key: bytes) -> None:
+        self._parts = parts
+        self._pseudonym_key = pseudonym_key
+        self._people = People(PersonalData(parts.hsm))
+        self._funds = Funds(parts.book, parts.random_bytes)
+
+    async def verify(self, caller: Caller, request: VerifyRequest) -> VerifyView:
+        """Who presents this code, as far as this merchant may know. Spends nothing.
+
+        Raises:
+            CodeRefusedError: the code is not accepted here, or was used before.
+            UserUnknownError: its alias leads to nobody.
+        """
+        caller.require(Scope.VERIFY)
+        now = self._parts.clock()
+        if request.user.credential is None:
+            raise ForbiddenError("only a presented credential can be verified", field="user")
+        _require_merchant(caller, request.merchant_id)
+        code = self._parts.codes.accept(
+            request.user.credential,
+            scene=request.scene,
+            places=(request.terminal_id,),
+            pays=False,
+            now=now,
+        )
+        on = business_date(now, self._parts.cut_off)
+        async with transaction(self._parts.engine) as (connection, _):
+            token = tables.code_token.c
+            row = (
+                await connection.execute(
+                    select(tables.person.c.user_id, tables.person.c.level, tables.person.c.status)
+                    .join(tables.code_token, token.user_id == tables.person.c.user_id)
+                    .where(token.token == code.token)
+                )
+            ).one_or_none()
+            if row is None:
+                raise UserUnknownError(field="user.credential")
+            used = await connection.execute(
+                select(tables.used_code.c.order_id).where(
+                    tables.used_code.c.replay_key == code.replay_key
+                )
+            )
+            if used.one_or_none() is not None:
+                raise CodeRefusedError("code_replayed", "this code was used before")
+            concessions = await self._people.concessions(connection, row.user_id, on)
+        return VerifyView(
+            subject=self._pseudonym(request.merchant_id, row.user_id),
+            level=row.level,
+            concessions=sorted(concessions),
+            restrictions=[] if row.status == "active" else [row.status],
+            code_class=code.code_class,
+            expires_at=code.expires_at,
+        )
+
+    async def open_user(
+        self, caller: Caller, request: OpenUserRequest, idempotency_key: str
+    ) -> tuple[UserView, bool]:
+        """Register a real-name person with funds; the same person again is the existing one."""
+        caller.require(Scope.USERS_WRITE)
+        now = self._parts.clock()
+        today = business_date(now, self._parts.cut_off)
+
+        async def perform(connection: AsyncConnection, raw: RawConnection) -> tuple[UUID, UserView]:
+            user_id, _ = await self._people.open(connection, request, now=now, today=today)
+            person = await self._people.read(connection, user_id)
+            await self._funds.open(
+                connection, raw, user_id=user_id, level=person.level, kinds=request.funds, now=now
+            )
+            return user_id, await self._user_view(connection, raw, user_id)
+
+        return await once(
+            self._parts.engine,
+            caller=caller,
+            key=idempotency_key,
+            digest=request_digest("open_user", request),
+            action="open_user",
+            subject="person",
+            now=now,
+            perform=perform,
+            recall=self._user_view,
+        )
+
+    async def read_user(self, caller: Caller, user_id: UUID) -> UserView:
+        """One user, masked, with balances. For the card centre's own callers."""
+        caller.require(Scope.USERS_WRITE)
+        async with transaction(self._parts.engine) as (connection, raw):
+            return await self._user_view(connection, raw, user_id)
+
+    async def issue_code(
+        self, caller: Caller, user_id: UUID, request: IssueCodeRequest
+    ) -> IssuedCodeView:
+        """A dynamic code for a user's phone."""
+        caller.require(Scope.CODES_ISSUE)
+        async with transaction(self._parts.engine) as (connection, _):
+            person = await self._people.read(connection, user_id)
+            if person.status != "active":
+                raise NotFoundError(field="user_id")
+            return await self._parts.codes.issue(
+                connection, user_id, request, now=self._parts.clock()
+            )
+
+    async def top_up(
+        self, caller: Caller, user_id: UUID, request: TopUpRequest, idempotency_key: str
+    ) -> tuple[TopUpView, bool]:
+        """Book money that a payment channel has received for a user's fund."""
+        caller.require(Scope.FUNDS_WRITE)
+        now = self._parts.clock()
+        on = business_date(now, self._parts.cut_off)
+
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection
+        ) -> tuple[UUID, TopUpView]:
+            await self._people.read(connection, user_id)
+            return await self._funds.top_up(
+                connection, raw, user_id=user_id, request=request, now=now, business_on=on
+            )
+
+        async def recall(
+            connection: AsyncConnection, _: RawConnection, topup_id: UUID
+        ) -> TopUpView:
+            return await self._funds.topup_view(connection, topup_id)
+
+        return await once(
+            self._parts.engine,
+            caller=caller,
+            key=idempotency_key,
+            digest=request_digest(f"topup/{user_id}", request),
+            action="topup",
+            subject=f"user/{user_id}",
+            now=now,
+            perform=perform,
+            recall=recall,
+        )
+
+    async def _user_view(
+        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID
+    ) -> UserView:
+        person = await self._people.read(connection, user_id)
+        name, id_no = await self._people.masked(person)
+        on = business_date(self._parts.clock(), self._parts.cut_off)
+        return UserView(
+            user_id=user_id,
+            level=person.level,
+            status=person.status,
+            name_masked=name,
+            id_no_masked=id_no,
+            concessions=sorted(await self._people.concessions(connection, user_id, on)),
+            funds=await self._funds.read(connection, raw, user_id),
+        )
+
+    def _pseudonym(self, merchant_id: str, user_id: UUID) -> str:
+        """The same person is another subject at every merchant, so two cannot compare notes."""
+        digest = hmac.digest(
+            self._pseudonym_key, merchant_id.encode() + b"\0" + user_id.bytes, "sha256"
+        )
+        return base64.b32encode(digest[:15]).decode().lower()
+
+
+def _require_merchant(caller: Caller, merchant_id: str) -> None:
+    if caller.merchant_id not in (None, merchant_id):
+        raise NotFoundError(field="merchant_id")
