@@ -73,7 +73,7 @@ WRAP_VERSION: Final = b"\x01"
 WRAP_NONCE_SIZE: Final = 12
 WRAP_TAG_SIZE: Final = 16
 WRAP_OVERHEAD_SIZE: Final = len(WRAP_VERSION) + WRAP_NONCE_SIZE + WRAP_TAG_SIZE
-_WRAP_TAG: Final = b"cardcore-wrap-1\0"
+WRAP_TAG: Final = b"cardcore-wrap-1\0"
 _DERIVE_TAG: Final = b"cardcore-derive-1\0"
 _P256_ORDER: Final = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
@@ -165,7 +165,7 @@ class BlockKey:
         """
         nonce = random(WRAP_NONCE_SIZE)
         encryptor = Cipher(self.cipher, modes.GCM(nonce)).encryptor()
-        encryptor.authenticate_additional_data(_WRAP_TAG + context)
+        encryptor.authenticate_additional_data(WRAP_TAG + context)
         sealed = encryptor.update(plaintext) + encryptor.finalize()
         return WRAP_VERSION + nonce + sealed + encryptor.tag
 
@@ -175,7 +175,7 @@ class BlockKey:
             raise WrappedDataInvalidError("not wrapped by this module")
         nonce, sealed, tag = wrapped[1:13], wrapped[13:-WRAP_TAG_SIZE], wrapped[-WRAP_TAG_SIZE:]
         decryptor = Cipher(self.cipher, modes.GCM(nonce, tag)).decryptor()
-        decryptor.authenticate_additional_data(_WRAP_TAG + context)
+        decryptor.authenticate_additional_data(WRAP_TAG + context)
         plaintext = decryptor.update(sealed)
         try:
             return plaintext + decryptor.finalize()
@@ -283,23 +283,25 @@ def secret_check_value(algorithm: Algorithm, secret: bytes) -> bytes:
     return BlockKey(bare, secret).encrypt_blocks(bytes(16))[:3]
 
 
-def derive_secret(
-    parent: BlockKey | HMACKey, context: bytes, algorithm: Algorithm, usage: KeyUsage
-) -> bytes:
-    """The secret of a child key: HKDF over parent, child's algorithm and usage, and context.
+def derive_input(algorithm: Algorithm, usage: KeyUsage, context: bytes) -> bytes:
+    """What a derived key is made of besides its parent.
 
     Algorithm and usage are part of the input, so that the same context never gives the same
     bytes to two keys of different purpose.
     """
     name = algorithm.value.encode()
-    information = (
-        _DERIVE_TAG + bytes((len(name),)) + name + usage.value.to_bytes(2, "big") + context
-    )
+    return _DERIVE_TAG + bytes((len(name),)) + name + usage.value.to_bytes(2, "big") + context
+
+
+def derive_secret(
+    parent: BlockKey | HMACKey, context: bytes, algorithm: Algorithm, usage: KeyUsage
+) -> bytes:
+    """The secret of a child key: HKDF over parent, child's algorithm and usage, and context."""
     function = HKDF(
         algorithm=hash_of(parent.info.algorithm),
         length=SECRET_SIZE[algorithm],
         salt=None,
-        info=information,
+        info=derive_input(algorithm, usage, context),
     )
     return function.derive(parent.secret)
 

@@ -8,12 +8,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from adapters.pkcs11 import PKCS11HSM
 from hsm_sim import sm2
+from hsm_sim.client import HSMClient
 from hsm_sim.der import der_of_halves
+from hsm_sim.in_process import InProcessHSM
 from hsm_sim.interface import (
     HSM,
     Algorithm,
     AlgorithmUnavailableError,
+    CardHSM,
     HSMError,
     KeyExistsError,
     KeyInfo,
@@ -31,7 +35,14 @@ WRAP_KEYS = [Algorithm.AES256, Algorithm.SM4]
 DERIVE_KEYS = [Algorithm.AES256, Algorithm.SM4, Algorithm.HMAC_SHA256, Algorithm.HMAC_SM3]
 
 
-@pytest.fixture(params=["memory", "process"])
+def _typed(
+    memory: InProcessHSM, process: HSMClient, token: PKCS11HSM
+) -> tuple[CardHSM, CardHSM, HSM]:
+    """The type checker's half of the contract."""
+    return memory, process, token
+
+
+@pytest.fixture(params=["memory", "process", "token"])
 def hsm(request: pytest.FixtureRequest) -> HSM:
     implementation: HSM = request.getfixturevalue(f"{request.param}_hsm")
     return implementation
