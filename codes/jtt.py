@@ -1,13 +1,13 @@
 """The ride code of the Ministry of Transport's family (JT/T 1179), as deployed: read, judge, write.
 
 So that existing validators can read our citizens and ours can read other cities' codes. The layout
-was recovered from a deployed sample whose two SM2 signatures verify; the standard's own text was not
-at hand, hence "as deployed". Its weaknesses stay on its side of this module: the account number is
-in clear, there is no counter, a code lives up to ten minutes. What we do about them: instants are
-Unix seconds and nothing is guessed, an issuer is believed by a configured root key and never by what
-its own certificate says, and replay identity is (issuer, account, generated at) and not the bytes.
-What we cannot tell: whether the length field counts the bytes after it (what we write) or all of
-them; both are read.
+was recovered from a deployed sample whose two SM2 signatures verify; the standard's own text was
+not at hand, hence "as deployed". Its weaknesses stay on its side of this module: the account number
+is in clear, there is no counter, a code lives up to ten minutes. What we do about them: instants
+are Unix seconds and nothing is guessed, an issuer is believed by a configured root key and never by
+what its own certificate says, and replay identity is (issuer, account, generated at) and not the
+bytes. What we cannot tell: whether the length field counts the bytes after it (what we write) or
+all of them; both are read.
 
 Code, 332 + n bytes:
 
@@ -52,6 +52,7 @@ from codes.errors import (
 )
 from codes.replay import ReplayGuard, ReplayIdentity
 from codes.suites import (
+    POINT_SIZE,
     SIGNATURE_SIZE,
     Algorithm,
     KeyFormError,
@@ -93,6 +94,19 @@ class IssuerCertificate:
     parameters: int
     public_key: bytes
     root_signature: bytes
+
+    def __post_init__(self) -> None:
+        _check_sizes(
+            (self.service_id, 4),
+            (self.issuer, 4),
+            (self.serial, 3),
+            (self.public_key, POINT_SIZE),
+            (self.root_signature, SIGNATURE_SIZE),
+        )
+        if not (1 <= self.expires_month <= 12 and 2000 <= self.expires_year <= 2099):
+            raise CodeMalformedError("certificate month")
+        if not (0 <= self.root_index <= 0xFF and 0 <= self.parameters <= 0xFF):
+            raise CodeMalformedError("certificate field out of range")
 
     def to_bytes(self) -> bytes:
         """The 117 bytes."""
@@ -144,6 +158,30 @@ class RideCode:
     generated_at_s: int
     user_signature: bytes
 
+    def __post_init__(self) -> None:
+        _check_sizes(
+            (self.payment_account, 16),
+            (self.card_account, 20),
+            (self.issuer, 4),
+            (self.platform, 4),
+            (self.user_key, POINT_SIZE),
+            (self.issuer_signature, SIGNATURE_SIZE),
+            (self.user_signature, SIGNATURE_SIZE),
+        )
+        if not (self.payment_account.isascii() and self.payment_account.isprintable()):
+            raise CodeMalformedError("account is not printable ASCII")
+        if not (self.card_account.isascii() and self.card_account.isdigit()):
+            raise CodeMalformedError("card account is not digits")
+        if not (
+            0 <= self.card_type <= 0xFF
+            and 0 <= self.cap_fen <= 0xFFFFFF
+            and 0 <= self.validity_s <= 0xFFFF
+            and len(self.custom) <= CUSTOM_SIZE_MAX
+            and 0 <= self.authorisation_expires_at_s <= 0xFFFFFFFF
+            and 0 <= self.generated_at_s <= 0xFFFFFFFF
+        ):
+            raise CodeMalformedError("field out of range")
+
     @property
     def issuer_signed_part(self) -> bytes:
         """What the issuer signs: certificate, account, limits, user key."""
@@ -186,6 +224,11 @@ class RideCode:
         return ReplayIdentity(key, int.from_bytes(self.issuer, "big"), account, None)
 
 
+def _check_sizes(*values: tuple[bytes | str, int]) -> None:
+    if any(len(value) != size for value, size in values):
+        raise CodeMalformedError("field of another size")
+
+
 def read(data: bytes) -> RideCode:
     """The code in ``data``, its form checked, its signatures not.
 
@@ -208,7 +251,7 @@ def read(data: bytes) -> RideCode:
     body = _BODY.unpack_from(data, _BODY_AT)
     return RideCode(
         certificate=_read_certificate(data[_CERTIFICATE_AT:_BODY_AT]),
-        payment_account=_ascii(body[0]),
+        payment_account=body[0].decode("latin-1"),
         card_account=_bcd(body[1]),
         issuer=body[2],
         platform=body[3],
@@ -236,26 +279,17 @@ def _read_certificate(data: bytes) -> IssuerCertificate:
     ):
         raise CodeMalformedError("certificate form or algorithm")
     expiry = _bcd(fields[5])
-    month = int(expiry[:2])
-    if not 1 <= month <= 12:
-        raise CodeMalformedError("certificate month")
     return IssuerCertificate(
         service_id=fields[1],
         root_index=fields[2],
         issuer=fields[4],
-        expires_month=month,
+        expires_month=int(expiry[:2]),
         expires_year=2000 + int(expiry[2:]),
         serial=fields[6],
         parameters=fields[9],
         public_key=fields[11],
         root_signature=fields[12],
     )
-
-
-def _ascii(data: bytes) -> str:
-    if not all(0x20 <= byte < 0x7F for byte in data):
-        raise CodeMalformedError("account is not printable ASCII")
-    return data.decode("ascii")
 
 
 def _bcd(data: bytes) -> str:
