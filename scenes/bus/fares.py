@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cardcore.errors import RequestInvalidError
-from scenes.bus.gtfs import FareAttribute, FareRule, Feed, PatternStop
+from scenes.bus.network import FareAttribute, FareRule, Feed, PatternStop
 
 LINE_FIELD: Final = "business.details.line"
 ON_STOP_FIELD: Final = "business.details.on_stop"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scenes.bus.distance_lines import DistanceLine
-from scenes.bus.gtfs import Feed
+from scenes.bus.network import Feed
 
 EXAMPLES_MAX: Final = 100
 

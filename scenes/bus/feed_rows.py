@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 FAULTS_MAX: Final = 100
 FIELD_SIZE_MAX: Final = 4096
-AMOUNT_MINOR_MAX: Final = 10_000_000
+AMOUNT_FEN_MAX: Final = 10_000_000
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
 _COUNT = re.compile(r"\d{1,9}")
@@ -143,25 +143,41 @@ class Row:
         elif abs(Decimal(value)) > bound:
             self.fault(name, "out_of_range", f"{value} is beyond {bound} degrees")
 
-    def price_minor(self, name: str, minor_per_unit: int) -> int:
-        """A required price as integer minor units: "2.50" at 100 is 250; 2.505 is a fault."""
-        value = self.text(name)
-        if not value:
+    def price_fen(
+        self,
+        name: str,
+        currency_name: str,
+        fen_per_unit: Mapping[str, int],
+        *,
+        signed: bool = False,
+    ) -> int:
+        """A required price as fen: "2.50" at 100 fen a unit is 250; 2.505 is a fault.
+
+        Args:
+            name: the column of the price.
+            currency_name: the column of its ISO 4217 code.
+            fen_per_unit: fen per unit of each currency that may stand there.
+            signed: a negative price (a discount) is allowed.
+        """
+        value, currency = self.text(name), self.text(currency_name)
+        if currency and currency not in fen_per_unit:
+            known = ", ".join(sorted(fen_per_unit))
+            self.fault(currency_name, "currency_unknown", f"{currency!r} is not one of {known}")
+        if not self.sound:
             return 0
-        if value.startswith("-"):
+        if value.startswith("-") and not signed:
             self.fault(name, "negative", f"{value!r} is negative")
-            return 0
-        if not _PRICE.fullmatch(value):
+        elif not _PRICE.fullmatch(value.removeprefix("-")):
             self.fault(name, "not_a_number", f"{value!r} is not a price")
-            return 0
-        minor = Decimal(value) * minor_per_unit
-        if minor != minor.to_integral_value():
-            self.fault(name, "fraction_of_minor_unit", f"{value!r} is finer than one minor unit")
-            return 0
-        if minor > AMOUNT_MINOR_MAX:
-            self.fault(name, "out_of_range", f"{value!r} is above the largest possible fare")
-            return 0
-        return int(minor)
+        else:
+            fen = Decimal(value) * fen_per_unit[currency]
+            if fen != fen.to_integral_value():
+                self.fault(name, "fraction_of_minor_unit", f"{value!r} is finer than one fen")
+            elif abs(fen) > AMOUNT_FEN_MAX:
+                self.fault(name, "out_of_range", f"{value!r} is beyond the largest possible fare")
+            else:
+                return int(fen)
+        return 0
 
     def clock_s_or_none(self, name: str) -> int | None:
         """An optional service-day time H:MM:SS as seconds since its start; may pass 24:00:00."""
@@ -197,6 +213,13 @@ class Row:
         else:
             return int(value)
         return 0
+
+
+def first(row: Row, name: str, key: str, known: Mapping[str, object]) -> bool:
+    """Whether the row is sound and its identifier new; a repeated one is a fault."""
+    if key and key in known:
+        row.fault(name, "duplicate", f"{key!r} stands more than once")
+    return row.sound
 
 
 def read_rows(file: str, content: bytes, columns: tuple[str, ...], faults: Faults) -> Iterator[Row]:

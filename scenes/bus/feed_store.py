@@ -14,16 +14,8 @@ from psycopg.types.json import Jsonb
 
 from scenes.bus.distance_lines import DistanceLine, Mark
 from scenes.bus.feed_rows import FeedFault
-from scenes.bus.gtfs import (
-    FareAttribute,
-    FareRule,
-    Feed,
-    Line,
-    PatternStop,
-    Service,
-    Stop,
-    Trip,
-)
+from scenes.bus.network import FareAttribute, FareRule, Feed, Line, PatternStop, Stop, Trip
+from scenes.bus.service_days import Service
 
 Connection = AsyncConnection[Any]
 
@@ -186,6 +178,7 @@ async def read_feed_version(connection: Connection, version_no: int) -> Feed:
         services=await _services(connection, version_no),
         fares={fare.fare_id: fare for fare in fares},
         fare_rules=tuple(FareRule(*row) for row in rules),
+        products=None,
         notices=(),
     )
 

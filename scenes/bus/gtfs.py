@@ -1,8 +1,8 @@
-"""A GTFS feed as the bus scene needs it: stops, lines, patterns, trips, fares. Pure.
+"""Reading and checking a GTFS feed. Pure: bytes in, a ``Feed`` or faults out.
 
-Only what a fare can depend on is kept. Everything a fare stands on is checked (identifiers,
-references, prices, times, order of stops); what does not touch a fare is noted, not refused, since
-most published feeds carry some blemish there.
+Everything a fare stands on is checked (identifiers, references, prices, times, order of stops);
+what does not touch a fare is noted, not refused, since most published feeds carry some blemish
+there.
 
 Source: GTFS Schedule reference: agency, stops, routes, trips, stop_times, calendar,
 calendar_dates, fare_attributes, fare_rules; the newer fares are read by ``gtfs_fares_v2``.
@@ -14,10 +14,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from scenes.bus.feed_rows import Faults, FeedFault, Row, read_rows
+from scenes.bus.feed_rows import Faults, FeedFault, Row, first, read_rows
+from scenes.bus.gtfs_fares_v2 import FareProductsReader
+from scenes.bus.network import (
+    FareAttribute,
+    FareRule,
+    Feed,
+    Line,
+    PatternStop,
+    Stop,
+    Trip,
+)
+from scenes.bus.service_days import Service
 
 NOTICES_MAX: Final = 100
-STATION: Final = 1
 _WEEKDAYS: Final = (
     "monday",
     "tuesday",
@@ -39,111 +49,6 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "fare_rules.txt": ("fare_id",),
 }
 _REQUIRED: Final = ("agency.txt", "stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """One stop, platform or station. ``zone_id`` is "" where the feed has no zones."""
-
-    stop_id: str
-    name: str
-    zone_id: str
-    parent_id: str
-    location_type: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One route of the feed. ``network_id`` groups lines for the newer fares, "" where none."""
-
-    line_id: str
-    name: str
-    agency_id: str
-    network_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PatternStop:
-    """One visit of a pattern: the stop sequence as published, and the stop."""
-
-    sequence: int
-    stop_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trip:
-    """One run of a vehicle. Seconds count from the start of the service day (may pass 24 h)."""
-
-    trip_id: str
-    line_id: str
-    service_id: str
-    direction: int
-    pattern_no: int
-    starts_s: int | None
-    ends_s: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FareAttribute:
-    """One published price.
-
-    ``transfers`` None means without limit; ``prepaid`` is payment method 1 of the reference.
-    """
-
-    fare_id: str
-    price_fen: int
-    prepaid: bool
-    transfers: int | None
-    transfer_duration_s: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FareRule:
-    """Where a fare applies; "" in a field means anywhere. Zones, not stops."""
-
-    fare_id: str
-    line_id: str
-    origin_id: str
-    destination_id: str
-    contains_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """The days a service runs: weekdays within bounds, and exceptions."""
-
-    weekdays: frozenset[int] = frozenset()
-    starts_on: date = date.max
-    ends_on: date = date.min
-    added: frozenset[date] = frozenset()
-    removed: frozenset[date] = frozenset()
-
-    def runs_on(self, day: date) -> bool:
-        """Whether the service runs on this calendar day."""
-        if day in self.added:
-            return True
-        within = self.starts_on <= day <= self.ends_on and day.weekday() in self.weekdays
-        return within and day not in self.removed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """A whole, checked feed. ``patterns[line_id][pattern_no]`` is a tuple of visits in order."""
-
-    timezone: str
-    stops: Mapping[str, Stop]
-    lines: Mapping[str, Line]
-    patterns: Mapping[str, tuple[tuple[PatternStop, ...], ...]]
-    trips: Mapping[str, Trip]
-    services: Mapping[str, Service]
-    fares: Mapping[str, FareAttribute]
-    fare_rules: tuple[FareRule, ...]
-    notices: tuple[FeedFault, ...]
-
-    @property
-    def zones(self) -> frozenset[str]:
-        """All zones any stop is in."""
-        return frozenset(stop.zone_id for stop in self.stops.values()) - {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +87,7 @@ class FeedReader:
         patterns, trips = self._trips(lines, services, visits)
         fares = self._fares()
         rules = self._fare_rules(fares, lines, {stop.zone_id for stop in stops.values()})
+        products = FareProductsReader(self.rows, self.minor_per_unit, stops, lines, services).read()
         self.faults.raise_if_any()
         return Feed(
             timezone=timezone,
@@ -192,6 +98,7 @@ class FeedReader:
             services=services,
             fares=fares,
             fare_rules=rules,
+            products=products,
             notices=tuple(self.notices),
         )
 
@@ -201,14 +108,6 @@ class FeedReader:
             yield from read_rows(
                 file, self.files[file], _COLUMNS[file] if columns is None else columns, self.faults
             )
-
-    def fen_per_unit(self, row: Row, name: str) -> int:
-        """Fen per unit of the row's currency; a fault where nobody said what it is worth."""
-        currency = row.text(name)
-        if currency and currency not in self.minor_per_unit:
-            known = ", ".join(sorted(self.minor_per_unit))
-            row.fault(name, "currency_unknown", f"{currency!r} is not one of {known}")
-        return self.minor_per_unit.get(currency, 1)
 
     def _require_files(self) -> None:
         for file in _REQUIRED:
@@ -240,7 +139,7 @@ class FeedReader:
             )
             row.degrees("stop_lat", 90)
             row.degrees("stop_lon", 180)
-            if _first(row, "stop_id", stop.stop_id, stops):
+            if first(row, "stop_id", stop.stop_id, stops):
                 stops[stop.stop_id] = stop
                 places.append((row, stop))
         for row, stop in places:
@@ -254,7 +153,7 @@ class FeedReader:
             line_id = row.text("route_id")
             row.count("route_type")
             name = row.text_or_empty("route_short_name") or row.text_or_empty("route_long_name")
-            if _first(row, "route_id", line_id, lines):
+            if first(row, "route_id", line_id, lines):
                 lines[line_id] = Line(
                     line_id=line_id,
                     name=name or line_id,
@@ -273,7 +172,7 @@ class FeedReader:
                 starts_on=row.day("start_date"),
                 ends_on=row.day("end_date"),
             )
-            if _first(row, "service_id", service_id, services):
+            if first(row, "service_id", service_id, services):
                 services[service_id] = service
         added: dict[str, set[date]] = {}
         removed: dict[str, set[date]] = {}
@@ -350,7 +249,7 @@ class FeedReader:
                 row.fault("route_id", "unknown_reference", f"routes.txt has no {line_id!r}")
             if service_id not in services:
                 self._notice(row, "service_id", "unknown_reference", "no such service")
-            if not _first(row, "trip_id", trip_id, trips):
+            if not first(row, "trip_id", trip_id, trips):
                 continue
             run = visits.get(trip_id, [])
             pattern = tuple(PatternStop(visit.sequence, visit.stop_id) for visit in run)
@@ -379,12 +278,12 @@ class FeedReader:
         for row in self.rows("fare_attributes.txt"):
             fare = FareAttribute(
                 fare_id=row.text("fare_id"),
-                price_fen=row.price_minor("price", self.fen_per_unit(row, "currency_type")),
+                price_fen=row.price_fen("price", "currency_type", self.minor_per_unit),
                 prepaid=row.choice("payment_method", range(2)) == 1,
                 transfers=row.count_or_none("transfers"),
                 transfer_duration_s=row.count_or_none("transfer_duration"),
             )
-            if _first(row, "fare_id", fare.fare_id, fares):
+            if first(row, "fare_id", fare.fare_id, fares):
                 fares[fare.fare_id] = fare
         return fares
 
@@ -422,13 +321,6 @@ class FeedReader:
             self.notices.append(
                 FeedFault(file=file, line=line, field=name, reason=reason, text=text or reason)
             )
-
-
-def _first(row: Row, name: str, key: str, known: Mapping[str, object]) -> bool:
-    """Whether the row is sound and its identifier new; a repeated one is a fault."""
-    if key and key in known:
-        row.fault(name, "duplicate", f"{key!r} stands more than once")
-    return row.sound
 
 
 def read_feed(files: Mapping[str, bytes], minor_per_unit: Mapping[str, int]) -> Feed:

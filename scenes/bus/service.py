@@ -19,7 +19,8 @@ from scenes.bus.fares import SectionalFares
 from scenes.bus.feed_differences import Differences, compare_feeds, compare_lines
 from scenes.bus.feed_rows import Faults, FeedFault
 from scenes.bus.feed_store import DISTANCE, GTFS, Connection
-from scenes.bus.gtfs import Feed, read_feed
+from scenes.bus.gtfs import read_feed
+from scenes.bus.network import Feed
 
 IMPORT_LOCK: Final = 0x5CB05  # advisory lock: imports run one after another
 

@@ -17,7 +17,8 @@ from scenes.bus.fares import (
     SectionalFares,
     StopUnknownError,
 )
-from scenes.bus.gtfs import Feed, read_feed
+from scenes.bus.gtfs import read_feed
+from scenes.bus.network import Feed
 from tests.scenes.bus.feeds import CNY, JPY, minimal, real_files
 
 FARES = "fare_id,price,currency_type,payment_method,transfers\n"

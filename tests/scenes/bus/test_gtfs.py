@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenes.bus.feed_rows import FAULTS_MAX, FeedFault, FeedInvalidError
-from scenes.bus.gtfs import NOTICES_MAX, PatternStop, Service, read_feed
+from scenes.bus.gtfs import NOTICES_MAX, read_feed
+from scenes.bus.network import PatternStop
+from scenes.bus.service_days import Service
 from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files
 
 HEADER_TIMES = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n"
