@@ -1,0 +1,176 @@
+"""Who may enter: access tokens made and checked, and the client behind each looked up again.
+
+Tokens are JWTs of ten minutes signed with the wiring's Ed25519 key (RFC 9068). A checked token is
+remembered by its digest, because this stands before every order; its client is looked up again
+every few seconds, so a revoked client is out long before its token ends. What the client may do is
+the token's scopes as far as its record still grants them.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from adapters.http import headers as header
+from adapters.http.refusals import TokenInvalidError, TokenMissingError
+from adapters.http.settings import HTTPSettings
+from cardcore.caller import Caller
+from cardcore.ports import Clock
+
+if TYPE_CHECKING:
+    from cardcore.service import CardCore
+
+TOKEN_SIZE_MAX: Final = 2048
+_ALGORITHM: Final = "EdDSA"
+_TYPE: Final = "at+jwt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a token says: this client, with these scopes, until then."""
+
+    client_id: str
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+class AccessTokens:
+    """Makes and checks access tokens. All workers of one service share the key."""
+
+    def __init__(self, key: Ed25519PrivateKey, settings: HTTPSettings, clock: Clock) -> None:
+        self._key = key
+        self._public_key = key.public_key()
+        self._issuer = settings.public_url
+        self._ttl_s = settings.token_ttl_s
+        self._clock = clock
+
+    def issue(self, client_id: str, scopes: frozenset[str]) -> str:
+        """A token for ``client_id``, valid for ``token_ttl_s`` from now."""
+        now_s = int(self._clock().timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._issuer,
+            "sub": client_id,
+            "client_id": client_id,
+            "scope": " ".join(sorted(scopes)),
+            "iat": now_s,
+            "exp": now_s + self._ttl_s,
+            "jti": uuid4().hex,
+        }
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"typ": _TYPE})
+
+    def check(self, token: str) -> Grant:
+        """What ``token`` grants.
+
+        Raises:
+            TokenInvalidError: malformed, not signed by us, for another audience, or expired.
+        """
+        if len(token) > TOKEN_SIZE_MAX:
+            raise TokenInvalidError("the token is too long")
+        try:
+            whole = jwt.decode_complete(
+                token, self._public_key, algorithms=[_ALGORITHM], options=SIGNATURE_ONLY
+            )
+        except (jwt.InvalidTokenError, RecursionError):
+            raise TokenInvalidError("the token is not one of ours") from None
+        claims: dict[str, Any] = whole["payload"]
+        ours = (
+            whole["header"].get("typ") == _TYPE
+            and claims.get("iss") == self._issuer
+            and claims.get("aud") == self._issuer
+        )
+        if not ours:
+            raise TokenInvalidError("the token is not an access token for this service")
+        expires_at = datetime.fromtimestamp(claims["exp"], tz=self._clock().tzinfo)
+        if expires_at <= self._clock():
+            raise TokenInvalidError("the token has expired")
+        return Grant(
+            client_id=claims["sub"],
+            scopes=frozenset(claims["scope"].split()),
+            expires_at=expires_at,
+        )
+
+
+# Times and names are checked here by the injected clock; the library does the signature.
+SIGNATURE_ONLY: Final[Any] = {
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Admission:
+    caller: Caller
+    grant: Grant
+    recheck_at: datetime
+
+
+class Gate:
+    """Turns the Authorization header of a request into its caller."""
+
+    def __init__(
+        self, core: "CardCore", tokens: AccessTokens, settings: HTTPSettings, clock: Clock
+    ) -> None:
+        self._core = core
+        self._tokens = tokens
+        self._clock = clock
+        self._recheck = timedelta(seconds=settings.client_recheck_s)
+        self._cache_max = settings.token_cache_max
+        self._admissions: dict[bytes, _Admission] = {}
+
+    async def caller(self, headers: header.RawHeaders) -> Caller:
+        """The proven client of the request.
+
+        Raises:
+            TokenMissingError: no bearer token.
+            TokenInvalidError: one that does not admit.
+        """
+        value = header.single(headers, b"authorization")
+        if value is None or value[:7].lower() != b"bearer ":
+            raise TokenMissingError
+        token = value[7:].strip()
+        digest = hashlib.sha256(token).digest()
+        admission = self._admissions.get(digest)
+        now = self._clock()
+        if admission is not None and now < admission.recheck_at:
+            return admission.caller
+        grant = admission.grant if admission is not None else self._tokens.check(_text(token))
+        if grant.expires_at <= now:
+            self._admissions.pop(digest, None)
+            raise TokenInvalidError("the token has expired")
+        return await self._admit(digest, grant, now)
+
+    async def _admit(self, digest: bytes, grant: Grant, now: datetime) -> Caller:
+        record = await self._core.client(grant.client_id)
+        if record is None or record.status != "active":
+            self._admissions.pop(digest, None)
+            raise TokenInvalidError("the client is not admitted")
+        caller = Caller(
+            client_id=grant.client_id,
+            merchant_id=record.merchant_id,
+            terminal_id=record.terminal_id,
+            scopes=grant.scopes & frozenset(record.scopes),
+        )
+        if len(self._admissions) >= self._cache_max and digest not in self._admissions:
+            del self._admissions[next(iter(self._admissions))]
+        self._admissions[digest] = _Admission(
+            caller=caller, grant=grant, recheck_at=min(now + self._recheck, grant.expires_at)
+        )
+        return caller
+
+
+def _text(token: bytes) -> str:
+    try:
+        return token.decode("ascii")
+    except UnicodeDecodeError:
+        raise TokenInvalidError("the token is not one of ours") from None

@@ -1,0 +1,107 @@
+"""The outermost layer: every request gets an id, a log line, a time and safe headers.
+
+One plain ASGI layer instead of several, because it stands before every order. A fault that nothing
+below has turned into an answer becomes ``internal_error`` here, with nothing in it but the id.
+"""
+
+import time
+from typing import Final
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.http import headers as header
+from adapters.http.logs import Log, frames_of
+from adapters.http.metrics import HTTPMetrics
+from adapters.http.record import RequestRecord
+from adapters.http.refusals import InternalError
+from adapters.http.refuser import Refuser
+
+_SAFE_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_NOTHING_RUNS: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_ONLY_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+# A label of the metrics: what a client makes up must not become one.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Polled by machines all day long: counted, not logged.
+_UNLOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Door:
+    """ASGI middleware; see the module's docstring."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: HTTPMetrics, log: Log, refuser: Refuser, tls: bool
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+        self._refuser = refuser
+        self._safe_headers = (*_SAFE_HEADERS, _ONLY_TLS) if tls else _SAFE_HEADERS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; lifespan events pass through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_s = time.perf_counter()
+        record = RequestRecord(
+            request_id=header.request_id(scope["headers"]) or uuid4().hex,
+            method=scope["method"] if scope["method"] in _METHODS else "OTHER",
+        )
+        record.attach(scope)
+        status = 0
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._complete(message, record)
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, send_safely)
+        except Exception as error:
+            self._log.error(
+                "fault",
+                request_id=record.request_id,
+                route=record.route,
+                fault=type(error).__qualname__,
+                frames=frames_of(error),
+            )
+            if status:  # half an answer cannot be taken back; the server cuts the connection
+                raise
+            await self._refuser.answer(InternalError(), scope)(scope, receive, send_safely)
+        finally:
+            self._metrics.in_flight.dec()
+            record.route = getattr(scope.get("route"), "path", record.route)
+            self._leave(record, status, time.perf_counter() - started_s)
+
+    def _complete(self, message: Message, record: RequestRecord) -> None:
+        headers: list[tuple[bytes, bytes]] = message["headers"]
+        names = {name for name, _ in headers}
+        headers = [*headers, (b"request-id", record.request_id.encode()), *self._safe_headers]
+        if b"cache-control" not in names:
+            headers.append(_NO_STORE)
+        if b"content-security-policy" not in names:
+            headers.append(_NOTHING_RUNS)
+        message["headers"] = headers
+
+    def _leave(self, record: RequestRecord, status: int, seconds: float) -> None:
+        self._metrics.observe(record, status=status, seconds=seconds)
+        if record.route not in _UNLOGGED:
+            self._log.info(
+                "request",
+                request_id=record.request_id,
+                method=record.method,
+                route=record.route,
+                status=status,
+                ms=round(seconds * 1000, 2),
+                client_id=record.client_id,
+                problem=record.problem,
+            )

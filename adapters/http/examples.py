@@ -1,0 +1,60 @@
+"""Requests that show the shape of each operation; a test holds each against its model."""
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+_USER: Final[Example] = {"credential": "M1:…"}
+_FARE: Final[Example] = {
+    "scene": "bus",
+    "type": "fare",
+    "merchant_id": "bus-shanting",
+    "terminal_id": "bus-0001",
+    "out_trade_no": "20261123-000001",
+    "occurred_at": "2026-11-23T07:30:00+08:00",
+    "details": {"line": "1", "on_stop": "S001", "off_stop": "S009"},
+}
+
+VERIFY: Final[Example] = {
+    "user": _USER,
+    "scene": "bus",
+    "merchant_id": "bus-shanting",
+    "terminal_id": "bus-0001",
+}
+QUOTE: Final[Example] = {"user": _USER, "business": _FARE}
+PAY: Final[Example] = {"user": _USER, "account": {"fund": "auto"}, "business": _FARE, "mode": "pay"}
+RECORD: Final[Example] = {
+    "user": _USER,
+    "business": {
+        "scene": "community",
+        "type": "passage",
+        "merchant_id": "community-01",
+        "terminal_id": "gate-0001",
+        "out_trade_no": "20261123-000002",
+        "occurred_at": "2026-11-23T18:05:12+08:00",
+        "details": {"door": "north", "direction": "in"},
+    },
+    "mode": "record",
+}
+CAPTURE: Final[Example] = {"amount_fen": 1200}
+REFUND: Final[Example] = {"out_refund_no": "R-1", "amount_fen": 100, "reason": "charged twice"}
+OPEN_USER: Final[Example] = {
+    "name": "王小明",
+    "id_no": "11010519491231002X",
+    "entitlements": [
+        {
+            "concession": "senior",
+            "evidence": "elder card 0001",
+            "valid_from": "2026-01-01",
+            "valid_to": "2030-12-31",
+        }
+    ],
+    "funds": ["purse", "transit"],
+}
+TOP_UP: Final[Example] = {
+    "fund": "transit",
+    "amount_fen": 5000,
+    "channel": "bank",
+    "channel_no": "B-20261123-1",
+}
+ISSUE_CODE: Final[Example] = {"scenes": ["bus"], "ttl_s": 30, "cap_fen": 2000}

@@ -1,0 +1,36 @@
+"""Is it alive, is it ready, how does it do: for load balancers and monitoring."""
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters.http.metrics import CONTENT_TYPE, HTTPMetrics
+
+if TYPE_CHECKING:
+    from cardcore.service import CardCore
+
+
+def health_routes(core: "CardCore", metrics: HTTPMetrics) -> list[Route]:
+    """``/healthz``, ``/readyz`` and ``/metrics``. None asks for a token; none tells of people."""
+
+    async def alive(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        parts = await core.ready()
+        is_ready = all(state == "ok" for state in parts.values())
+        return JSONResponse(
+            {"status": "ready" if is_ready else "not_ready", "parts": parts},
+            status_code=200 if is_ready else 503,
+        )
+
+    async def measured(_: Request) -> Response:
+        return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+    return [
+        Route("/healthz", alive, name="healthz"),
+        Route("/readyz", ready, name="readyz"),
+        Route("/metrics", measured, name="metrics"),
+    ]

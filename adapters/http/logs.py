@@ -1,0 +1,67 @@
+"""JSON log lines of the HTTP face, which cannot carry personal data.
+
+Only the fields named here leave: a value passed under another name is dropped, so no body, no
+credential and no query can slip in by a careless call. A fault is logged with the places it came
+through, without its message and without locals: messages of drivers quote rows.
+"""
+
+import json
+import traceback
+from collections.abc import Mapping, MutableMapping
+from typing import Any, BinaryIO, Final
+
+import structlog
+
+FIELDS: Final = frozenset(
+    {
+        "event",
+        "level",
+        "at",
+        "request_id",
+        "method",
+        "route",
+        "status",
+        "ms",
+        "client_id",
+        "problem",
+        "fault",
+        "frames",
+    }
+)
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+def make_log(stream: BinaryIO) -> Log:
+    """A logger that writes one JSON object per line to ``stream``."""
+    log: Log = structlog.wrap_logger(
+        structlog.BytesLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            keep_known_fields,
+            structlog.processors.JSONRenderer(serializer=_to_bytes),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        cache_logger_on_first_use=True,
+    )
+    return log
+
+
+def keep_known_fields(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> Mapping[str, Any]:
+    """Drop what is not in ``FIELDS`` or has nothing to say."""
+    return {field: value for field, value in event.items() if field in FIELDS and value is not None}
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """Where a fault came through: ``file:line function``, outermost first."""
+    return [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+
+
+def _to_bytes(event: Mapping[str, Any], **_: object) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,366 @@
+"""The OpenAPI 3.1 document, made from the operations' own declarations.
+
+Every status an operation can answer with is there, with the codes that come under it. Source:
+OpenAPI Specification 3.1.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from adapters.http.headers import IDEMPOTENCY_KEY_PATTERN
+from adapters.http.operation import Noun, Operation
+from adapters.http.problems import PROBLEM_TYPE, CatalogueEntry, Problem, entries_of
+from adapters.http.refusals import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    ContentTypeError,
+    HeaderInvalidError,
+    IdempotencyKeyInvalidError,
+    IdempotencyKeyMissingError,
+    InternalError,
+    JSONInvalidError,
+    OAuthClientError,
+    OAuthGrantTypeError,
+    OAuthRequestError,
+    OAuthScopeError,
+    TokenInvalidError,
+    TokenMissingError,
+)
+from adapters.http.settings import HTTPSettings
+from adapters.http.tokens import PATH as TOKEN_PATH
+from adapters.http.tokens import OAuthProblem, TokenReply, TokenRequest
+from cardcore.caller import Scope
+from cardcore.errors import (
+    CardcoreError,
+    ForbiddenError,
+    IdempotencyKeyReusedError,
+    NotFoundError,
+    RequestInFlightError,
+    RequestInvalidError,
+    ServiceUnavailableError,
+)
+
+Document = dict[str, Any]
+Kinds = tuple[type[CardcoreError], ...]
+
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_SCHEMAS: Final = "#/components/schemas/{model}"
+
+_ALWAYS: Final[Kinds] = (ServiceUnavailableError, InternalError)
+_WITH_TOKEN: Final[Kinds] = (
+    TokenMissingError,
+    TokenInvalidError,
+    HeaderInvalidError,
+    ForbiddenError,
+)
+_WITH_BODY: Final[Kinds] = (
+    JSONInvalidError,
+    HeaderInvalidError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    ContentTypeError,
+    RequestInvalidError,
+)
+_KEYED: Final[Kinds] = (
+    IdempotencyKeyMissingError,
+    IdempotencyKeyInvalidError,
+    IdempotencyKeyReusedError,
+    RequestInFlightError,
+)
+_REFUSALS_OF_TOKEN: Final[Kinds] = (
+    OAuthRequestError,
+    OAuthGrantTypeError,
+    OAuthScopeError,
+    OAuthClientError,
+    HeaderInvalidError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    ContentTypeError,
+    *_ALWAYS,
+)
+
+
+def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
+    """The whole document; JSON-ready."""
+    operations = [operation for noun in nouns for operation in noun.operations]
+    paths: Document = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    paths[TOKEN_PATH] = {"post": _token_operation()}
+    paths.update(_health_paths())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Citizen-card core 市民卡核心",
+            "version": settings.version,
+            "summary": "Who presents this, with what do they pay, for what.",
+            "description": (
+                "One user-account-business API for every scene of the city. Amounts are JSON "
+                "integers of fen, instants RFC 3339 with an offset. Refusals are RFC 9457 "
+                "problems with a stable `code`; the catalogue is at `/problems`."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": settings.public_url}],
+        "tags": [
+            *({"name": noun.name, "description": noun.description} for noun in nouns),
+            {"name": "access", "description": "Access tokens for systems and terminals."},
+            {"name": "health", "description": "For load balancers and monitoring."},
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(operations),
+            "securitySchemes": {"oauth2": _security_scheme(settings)},
+        },
+    }
+
+
+def refusals_of(operation: Operation) -> Iterator[CatalogueEntry]:
+    """Everything an operation may be refused as: its own and what its form brings along."""
+    kinds: list[type[CardcoreError]] = [*operation.refusals, *_ALWAYS]
+    if not operation.public:
+        kinds.extend(_WITH_TOKEN)
+    if operation.method == "POST":
+        kinds.extend(_WITH_BODY)
+    elif operation.body is not None:
+        kinds.append(RequestInvalidError)
+    if operation.keyed:
+        kinds.extend(_KEYED)
+    if "{" in operation.path:
+        kinds.append(NotFoundError)
+    yield from _entries(kinds)
+
+
+def _entries(kinds: Iterable[type[CardcoreError]]) -> Iterator[CatalogueEntry]:
+    for kind in dict.fromkeys(kinds):
+        yield from entries_of(kind)
+
+
+def _operation(operation: Operation) -> Document:
+    document: Document = {
+        "tags": [operation.noun],
+        "operationId": operation.run.__name__,
+        "summary": operation.summary,
+        "description": _description(operation),
+        "parameters": list(_parameters(operation)),
+        "responses": {
+            str(operation.status): _success(operation),
+            **_refusal_responses(refusals_of(operation), Problem, PROBLEM_TYPE),
+        },
+        "security": [] if operation.public else [{"oauth2": _scopes(operation)}],
+    }
+    if operation.method == "POST" and operation.body is not None:
+        content: Document = {"schema": _reference(operation.body)}
+        if operation.examples:
+            content["examples"] = {
+                name: {"value": value} for name, value in operation.examples.items()
+            }
+        document["requestBody"] = {"required": True, "content": {_JSON: content}}
+    return document
+
+
+def _description(operation: Operation) -> str:
+    text = " ".join((operation.run.__doc__ or "").split())
+    return f"{text} Scope: `{operation.scope.value}`." if operation.scope else text
+
+
+def _scopes(operation: Operation) -> list[str]:
+    return [operation.scope.value] if operation.scope else []
+
+
+def _parameters(operation: Operation) -> Iterator[Document]:
+    for part in operation.path.split("/"):
+        if part.startswith("{"):
+            yield {
+                "name": part.strip("{}"),
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "format": "uuid"},
+            }
+    if operation.method == "GET" and operation.body is not None:
+        schema = operation.body.model_json_schema()
+        for name, field in schema["properties"].items():
+            yield {
+                "name": name,
+                "in": "query",
+                "required": name in schema.get("required", ()),
+                "schema": field,
+            }
+    if operation.keyed:
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "description": "Chosen by the client, kept across retries of one request.",
+            "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
+        }
+    yield {
+        "name": "Request-Id",
+        "in": "header",
+        "required": False,
+        "description": "Echoed in the answer and in our log; made where it is absent.",
+        "schema": {"type": "string", "pattern": r"^[0-9A-Za-z._\-]{1,64}$"},
+    }
+
+
+def _success(operation: Operation) -> Document:
+    schema: Document = (
+        {"type": "object"} if operation.reply is None else _reference(operation.reply)
+    )
+    headers = {"Request-Id": _header("The id of this request.")}
+    if operation.keyed:
+        headers["Idempotent-Replayed"] = _header(
+            "`true` where this is the answer of an earlier request with the same key."
+        )
+    return {
+        "description": operation.summary,
+        "headers": headers,
+        "content": {_JSON: {"schema": schema}},
+    }
+
+
+def _refusal_responses(
+    entries: Iterable[CatalogueEntry], model: type[BaseModel], content_type: str
+) -> Document:
+    by_status: dict[int, dict[str, CatalogueEntry]] = {}
+    for entry in entries:
+        by_status.setdefault(entry.status, {})[entry.code] = entry
+    return {
+        str(status): _refusal_response(status, found.values(), model, content_type)
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _refusal_response(
+    status: int, entries: Iterable[CatalogueEntry], model: type[BaseModel], content_type: str
+) -> Document:
+    lines = [f"- `{entry.code}` {entry.title_en} {entry.title_zh}" for entry in entries]
+    headers = {"Request-Id": _header("The id of this request.")}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = _header("How to prove yourself (RFC 6750).")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _header("Seconds to wait before the same request is repeated.")
+    return {
+        "description": "\n".join([HTTPStatus(status).phrase, "", *lines]),
+        "headers": headers,
+        "content": {content_type: {"schema": _reference(model)}},
+    }
+
+
+def _token_operation() -> Document:
+    entries = list(_entries(_REFUSALS_OF_TOKEN))
+    own = {kind.code for kind in _REFUSALS_OF_TOKEN if kind.__name__.startswith("OAuth")}
+    responses = _refusal_responses(
+        (entry for entry in entries if entry.code not in own), Problem, PROBLEM_TYPE
+    )
+    oauth_responses = _refusal_responses(
+        (entry for entry in entries if entry.code in own), OAuthProblem, _JSON
+    )
+    for status, response in oauth_responses.items():
+        other = responses.get(status)
+        if other is not None:
+            response["description"] += "\n" + other["description"].partition("\n\n")[2]
+            response["content"].update(other["content"])
+        responses[status] = response
+    reply = {
+        "description": "A token",
+        "headers": {"Request-Id": _header("The id of this request.")},
+        "content": {_JSON: {"schema": _reference(TokenReply)}},
+    }
+    return {
+        "tags": ["access"],
+        "operationId": "token",
+        "summary": "Get an access token",
+        "description": "OAuth 2 client credentials with `private_key_jwt` (RFC 7523).",
+        "requestBody": {
+            "required": True,
+            "content": {_FORM: {"schema": _reference(TokenRequest)}},
+        },
+        "responses": {"200": reply, **responses},
+        "security": [],
+    }
+
+
+def _health_paths() -> Document:
+    state: Document = {"type": "object", "properties": {"status": {"type": "string"}}}
+
+    def get(operation_id: str, summary: str, answers: dict[str, str], kind: str) -> Document:
+        schema = state if kind == _JSON else {"type": "string"}
+        failed = _refusal_responses(_entries([InternalError]), Problem, PROBLEM_TYPE)
+        return {
+            "get": {
+                "tags": ["health"],
+                "operationId": operation_id,
+                "summary": summary,
+                "responses": {
+                    **{
+                        status: {"description": text, "content": {kind: {"schema": schema}}}
+                        for status, text in answers.items()
+                    },
+                    **failed,
+                },
+                "security": [],
+            }
+        }
+
+    return {
+        "/healthz": get("healthz", "Is the process alive", {"200": "Alive"}, _JSON),
+        "/readyz": get(
+            "readyz", "Can it serve", {"200": "Ready", "503": "A part does not answer"}, _JSON
+        ),
+        "/metrics": get("metrics", "Prometheus metrics", {"200": "Metrics"}, "text/plain"),
+    }
+
+
+def _schemas(operations: Iterable[Operation]) -> Document:
+    requests: list[tuple[type[BaseModel], JsonSchemaMode]] = [(TokenRequest, "validation")]
+    replies: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "serialization") for model in (Problem, OAuthProblem, TokenReply)
+    ]
+    for operation in operations:
+        if operation.body is not None and operation.method == "POST":
+            requests.append((operation.body, "validation"))
+        if operation.reply is not None:
+            replies.append((operation.reply, "serialization"))
+    models = list(dict.fromkeys([*requests, *replies]))
+    _, document = models_json_schema(models, ref_template=_SCHEMAS)
+    schemas: Document = document["$defs"]
+    return schemas
+
+
+def _security_scheme(settings: HTTPSettings) -> Document:
+    return {
+        "type": "oauth2",
+        "description": "Client credentials proved by `private_key_jwt`.",
+        "flows": {
+            "clientCredentials": {
+                "tokenUrl": settings.token_url,
+                "scopes": {scope.value: _SCOPE_WORDS[scope] for scope in Scope},
+            }
+        },
+    }
+
+
+_SCOPE_WORDS: Final[dict[Scope, str]] = {
+    Scope.ORDERS_WRITE: "Quote, pay, hold, capture, void and record.",
+    Scope.ORDERS_READ: "Read and explain orders.",
+    Scope.REFUNDS_WRITE: "Refund.",
+    Scope.VERIFY: "Verify a presented code.",
+    Scope.CODES_ISSUE: "Issue codes.",
+    Scope.USERS_WRITE: "Register and read users.",
+    Scope.FUNDS_WRITE: "Top up.",
+    Scope.REPORTS_READ: "Read the books.",
+}
+
+
+def _reference(model: type[BaseModel]) -> Document:
+    return {"$ref": _SCHEMAS.format(model=model.__name__)}
+
+
+def _header(text: str) -> Document:
+    return {"description": text, "schema": {"type": "string"}}

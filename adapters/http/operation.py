@@ -1,0 +1,285 @@
+"""What an operation of the API is: one declaration from which the route and its documentation come.
+
+An operation is declared once, with its body, reply, status and refusals; the same declaration
+checks the request and fills the OpenAPI document, so the two cannot drift apart. The check runs in
+this order: token (401), content type, size and JSON (415, 413, 400), idempotency key (400), model
+(422); then the core is asked. FastAPI's own parameter resolution costs more than an order's whole
+HTTP budget (ADR 0050), hence a plain endpoint.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, Required, TypedDict, TypeVar, Unpack
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from adapters.http import headers as header
+from adapters.http.record import record_of
+from adapters.http.refusals import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    FieldFault,
+    FieldsInvalidError,
+    HeaderInvalidError,
+)
+from adapters.http.settings import HTTPSettings
+from adapters.http.strict_json import field_faults, read_model
+from cardcore.caller import Caller
+from cardcore.caller import Scope as AccessScope
+from cardcore.errors import CardcoreError, NotFoundError
+
+if TYPE_CHECKING:
+    from adapters.http.access import Gate
+    from cardcore.service import CardCore
+
+BodyT = TypeVar("BodyT")
+
+QUERY_FIELDS_MAX: Final = 16
+_UUID_SIZE: Final = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[BodyT]):
+    """One request, checked: what an operation's function gets.
+
+    ``caller`` is the proven client (of a public operation: nobody), ``body`` the model the
+    operation declared, ``key`` its idempotency key where it is keyed.
+    """
+
+    core: "CardCore"
+    caller: Caller
+    body: BodyT
+    key: str
+    path: Mapping[str, str]
+
+    def id(self, name: str) -> UUID:
+        """The UUID in the path.
+
+        Raises:
+            NotFoundError: not a UUID in canonical form, so nothing is named by it.
+        """
+        text = self.path[name]
+        try:
+            identifier = UUID(text)
+        except ValueError:
+            identifier = None
+        if identifier is None or len(text) != _UUID_SIZE:
+            raise NotFoundError
+        return identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an operation answers; its status is the declared one."""
+
+    view: BaseModel | Mapping[str, object]
+    replayed: bool = False
+
+
+Run = Callable[[Call[Any]], Awaitable[Answer]]
+RunT = TypeVar("RunT", bound=Run)
+
+
+class Declared(TypedDict, total=False):
+    """What may be said of an operation; see ``Operation``."""
+
+    summary: Required[str]
+    reply: Required[type[BaseModel] | None]
+    status: int
+    body: type[BaseModel]
+    keyed: bool
+    public: bool
+    scope: AccessScope
+    refusals: tuple[type[CardcoreError], ...]
+    examples: Mapping[str, Mapping[str, object]]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path; see the module's docstring.
+
+    ``body`` is read from JSON, or from the query where the method is GET. ``keyed`` operations
+    demand an Idempotency-Key. ``scope`` is documented here and required by the core. ``refusals``
+    are those of its own: what every operation of its form may answer is added to the document.
+    """
+
+    noun: str
+    method: str
+    path: str
+    run: Run
+    summary: str
+    reply: type[BaseModel] | None
+    status: int = 200
+    body: type[BaseModel] | None = None
+    keyed: bool = False
+    public: bool = False
+    scope: AccessScope | None = None
+    refusals: tuple[type[CardcoreError], ...] = ()
+    examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Noun:
+    """The operations of one noun of the API, in the order they are declared."""
+
+    name: str
+    description: str
+    operations: list[Operation] = field(default_factory=list)
+
+    def operation(
+        self, method: str, path: str, **declared: Unpack[Declared]
+    ) -> Callable[[RunT], RunT]:
+        """Declare the decorated function as an operation."""
+
+        def declare(run: RunT) -> RunT:
+            self.operations.append(
+                Operation(noun=self.name, method=method, path=path, run=run, **declared)
+            )
+            return run
+
+        return declare
+
+
+_NOBODY: Final = Caller(client_id="", merchant_id=None, scopes=frozenset())
+
+
+class OperationEndpoint:
+    """The ASGI application behind one operation's route."""
+
+    def __init__(
+        self, operation: Operation, core: "CardCore", gate: "Gate", settings: HTTPSettings
+    ) -> None:
+        self._operation = operation
+        self._core = core
+        self._gate = gate
+        self._settings = settings
+
+    def route(self) -> Route:
+        """The route that leads here."""
+        operation = self._operation
+        return Route(operation.path, self, methods=[operation.method], name=operation.run.__name__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the request, ask the core, answer."""
+        operation = self._operation
+        headers: header.RawHeaders = scope["headers"]
+        caller = _NOBODY
+        if not operation.public:
+            caller = await self._gate.caller(headers)
+            record_of(scope).client_id = caller.client_id
+        body: BaseModel | None = None
+        key = ""
+        if operation.method == "POST":
+            raw = await self._json(headers, receive)
+            if operation.keyed:
+                key = header.idempotency_key(headers)
+            body = self._model(raw)
+        elif operation.body is not None:
+            body = read_query(scope["query_string"], operation.body)
+        answer = await operation.run(
+            Call(core=self._core, caller=caller, body=body, key=key, path=scope["path_params"])
+        )
+        await self._response(answer)(scope, receive, send)
+
+    async def _json(self, headers: header.RawHeaders, receive: Receive) -> bytes:
+        if self._operation.body is None:
+            # A void has nothing to say; an empty object says nothing too.
+            raw = await read_body(headers, receive, self._settings)
+            if raw:
+                header.require_json(headers)
+            return raw
+        header.require_json(headers)
+        return await read_body(headers, receive, self._settings)
+
+    def _model(self, raw: bytes) -> BaseModel | None:
+        depth_max = self._settings.json_depth_max
+        if self._operation.body is not None:
+            return read_model(raw, self._operation.body, depth_max=depth_max)
+        if raw:
+            read_model(raw, Nothing, depth_max=depth_max)
+        return None
+
+    def _response(self, answer: Answer) -> Response:
+        headers = dict(self._operation.headers)
+        if answer.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return Response(
+            to_json(answer.view),
+            self._operation.status,
+            headers=headers,
+            media_type="application/json",
+        )
+
+
+class Nothing(BaseModel, extra="forbid"):
+    """The body of an operation that has none: no field at all."""
+
+
+async def read_body(headers: header.RawHeaders, receive: Receive, settings: HTTPSettings) -> bytes:
+    """The whole body, within bounds of size and time.
+
+    Raises:
+        BodyTooLargeError: more than ``body_bytes_max``, announced or sent.
+        BodyTimeoutError: not there after ``body_timeout_s``.
+        ClientDisconnect: the client left before the end.
+    """
+    announced = header.single(headers, b"content-length") or b"0"
+    if not announced.isdigit():
+        raise HeaderInvalidError("content-length is not a number")
+    too_large = f"at most {settings.body_bytes_max} bytes are read"
+    if len(announced) > 12 or int(announced) > settings.body_bytes_max:
+        raise BodyTooLargeError(too_large)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if size > settings.body_bytes_max:
+                    raise BodyTooLargeError(too_large)
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+    except TimeoutError:
+        raise BodyTimeoutError from None
+
+
+def read_query(query: bytes, model: type[BaseModel]) -> BaseModel:
+    """The query string as ``model``; every parameter at most once.
+
+    Raises:
+        FieldsInvalidError: malformed, unknown, repeated or missing parameters.
+    """
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(query),
+            errors="strict",
+            max_num_fields=QUERY_FIELDS_MAX,
+        )
+    except ValueError:
+        fault = FieldFault(field="", code="wrong_format", reason="the query is malformed")
+        raise FieldsInvalidError([fault]) from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        fault = FieldFault(field="", code="not_valid", reason="a parameter is given twice")
+        raise FieldsInvalidError([fault])
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise FieldsInvalidError(field_faults(error)) from None

@@ -1,0 +1,166 @@
+"""JSON bodies read strictly: one meaning per byte string, bounded work, then one model.
+
+Refused as ``json_invalid`` (400): not UTF-8, a byte order mark, anything outside RFC 8259 (NaN, a
+trailing comma), a duplicate key (two readers could see two orders), a lone surrogate, nesting
+beyond the bound. A NUL character or a number beyond IEEE doubles is well-formed JSON that cannot
+be stored: ``request_invalid`` (422). Pure.
+Sources: RFC 8259, RFC 7493 (I-JSON).
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.http.refusals import FieldFault, FieldsInvalidError, JSONInvalidError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+# An escaped character, or one that opens or closes something.
+_STRUCTURE: Final = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+# Pydantic's error types → the few codes clients may rely on.
+_FAULT_CODES: Final = (
+    (re.compile(r"missing"), "missing"),
+    (re.compile(r"extra_forbidden"), "unknown_field"),
+    (re.compile(r".*(too_long|too_short)"), "wrong_length"),
+    (re.compile(r"greater_than.*|less_than.*|multiple_of|.*_(past|future)"), "out_of_range"),
+    (re.compile(r"literal_error|enum"), "not_allowed"),
+    (re.compile(r".*_(parsing|pattern_mismatch|from_float|parsing_size)"), "wrong_format"),
+    (re.compile(r".*_type|timezone_aware"), "wrong_type"),
+)
+
+
+def read_model(raw: bytes, model: type[ModelT], *, depth_max: int) -> ModelT:
+    """The body as ``model``, without any coercion.
+
+    Args:
+        raw: the body, its size already bounded.
+        model: what it must be.
+        depth_max: how many brackets may be open at once.
+
+    Raises:
+        JSONInvalidError: not strict JSON.
+        FieldsInvalidError: JSON, but not this model.
+    """
+    check(raw, depth_max=depth_max)
+    try:
+        return model.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise FieldsInvalidError(field_faults(error)) from None
+
+
+def check(raw: bytes, *, depth_max: int) -> None:
+    """Raise unless ``raw`` is strict JSON that can be stored; see the module's docstring."""
+    if raw.startswith(_BYTE_ORDER_MARK):
+        raise JSONInvalidError("the body starts with a byte order mark")
+    if _deeper_than(raw, depth_max):
+        raise JSONInvalidError(f"the body nests deeper than {depth_max} levels")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise JSONInvalidError(f"the body is not UTF-8 at byte {error.start}") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise JSONInvalidError(f"{error.msg} at character {error.pos}") from None
+    except ValueError:  # Python bounds the digits of an integer
+        raise FieldsInvalidError([_number_fault()]) from None
+    # Only an escape can smuggle in what UTF-8 and the grammar keep out.
+    if b"\\u" in raw:
+        _check_texts(value)
+
+
+def field_faults(error: ValidationError) -> list[FieldFault]:
+    """The faults of a validation, without the input that caused them."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return [fault_of(fault) for fault in faults]
+
+
+def fault_of(fault: Mapping[str, Any]) -> FieldFault:
+    """One fault as Pydantic tells it (``loc``, ``type``, ``msg``), in our words."""
+    return FieldFault(
+        field=".".join(str(part) for part in fault["loc"]),
+        code=_fault_code(fault["type"]),
+        reason=fault["msg"],
+    )
+
+
+def _fault_code(pydantic_type: str) -> str:
+    for pattern, code in _FAULT_CODES:
+        if pattern.fullmatch(pydantic_type):
+            return code
+    return "not_valid"
+
+
+def _deeper_than(raw: bytes, depth_max: int) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= depth_max:
+        return False
+    depth, in_text = 0, False
+    for token in _STRUCTURE.finditer(raw):
+        match token[0]:
+            case b'"':
+                in_text = not in_text
+            case b"[" | b"{" if not in_text:
+                depth += 1
+                if depth > depth_max:
+                    return True
+            case b"]" | b"}" if not in_text:
+                depth -= 1
+    return False
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise JSONInvalidError("an object has a duplicate key")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise JSONInvalidError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise FieldsInvalidError([_number_fault()])
+    return number
+
+
+def _number_fault() -> FieldFault:
+    return FieldFault(field="", code="out_of_range", reason="a number is out of range")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite
+)
+
+
+def _check_texts(value: object) -> None:
+    for path, text in _texts(value, ""):
+        found = _UNSTORABLE.search(text)
+        if found is None:
+            continue
+        if found[0] == "\x00":
+            fault = FieldFault(field=path, code="not_valid", reason="a NUL character")
+            raise FieldsInvalidError([fault])
+        raise JSONInvalidError("a text has a lone surrogate")
+
+
+def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in ``value`` with its path; a key is reported under its object's path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield path, key
+            yield from _texts(member, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _texts(member, f"{path}.{index}" if path else str(index))
