@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Self
 
 from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
 from ledger import account_rules, rules, store, wire
-from ledger.books import Books
+from ledger.account_cache import AccountCache
 from ledger.business_day import BusinessDay
-from ledger.errors import BatchTooLargeError, FieldOutOfRangeError
+from ledger.errors import AccountsMovedOnError, BatchTooLargeError, FieldOutOfRangeError
 from ledger.events import Account, Clock, QueryFilter, Transfer
 from ledger.queries import Queries
 from ledger.results import CreateAccountResult, CreateTransferResult
@@ -27,6 +28,7 @@ from ledger.store import Connection, Cursor, Head
 
 BATCH_EVENTS_MAX: Final = 10_000
 POOL_CONNECTIONS_MAX: Final = 8
+ATTEMPTS_MAX: Final = 5
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -56,6 +58,7 @@ class Ledger(Queries):
         self._own_batch = asyncio.Lock()
         # Never given out twice, even where the transaction that used it was rolled back.
         self._last_timestamp = 0
+        self._cache = AccountCache()
         self._owns_pool = False
 
     @classmethod
@@ -117,12 +120,14 @@ class Ledger(Queries):
             return []
         async with self._transaction(connection) as cursor:
             now = self._clock()
-            head, _ = await store.lock_head(cursor, await self._claim.number(), 0)
+            head, _, _ = await store.lock_head(cursor, await self._claim.number(), 0, None)
+            self._cache.confirm(head.chain)
             existing = await store.find_accounts(cursor, [account.id for account in accounts])
             timestamp = self._advance_time(head, now, 0) + len(accounts)
             self._last_timestamp = timestamp
             opening = account_rules.create_accounts(accounts, existing, timestamp)
             await store.write_new_accounts(cursor, head, opening.created, timestamp)
+            self._cache.keep({}, head.chain)
         return opening.results
 
     async def create_transfers(
@@ -146,8 +151,7 @@ class Ledger(Queries):
         _check_size(len(transfers))
         if not transfers:
             return []
-        async with self._transaction(connection) as cursor:
-            results, _ = await self._apply(cursor, transfers)
+        results, _ = await self._batch(transfers, connection)
         return results
 
     async def expire_pending_transfers(self, *, connection: Connection | None = None) -> int:
@@ -158,8 +162,7 @@ class Ledger(Queries):
         """
         total = 0
         while True:
-            async with self._transaction(connection) as cursor:
-                _, expired = await self._apply(cursor, ())
+            _, expired = await self._batch((), connection)
             total += expired
             if expired < store.EXPIRE_EVENTS_MAX:
                 return total
@@ -192,16 +195,42 @@ class Ledger(Queries):
         if due == (True,):
             await self.expire_pending_transfers()
 
+    async def _batch(
+        self, transfers: Sequence[Transfer], connection: Connection | None
+    ) -> tuple[list[CreateTransferResult], int]:
+        """One batch, again where another writer came in between; see ``AccountCache``."""
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                async with self._transaction(connection) as cursor:
+                    return await self._apply(cursor, transfers)
+            except (AccountsMovedOnError, UniqueViolation, DeadlockDetected):
+                # From here on accounts are locked before they are read.
+                self._cache.forget()
+                if attempt == ATTEMPTS_MAX:
+                    raise
+        raise AssertionError
+
     async def _apply(
         self, cursor: Cursor, transfers: Sequence[Transfer]
     ) -> tuple[list[CreateTransferResult], int]:
         """One batch inside an open transaction: results, and how many pending ones expired."""
         now = self._clock()
+        names = _named(transfers)
+        looks_back = bool(names.pending_ids or names.reverses_ids)
+        early = names if len(self._cache) and not looks_back else None
         shard = await self._claim.number()
-        head, due = await store.lock_head(cursor, shard, max(now, self._last_timestamp))
+        head, due, books = await store.lock_head(
+            cursor, shard, max(now, self._last_timestamp), early
+        )
         if not transfers and not due:
             return [], 0
-        books = await _load(cursor, transfers, due)
+        self._cache.confirm(head.chain)
+        kept = self._cache.find(names.account_ids)
+        missing = names.account_ids.difference(kept)
+        if books is None or missing or due:
+            books = await store.load(cursor, names, account_ids=missing, due=due)
+        locked = books.accounts
+        books.accounts = {**kept, **locked}
         before = {id_: account.last_timestamp for id_, account in books.accounts.items()}
         time_ = self._advance_time(head, now, max(before.values(), default=0))
         due = [id_ for id_ in due if id_ not in books.resolutions]
@@ -214,8 +243,9 @@ class Ledger(Queries):
         rules.create_transfers(
             transfers, books, timestamp, self._effective_day(head.open_from), outcome
         )
-        if outcome.created or outcome.failed or outcome.resolved:
-            await store.write(cursor, head, books, before, outcome, timestamp)
+        if not await store.write(cursor, head, books, before, locked, outcome, timestamp):
+            raise AccountsMovedOnError
+        self._cache.keep(books.accounts, head.chain)
         return outcome.results, len(due)
 
     # -- parts -------------------------------------------------------------------------------
@@ -235,8 +265,8 @@ class Ledger(Queries):
     async def _transaction(self, connection: Connection | None) -> AsyncIterator[Cursor]:
         if connection is not None:
             wire.register(connection)
-            async with connection.cursor(binary=True) as cursor:
-                yield cursor
+            async with connection.transaction(), connection.cursor(binary=True) as cursor:
+                yield cursor  # a savepoint, where the caller's transaction is open
             return
         async with self._own_batch, self._pool.connection() as own:
             wire.register(own)
@@ -244,28 +274,22 @@ class Ledger(Queries):
                 yield cursor
 
 
-async def _load(cursor: Cursor, transfers: Sequence[Transfer], due: list[int]) -> Books:
-    account_ids: set[int] = set()
-    ids: list[int] = []
-    pending_ids: set[int] = set(due)
-    named_ids: list[int] = []
+def _named(transfers: Sequence[Transfer]) -> store.Names:
+    names = store.Names([], set(), set(), set())
     for index, event in enumerate(transfers):
         _check_transfer_range(index, event)
-        ids.append(event.id)
+        names.ids.append(event.id)
+        if int(event.flags) & rules.POST_OR_VOID:
+            names.pending_ids.add(event.pending_id)
+        else:
+            names.account_ids.add(event.debit_account_id)
+            names.account_ids.add(event.credit_account_id)
         if event.pending_id:
-            pending_ids.add(event.pending_id)
-        if not int(event.flags) & rules.POST_OR_VOID:
-            account_ids.add(event.debit_account_id)
-            account_ids.add(event.credit_account_id)
+            # Also where it is not allowed: a repeated id is compared with what it resolved.
+            names.pending_ids.add(event.pending_id)
         if event.reverses_id:
-            named_ids.append(event.reverses_id)
-    return await store.load(
-        cursor,
-        account_ids=account_ids,
-        transfer_ids=ids,
-        pending_ids=pending_ids,
-        named_ids=named_ids,
-    )
+            names.reverses_ids.add(event.reverses_id)
+    return names
 
 
 def _check_size(events: int) -> None:

@@ -58,3 +58,13 @@ class WriterClosedError(LedgerError):
 
     def __init__(self) -> None:
         super().__init__("the writer is closed")
+
+
+class AccountsMovedOnError(LedgerError):
+    """Other writers changed the same accounts time and again; nothing was done."""
+
+    code = "accounts_moved_on"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("accounts of this batch were changed by another writer meanwhile")

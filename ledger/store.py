@@ -3,7 +3,7 @@
 Every function runs inside the caller's transaction and sends its statements in one pipeline.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -41,69 +41,96 @@ def _head(shard: int, row: tuple[int, int, bytes, date | None]) -> Head:
     return Head(shard, batch_number, last_timestamp, bytes(chain), open_from)
 
 
-async def lock_head(cursor: Cursor, shard: int, now: int) -> tuple[Head, list[int]]:
+@dataclass(slots=True)
+class Names:
+    """What the events of a batch name.
+
+    ``ids`` in order; ``account_ids`` of single-phase and pending transfers; ``pending_ids`` to
+    resolve; ``reverses_ids`` to undo.
+    """
+
+    ids: list[int]
+    account_ids: set[int]
+    pending_ids: set[int]
+    reverses_ids: set[int]
+
+
+async def lock_head(
+    cursor: Cursor, shard: int, now: int, early: Names | None
+) -> tuple[Head, list[int], Books | None]:
     """Lock a shard and look for pending transfers whose time is over.
 
+    Args:
+        cursor: inside the transaction that will write.
+        shard: to lock.
+        now: instant for the pending transfers.
+        early: a batch whose ids are to be looked up in the same round trip.
+
     Returns:
-        The head, and the ids of pending transfers due at ``now``, earliest first.
+        The head, the ids of pending transfers due at ``now``, earliest first, and books with
+        the transfers found early.
     """
-    async with cursor.connection.pipeline():
+    connection = cursor.connection
+    async with connection.pipeline():
         await cursor.execute(
             "SELECT batch_number, last_timestamp, chain, closed_through "
             "FROM ledger.shard WHERE shard = %s FOR UPDATE",
             (shard,),
         )
-        due = cursor.connection.cursor(binary=True)
+        due = connection.cursor(binary=True)
         await due.execute(
             "SELECT uuid_send(pending_id) FROM ledger.expiry WHERE expires_at <= %s::bigint "
             'ORDER BY expires_at, "timestamp" LIMIT %s',
             (now, EXPIRE_EVENTS_MAX),
         )
+        books = None if early is None else await _find(connection, early.ids, early.ids)
         row = await cursor.fetchone()
         due_ids = [id_of(id_bytes) for (id_bytes,) in await due.fetchall()]
     assert row is not None, f"shard {shard} has no row"
-    return _head(shard, row), due_ids
+    return _head(shard, row), due_ids, books
 
 
 async def load(
-    cursor: Cursor, *, account_ids: Iterable[int], transfer_ids: Iterable[int],
-    pending_ids: Iterable[int], named_ids: Iterable[int],
-) -> Books:  # fmt: skip
-    """Lock the accounts of a batch and read the transfers it names.
+    cursor: Cursor, names: Names, *, account_ids: Iterable[int], due: Iterable[int]
+) -> Books:
+    """Lock accounts, then read the transfers a batch names.
 
     Args:
         cursor: inside the transaction that will write.
-        account_ids: accounts the events name.
-        transfer_ids: ids of the events.
-        pending_ids: pending transfers to resolve; their accounts are locked too.
-        named_ids: other transfers to read.
+        names: what the events name; the accounts of pending transfers are locked too.
+        account_ids: the accounts to lock.
+        due: pending transfers that are about to expire; their accounts are locked too.
     """
-    books = Books()
-    ids = list(transfer_ids)
-    pending = list(pending_ids)
-    async with cursor.connection.pipeline():
-        accounts = cursor.connection.cursor(binary=True)
+    connection = cursor.connection
+    resolving = [*names.pending_ids, *due]
+    async with connection.pipeline():
+        accounts = connection.cursor(binary=True)
         await accounts.execute(
             "SELECT * FROM ledger.lock_accounts(%b, %b)",
-            (wire.uuid_array(sorted(account_ids)), wire.uuid_array(pending)),
+            (wire.uuid_array(sorted(account_ids)), wire.uuid_array(resolving)),
         )
-        await cursor.execute(
-            "SELECT * FROM ledger.find_transfers(%b)",
-            (wire.uuid_array([*ids, *pending, *named_ids]),),
-        )
-        failed = cursor.connection.cursor(binary=True)
-        await failed.execute("SELECT * FROM ledger.find_failed(%b)", (wire.uuid_array(ids),))
+        books = await _find(connection, [*names.ids, *resolving, *names.reverses_ids], names.ids)
         for row in await accounts.fetchall():
             account = account_state(row)
             books.accounts[account.id] = account
-        for *columns, status, is_reversed in await cursor.fetchall():
-            record = transfer_record(columns)
-            books.transfers[record.id] = record
-            if status is not None:
-                books.resolutions[record.id] = status
-            if is_reversed:
-                books.reversed_ids.add(record.id)
-        books.failed.update(id_of(id_bytes) for (id_bytes,) in await failed.fetchall())
+    return books
+
+
+async def _find(connection: Connection, ids: Sequence[int], new_ids: Sequence[int]) -> Books:
+    """Transfers by id, and which of the new ids are spent."""
+    books = Books()
+    transfers = connection.cursor(binary=True)
+    await transfers.execute("SELECT * FROM ledger.find_transfers(%b)", (wire.uuid_array(ids),))
+    failed = connection.cursor(binary=True)
+    await failed.execute("SELECT * FROM ledger.find_failed(%b)", (wire.uuid_array(new_ids),))
+    for *columns, status, is_reversed in await transfers.fetchall():
+        record = transfer_record(columns)
+        books.transfers[record.id] = record
+        if status is not None:
+            books.resolutions[record.id] = status
+        if is_reversed:
+            books.reversed_ids.add(record.id)
+    books.failed.update(id_of(id_bytes) for (id_bytes,) in await failed.fetchall())
     return books
 
 
@@ -139,9 +166,10 @@ async def write(
     head: Head,
     books: Books,
     before: dict[int, int],
+    locked: Container[int],
     outcome: Outcome,
     timestamp: int,
-) -> None:
+) -> bool:
     """Write what a batch of transfers came to.
 
     Args:
@@ -149,15 +177,22 @@ async def write(
         head: the locked shard; brought up to date.
         books: as the rules left them.
         before: ``last_timestamp`` of each account when it was loaded, by id.
+        locked: ids of the accounts that are under lock since they were read.
         outcome: what the rules decided.
         timestamp: of the last event of the batch.
+
+    Returns:
+        False where an account was not as it had been when the batch was decided: nothing of
+        this is right, roll back.
     """
-    rows, leaves, first = _pack(head.shard, books, outcome)
+    # Accounts without a change are written too where they were not locked: a refusal that was
+    # decided on them must be confirmed like everything else.
     touched = [
         (account, before[account.id])
         for account in books.accounts.values()
-        if account.last_timestamp != before[account.id]
+        if account.last_timestamp != before[account.id] or account.id not in locked
     ]
+    rows, leaves, first = _pack(head.shard, books, outcome)
     async with cursor.connection.pipeline():
         counters = cursor.connection.cursor(binary=True)
         if touched:
@@ -168,11 +203,11 @@ async def write(
             await _write_failed(cursor, outcome)
         await _write_marks(cursor, outcome.created)
         await advance(cursor, head, leaves, first or timestamp, timestamp)
-        if touched:
-            (written,) = await counters.fetchone() or (0,)
-            assert written == len(touched), "an account changed under its lock"
+        if touched and await counters.fetchone() != (len(touched),):
+            return False
     if rows:
         await copy_rows(cursor, f"ledger.transfer ({wire.TRANSFER_COLUMNS})", rows)
+    return True
 
 
 def _pack(
