@@ -116,6 +116,21 @@ class ConcessionPolicy:
         return FareShares(citizen_fen=citizen_fen, subsidy_fen=nominal_fen - citizen_fen, rule=best)
 
 
+def shares_by_category(nominal_fen: int, category_fen: int) -> FareShares:
+    """Shares where the tariff itself sells the ride to the rider's category for less."""
+    assert 0 <= category_fen <= nominal_fen
+    return FareShares(
+        citizen_fen=category_fen, subsidy_fen=nominal_fen - category_fen, rule=CATEGORY_PRICE
+    )
+
+
+CATEGORY_PRICE: Final = ConcessionRule(
+    concession="category_price",
+    citizen_per_mille=PER_MILLE,
+    name_zh="公布的优惠票价",
+    name_en="published reduced fare",
+)
+
 DEFAULT_POLICY: Final = ConcessionPolicy(
     version="2024-1",
     rules=(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from scenes.bus.fares import Medium
+from scenes.bus.leg_fares import Medium
 
 SENTENCE_SIZE_MAX: Final = 200
 DISTANCE_M_MAX: Final = 1_000_000

@@ -16,7 +16,8 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from scenes.bus.distance_fare import DistanceFare, FareSentenceError, parse_fare_sentence
-from scenes.bus.fares import (
+from scenes.bus.feed_rows import Faults
+from scenes.bus.leg_fares import (
     OFF_STOP_FIELD,
     ON_STOP_FIELD,
     FareBasis,
@@ -24,7 +25,6 @@ from scenes.bus.fares import (
     Ride,
     StopUnknownError,
 )
-from scenes.bus.feed_rows import Faults
 
 STOPS_MAX: Final = 1000
 _MARK_KM_MAX: Final = 1000

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, Self
 
-from scenes.bus.fares import LINE_FIELD, LegFare, LineUnknownError, Ride
+from scenes.bus.fares import SectionalFares
+from scenes.bus.leg_fares import LINE_FIELD, LegFare, LineUnknownError, Ride
+from scenes.bus.network import Feed
+from scenes.bus.product_fares import ProductFares
 
 UNPUBLISHED: Final = 0
 
@@ -35,6 +38,13 @@ class LineConflictError(Exception):
     def __init__(self, line_ids: Iterable[str]) -> None:
         self.line_ids = tuple(sorted(line_ids))
         super().__init__(f"priced by more than one source: {', '.join(self.line_ids)}")
+
+
+def fares_of(feed: Feed) -> LineFares:
+    """The prices of a feed: its products where it has them, else its older fares."""
+    if feed.products is not None:
+        return ProductFares(feed.products, feed.timezone)
+    return SectionalFares(feed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The leg fare: what one ride costs before transfers, concessions and caps. Pure.
 
-Here are the words every way of pricing shares (``Ride``, ``LegFare``, the refusals) and the
-prices of GTFS fares v1: flat, by line, by zone pair, by zones passed.
+Prices of GTFS fares v1: flat, by line, by zone pair, by zones passed.
 
 Two rules the reference leaves open, decided in ADR-0040:
 
@@ -18,99 +17,21 @@ Source: GTFS Schedule reference, fare_attributes.txt and fare_rules.txt.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import product
 from types import MappingProxyType
 from typing import Final
 
-from cardcore.errors import RequestInvalidError
+from scenes.bus.leg_fares import (
+    LINE_FIELD,
+    OFF_STOP_FIELD,
+    ON_STOP_FIELD,
+    FareBasis,
+    FareUnknownError,
+    LegFare,
+    Ride,
+    StopUnknownError,
+)
 from scenes.bus.network import FareAttribute, FareRule, Feed, PatternStop
-
-LINE_FIELD: Final = "business.details.line"
-ON_STOP_FIELD: Final = "business.details.on_stop"
-OFF_STOP_FIELD: Final = "business.details.off_stop"
-
-
-class FareRefusedError(RequestInvalidError):
-    """Base of the refusals of the bus fares."""
-
-    code = "fare_refused"
-    title_zh = "无法计价"
-    title_en = "This ride cannot be priced"
-
-
-class LineUnknownError(FareRefusedError):
-    """The active fare tables have no such line."""
-
-    code = "line_unknown"
-    title_zh = "线路不存在"
-    title_en = "No such line in the active fare tables"
-
-
-class StopUnknownError(FareRefusedError):
-    """The active fare tables have no such stop (on a distance line: not on this line)."""
-
-    code = "stop_unknown"
-    title_zh = "站点不存在"
-    title_en = "No such stop in the active fare tables"
-
-
-class FareUnknownError(FareRefusedError):
-    """The tables know no price at all that could be asked for this ride."""
-
-    code = "fare_unknown"
-    title_zh = "票价未公布"
-    title_en = "No fare is published for this ride"
-
-
-class FareBasis(StrEnum):
-    """How a leg fare was found."""
-
-    FLAT = "flat"
-    SECTIONAL = "sectional"
-    SEQUENCE = "sequence"
-    DISTANCE = "distance"
-    PRODUCT = "product"
-    MAXIMUM_FROM_STOP = "maximum_from_stop"
-    MAXIMUM_OF_LINE = "maximum_of_line"
-    MAXIMUM_OF_NETWORK = "maximum_of_network"
-
-
-class Medium(StrEnum):
-    """What is paid with, as far as a tariff cares: card covers cards and codes."""
-
-    CARD = "card"
-    CASH = "cash"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ride:
-    """One leg: from a boarding to an alighting on one line.
-
-    ``off_stop`` None: no tap-off (flat lines, or an incomplete journey). Sequences are those of
-    the feed's pattern; ``trip_id`` "" where the validator does not know its run.
-    """
-
-    line_id: str
-    on_stop: str
-    off_stop: str | None = None
-    trip_id: str = ""
-    on_sequence: int | None = None
-    off_sequence: int | None = None
-    medium: Medium = Medium.CARD
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegFare:
-    """The price of one leg. ``concessions_allowed`` False: the line takes no passes or rebates."""
-
-    amount_fen: int
-    basis: FareBasis
-    rule_id: str
-    concessions_allowed: bool = True
-
-    def __post_init__(self) -> None:
-        assert self.amount_fen >= 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from scenes.bus.distance_lines import DistanceLine, Mark
 from scenes.bus.feed_rows import FeedFault
+from scenes.bus.gtfs_fares_v2 import read_products
 from scenes.bus.network import FareAttribute, FareRule, Feed, Line, PatternStop, Stop, Trip
 from scenes.bus.service_days import Service
 
@@ -169,18 +170,43 @@ async def read_feed_version(connection: Connection, version_no: int) -> Feed:
         version_no,
         order="rule_no",
     )
+    services = await _services(connection, version_no)
+    stops_by_id = {stop.stop_id: stop for stop in stops}
+    lines_by_id = {line.line_id: line for line in lines}
+    files, fen_per_unit = await read_product_files(connection, version_no)
+    products = read_products(files, fen_per_unit, stops_by_id, lines_by_id, services)
     return Feed(
         timezone=await _timezone(connection, version_no),
-        stops={stop.stop_id: stop for stop in stops},
-        lines={line.line_id: line for line in lines},
+        stops=stops_by_id,
+        lines=lines_by_id,
         patterns=await _patterns(connection, version_no, lines, trips),
         trips={trip.trip_id: trip for trip in trips},
-        services=await _services(connection, version_no),
+        services=services,
         fares={fare.fare_id: fare for fare in fares},
         fare_rules=tuple(FareRule(*row) for row in rules),
-        products=None,
+        products=products,
         notices=(),
     )
+
+
+async def write_product_files(
+    connection: Connection,
+    version_no: int,
+    files: Mapping[str, bytes],
+    fen_per_unit: Mapping[str, int],
+) -> None:
+    """The files of the newer fares, verbatim, and what their money was worth."""
+    await _copy(connection, "product_file", version_no, files.items())
+    await _copy(connection, "currency", version_no, fen_per_unit.items())
+
+
+async def read_product_files(
+    connection: Connection, version_no: int
+) -> tuple[dict[str, bytes], dict[str, int]]:
+    """The files of the newer fares of a version, and fen per unit of each currency."""
+    files = await _rows(connection, "name, content", "product_file", version_no)
+    worth = await _rows(connection, "code, minor_per_unit", "currency", version_no)
+    return {row[0]: bytes(row[1]) for row in files}, {row[0]: row[1] for row in worth}
 
 
 async def write_lines(

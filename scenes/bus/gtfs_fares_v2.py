@@ -21,7 +21,7 @@ from scenes.bus.fare_products import (
     TransferRule,
     TransferType,
 )
-from scenes.bus.feed_rows import Row, first
+from scenes.bus.feed_rows import Faults, Row, first, read_rows
 from scenes.bus.network import Line, Stop
 from scenes.bus.service_days import Service
 
@@ -306,3 +306,22 @@ def _known(
     """A fault unless ``key`` is empty or known."""
     if key and key not in known:
         row.fault(name, "unknown_reference", f"{file} has no {key!r}")
+
+
+def read_products(
+    files: Mapping[str, bytes],
+    fen_per_unit: Mapping[str, int],
+    stops: Mapping[str, Stop],
+    lines: Mapping[str, Line],
+    services: Mapping[str, Service],
+) -> FareProducts | None:
+    """The newer fares from their files alone. Raises ``FeedInvalidError``."""
+    faults = Faults()
+
+    def rows(file: str, columns: tuple[str, ...]) -> Iterator[Row]:
+        if file in files:
+            yield from read_rows(file, files[file], columns, faults)
+
+    products = FareProductsReader(rows, fen_per_unit, stops, lines, services).read()
+    faults.raise_if_any()
+    return products

@@ -4,6 +4,7 @@ Order of the rules for a single ride: leg fare, then concession. Transfers and c
 person's whole day, so they are settled by ``rides`` when the day is priced.
 """
 
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
@@ -12,9 +13,9 @@ from cardcore.business.quote import Payer, PricingFacts, QuoteLine, Subject
 from cardcore.calendar import LOCAL_ZONE
 from cardcore.errors import AmountInvalidError, RequestInvalidError
 from cardcore.model import Model
-from scenes.bus.concessions import ConcessionPolicy, FareShares
+from scenes.bus.concessions import ConcessionPolicy, FareShares, shares_by_category
 from scenes.bus.fare_table import FareTable
-from scenes.bus.fares import FareBasis, LegFare, Ride
+from scenes.bus.leg_fares import FareBasis, LegFare, Ride
 
 FARE: Final = "fare"
 
@@ -39,8 +40,8 @@ class BusDetails(Model):
     on_sequence: Sequence | None = None
     off_sequence: Sequence | None = None
 
-    def ride(self) -> Ride:
-        """The ride these details tell of."""
+    def ride(self, at: datetime, categories: frozenset[str]) -> Ride:
+        """The ride these details tell of, tapped at an instant by a rider of these classes."""
         return Ride(
             line_id=self.line,
             on_stop=self.on_stop,
@@ -48,6 +49,9 @@ class BusDetails(Model):
             trip_id=self.trip or "",
             on_sequence=self.on_sequence,
             off_sequence=self.off_sequence,
+            boarded_at=at,
+            left_at=None if self.off_stop is None else at,
+            categories=categories,
         )
 
 
@@ -104,10 +108,12 @@ class BusPricer:
             raise AmountInvalidError("the fare is set by the tables", field="business.amount_fen")
         details = read_details(facts.details)
         table, policy = self._active
-        leg = table.leg_fare(details.ride())
+        leg = table.leg_fare(details.ride(facts.occurred_at, subject.concessions))
         classes = subject.concessions if leg.concessions_allowed else frozenset[str]()
         local_time = facts.occurred_at.astimezone(LOCAL_ZONE).time()
         shares = policy.share(leg.amount_fen, classes, subject.business_on, local_time)
+        if leg.category_fen is not None and leg.category_fen < shares.citizen_fen:
+            shares = shares_by_category(leg.amount_fen, leg.category_fen)
         return quote_lines(leg, shares, table.activation_no, policy.version)
 
 

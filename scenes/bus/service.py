@@ -14,12 +14,12 @@ from typing import ClassVar, Final
 
 from scenes.bus import feed_store
 from scenes.bus.distance_lines import DistanceLine, read_distance_line
-from scenes.bus.fare_table import FareTable, LineFares
-from scenes.bus.fares import SectionalFares
+from scenes.bus.fare_table import FareTable, LineFares, fares_of
 from scenes.bus.feed_differences import Differences, compare_feeds, compare_lines
 from scenes.bus.feed_rows import Faults, FeedFault
 from scenes.bus.feed_store import DISTANCE, GTFS, Connection
 from scenes.bus.gtfs import read_feed
+from scenes.bus.gtfs_fares_v2 import FILES as PRODUCT_FILES
 from scenes.bus.network import Feed
 
 IMPORT_LOCK: Final = 0x5CB05  # advisory lock: imports run one after another
@@ -86,6 +86,10 @@ async def import_feed(
                 at=at,
             )
             await feed_store.write_feed(connection, version_no, feed)
+            product_files = {name: files[name] for name in PRODUCT_FILES if name in files}
+            await feed_store.write_product_files(
+                connection, version_no, product_files, minor_per_unit
+            )
         activation_no = await _activate(connection, source, version_no, imported_by, at)
     return Imported(
         version_no=version_no,
@@ -187,7 +191,7 @@ async def load_fare_table(connection: Connection, *, activation_no: int | None =
                 sources += (await feed_store.read_lines(connection, version_no)).values()
             else:
                 feed = await feed_store.read_feed_version(connection, version_no)
-                sources.append(await asyncio.to_thread(SectionalFares, feed))
+                sources.append(await asyncio.to_thread(fares_of, feed))
     return FareTable.of(latest, sources)
 
 

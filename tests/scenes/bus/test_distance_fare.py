@@ -17,8 +17,8 @@ from scenes.bus.distance_fare import (
 )
 from scenes.bus.distance_lines import DistanceLine, Mark, read_distance_line
 from scenes.bus.fare_table import FareTable
-from scenes.bus.fares import FareBasis, Medium, Ride, StopUnknownError
 from scenes.bus.feed_rows import Faults
+from scenes.bus.leg_fares import FareBasis, Medium, Ride, StopUnknownError
 
 BEIJING = "10公里以内(含)票价2元每增加5公里以内(含)加价1元"
 EXPRESS = "单一票制票价20元刷卡12元各种票证无效"

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenes.bus.fare_table import FareTable, LineConflictError
-from scenes.bus.fares import (
+from scenes.bus.fares import SectionalFares
+from scenes.bus.gtfs import read_feed
+from scenes.bus.leg_fares import (
     FareBasis,
     FareUnknownError,
     LegFare,
     LineUnknownError,
     Ride,
-    SectionalFares,
     StopUnknownError,
 )
-from scenes.bus.gtfs import read_feed
 from scenes.bus.network import Feed
 from tests.scenes.bus.feeds import CNY, JPY, minimal, real_files
 

@@ -11,8 +11,9 @@ from cardcore.errors import AmountInvalidError, RequestInvalidError
 from scenes.bus.concessions import DEFAULT_POLICY, ConcessionPolicy
 from scenes.bus.distance_lines import DistanceLine, Mark
 from scenes.bus.fare_table import FareTable
-from scenes.bus.fares import LineUnknownError, SectionalFares
+from scenes.bus.fares import SectionalFares
 from scenes.bus.gtfs import read_feed
+from scenes.bus.leg_fares import LineUnknownError
 from scenes.bus.pricing import BusPricer
 from tests.scenes.bus.feeds import CNY, minimal
 

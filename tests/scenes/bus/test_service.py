@@ -10,11 +10,12 @@ from sqlalchemy import create_engine, inspect
 
 from scenes.bus import feed_store
 from scenes.bus.fare_table import LineConflictError
-from scenes.bus.fares import LineUnknownError, Ride, SectionalFares
+from scenes.bus.fares import SectionalFares
 from scenes.bus.feed_differences import PriceChange
 from scenes.bus.feed_rows import FeedInvalidError
 from scenes.bus.feed_store import Connection
 from scenes.bus.gtfs import read_feed
+from scenes.bus.leg_fares import LineUnknownError, Ride
 from scenes.bus.service import (
     Imported,
     VersionUnknownError,
