@@ -1,16 +1,24 @@
 """What every test may ask for: a real PostgreSQL, fresh databases, the real data folder."""
 
+import asyncio
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from adapters import demo_city
+from adapters.database import migrate
 from adapters.embedded_postgres import EmbeddedPostgres
+from adapters.infrastructure import Addresses
+from adapters.settings import Settings
+from adapters.wiring import City, open_city
+from hsm_sim.process import HSMProcess
 
 settings.register_profile(
     "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -74,3 +82,78 @@ def make_database(postgres_server: EmbeddedPostgres) -> MakeDatabase:
 def empty_database_url(make_database: MakeDatabase) -> str:
     """URL of a database of this test's own, with nothing in it."""
     return make_database()
+
+
+class CityClock:
+    """A clock a test sets and moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 6, 1, 2, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """The instant it was set to."""
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """Move on, as ``timedelta`` counts."""
+        self.now += timedelta(**by)
+
+
+@pytest.fixture(scope="session")
+def hsm_socket() -> Iterator[Path]:
+    """A security module in a process of its own, for the session."""
+    with (
+        tempfile.TemporaryDirectory(prefix="cch-", dir="/tmp") as home,
+        HSMProcess(Path(home) / "hsm") as box,
+    ):
+        yield box.socket_path
+
+
+@pytest.fixture(scope="session")
+def city_home() -> Iterator[Path]:
+    """Where the demo city's clients keep their keys."""
+    with tempfile.TemporaryDirectory(prefix="ccc-", dir="/tmp") as home:
+        yield Path(home)
+
+
+@pytest.fixture(scope="session")
+def city_settings(city_home: Path) -> Settings:
+    """Settings of the test city."""
+    return Settings(home=city_home, pool_connections_max=6)
+
+
+@pytest.fixture(scope="session")
+def city_template(make_database: MakeDatabase, hsm_socket: Path, city_settings: Settings) -> str:
+    """Name of a database with the demo city loaded, to be copied."""
+    url = make_database(name="city_template")
+    migrate(url)
+
+    async def load() -> None:
+        addresses = Addresses(database_url=url, hsm_socket=hsm_socket)
+        clock = CityClock()
+        async with open_city(addresses, city_settings, clock=clock) as city:
+            await demo_city.load(city, clients_home=city_settings.clients_home, now=clock.now)
+
+    asyncio.run(load())
+    return "city_template"
+
+
+@pytest.fixture
+def city_clock() -> CityClock:
+    """The clock of ``city``."""
+    return CityClock()
+
+
+@pytest.fixture
+def city_addresses(make_database: MakeDatabase, city_template: str, hsm_socket: Path) -> Addresses:
+    """A copy of the demo city's database, for this test alone."""
+    return Addresses(database_url=make_database(template=city_template), hsm_socket=hsm_socket)
+
+
+@pytest.fixture
+async def city(
+    city_addresses: Addresses, city_settings: Settings, city_clock: CityClock
+) -> AsyncIterator[City]:
+    """The demo city, running on a database of its own."""
+    async with open_city(city_addresses, city_settings, clock=city_clock) as opened:
+        yield opened
