@@ -304,6 +304,7 @@ class Simulator:
                 generation=1,
             )
             self._save([], 1)
+            self.record(actor, "unlock", detail="0 keys")
         except HSMStorageError:
             self._forget()
             raise
