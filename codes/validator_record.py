@@ -36,7 +36,7 @@ from typing import Final
 from uuid import UUID
 
 from codes.errors import CodeMalformedError
-from codes.layout import ClassD, ClassS, Code, Scope
+from codes.layout import SCOPE_KNOWN_MAX, ClassD, ClassS, Code, Scope
 from codes.replay import ReplayIdentity, identity_d, identity_p, identity_s
 from codes.suites import SIGNATURE_SIZE, Algorithm, PublicKey, SignatureError
 from codes.text_form import decode
@@ -77,6 +77,7 @@ class RecordWarning(IntFlag):
 
 
 NO_WARNINGS: Final = RecordWarning(0)
+_WARNINGS_KNOWN_MAX: Final = RecordWarning.LIST_STALE | RecordWarning.COUNTER_REGRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +132,10 @@ class ValidatorRecord:
             raise RecordInvalidError("number out of range")
         if not (0 <= self.kid <= 0xFF and 0 <= self.occurred_at_ms < 1 << 63):
             raise RecordInvalidError("key id or instant out of range")
-        if self.scene.bit_count() != 1:
-            raise RecordInvalidError("one scene")
+        if self.scene.bit_count() != 1 or not 0 < self.scene <= SCOPE_KNOWN_MAX:
+            raise RecordInvalidError("one known scene")
+        if not 0 <= self.warnings <= _WARNINGS_KNOWN_MAX:
+            raise RecordInvalidError("unknown warning")
         if not 0 < len(self.evidence) <= EVIDENCE_SIZE_MAX:
             raise RecordInvalidError("evidence size out of range")
         if not self.place.terminal_id:
