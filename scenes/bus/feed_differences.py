@@ -17,7 +17,9 @@ Key = tuple[str, str, str, str]
 class PriceChange:
     """Prices of one rule before and after, ascending; () where it is new or gone.
 
-    ``origin``, ``destination`` and ``contains`` are zones, "" for anywhere.
+    ``origin``, ``destination`` and ``contains`` are zones, "" for anywhere. For rules on fare
+    products ``line_id`` is ``network:<id>``, ``origin`` and ``destination`` are areas, and
+    ``contains`` is the timeframe at boarding; the prices are those of all categories and media.
     """
 
     line_id: str
@@ -116,8 +118,14 @@ def _prices(feed: Feed) -> dict[Key, tuple[int, ...]]:
     for rule in feed.fare_rules:
         key = (rule.line_id, rule.origin_id, rule.destination_id, rule.contains_id)
         prices[key].append(feed.fares[rule.fare_id].price_fen)
-    if not feed.fare_rules:
+    if feed.fares and not feed.fare_rules:
         prices["", "", "", ""] = [fare.price_fen for fare in feed.fares.values()]
+    if feed.products is not None:
+        for leg in feed.products.leg_rules:
+            network = f"network:{leg.network_id}"
+            prices[network, leg.from_area_id, leg.to_area_id, leg.from_timeframe_id] += [
+                product.amount_fen for product in feed.products.products[leg.product_id]
+            ]
     return {key: tuple(sorted(fens)) for key, fens in prices.items()}
 
 

@@ -39,10 +39,47 @@ def minimal(**changed: str | None) -> dict[str, bytes]:
     texts = dict(MINIMAL)
     for name, text in changed.items():
         if text is None:
-            del texts[f"{name}.txt"]
+            texts.pop(f"{name}.txt", None)
         else:
             texts[f"{name}.txt"] = text
     return {name: text.encode() for name, text in texts.items()}
+
+
+PRODUCTS: Mapping[str, str] = {
+    "networks.txt": "network_id,network_name\ntown,城区\nrural,城乡\n",
+    "route_networks.txt": "network_id,route_id\ntown,L1\nrural,L2\n",
+    "areas.txt": "area_id\ncore\nouter\n",
+    "stop_areas.txt": "area_id,stop_id\ncore,s1\nouter,s2\nouter,s3\n",
+    "timeframes.txt": "timeframe_group_id,start_time,end_time,service_id\n",
+    "rider_categories.txt": (
+        "rider_category_id,rider_category_name,is_default_fare_category\n"
+        "adult,成人,1\nstudent,学生,0\n"
+    ),
+    "fare_media.txt": "fare_media_id,fare_media_name,fare_media_type\ncash,现金,0\ncard,卡,2\n",
+    "fare_products.txt": (
+        "fare_product_id,fare_product_name,rider_category_id,fare_media_id,amount,currency\n"
+        "single,单程,adult,cash,3.00,CNY\nsingle,单程,adult,card,2.50,CNY\n"
+        "single,单程,student,card,1.50,CNY\nlong,城乡,,,5.00,CNY\nchange,换乘,,,1.00,CNY\n"
+        "rebate,换乘优惠,,,-1.00,CNY\n"
+    ),
+    "fare_leg_rules.txt": (
+        "leg_group_id,network_id,from_area_id,to_area_id,from_timeframe_group_id,"
+        "to_timeframe_group_id,fare_product_id\n"
+        "t,town,,,,,single\nr,rural,,,,,long\n"
+    ),
+    "fare_leg_join_rules.txt": "from_network_id,to_network_id,from_stop_id,to_stop_id\n",
+    "fare_transfer_rules.txt": (
+        "from_leg_group_id,to_leg_group_id,transfer_count,duration_limit,duration_limit_type,"
+        "fare_transfer_type,fare_product_id\n"
+        "t,r,,3600,1,0,change\n"
+    ),
+}
+
+
+def with_products(**changed: str | None) -> dict[str, bytes]:
+    """The minimal feed with the newer fares beside the old; ``changed`` as in ``minimal``."""
+    texts = {name.removesuffix(".txt"): text for name, text in PRODUCTS.items()}
+    return minimal(**(texts | changed))
 
 
 def real_files(test_data: Path) -> dict[str, bytes]:
