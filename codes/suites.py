@@ -231,7 +231,7 @@ def load_public_key(algorithm: Algorithm, raw: bytes) -> PublicKey:
             from codes.sm2 import SM2Public  # noqa: PLC0415  (loads a library; many never need it)
 
             return SM2Public(raw)
-        case Algorithm.NONE:
+        case _:
             raise KeyFormError("no public key without an algorithm")
 
 
@@ -256,7 +256,7 @@ def load_private_key(algorithm: Algorithm, secret: bytes, public_raw: bytes) -> 
             from codes.sm2 import SM2Private  # noqa: PLC0415  (as above)
 
             key = SM2Private(secret, public_raw)
-        case Algorithm.NONE:
+        case _:
             raise KeyFormError("no private key without an algorithm")
     if key.public_key.raw != public_raw:
         raise KeyFormError("the public key is not of this private key")
@@ -279,5 +279,5 @@ def make_private_key(algorithm: Algorithm) -> PrivateKey:
             from codes.sm2 import make_private_key as make_sm2  # noqa: PLC0415  (as above)
 
             return make_sm2()
-        case Algorithm.NONE:
+        case _:
             raise KeyFormError("no private key without an algorithm")

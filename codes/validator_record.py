@@ -242,6 +242,8 @@ def _parse(data: bytes) -> ValidatorRecord:
         at += 1 + size
     evidence_size = int.from_bytes(data[at : at + 2], "big")
     at += 2
+    if len(data) != at + evidence_size + SIGNATURE_SIZE:
+        raise RecordInvalidError("wrong length")
     return ValidatorRecord(
         algorithm=Algorithm(head[1] >> 4),
         kid=head[2],

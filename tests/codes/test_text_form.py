@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codes import Authorisation, ClassD, ClassP, ClassS, base45, decode, encode
+from codes import Algorithm, Authorisation, ClassD, ClassP, ClassS, base45, decode, encode
 from codes.errors import CodeMalformedError
 from codes.layout import D_HEAD, P_BODY, S_BODY
 from codes.text_form import TEXT_SIZE_MAX, authorisation_from_bytes, from_bytes
@@ -144,6 +144,7 @@ def test_class_p_stands_as_its_table_says() -> None:
     assert data[26:28] == b"\x05\x06"
     assert data[28:30] == b"\xe0\x00"
     assert data[30:] == bytes(range(64))
+    assert P.issuer_algorithm is Algorithm.ED25519
 
 
 @pytest.mark.parametrize("code", [S, D, P])
