@@ -22,7 +22,7 @@ import hmac
 import os
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -30,7 +30,7 @@ from typing import Final, Protocol
 from hsm_sim import key_block
 from hsm_sim.audit import AuditHead
 from hsm_sim.interface import Algorithm, HSMError, KeyInfo, KeyUsage, WrappedDataInvalidError
-from hsm_sim.keys import AnyKey, BlockKey, HMACKey, RandomBytes, derive_secret, secret_check_value
+from hsm_sim.keys import AnyKey, BlockKey, HMACKey, derive_secret, secret_check_value
 
 MAGIC: Final = b"CCHSM\x00\x00\x01"
 FILE_ID_SIZE: Final = 16
@@ -116,10 +116,8 @@ def read_head(data: bytes) -> KeyFileHead:
     )
 
 
-def seal(
-    keys: Sequence[AnyKey], head: KeyFileHead, masters: MasterKeys, random: RandomBytes
-) -> bytes:
-    """The bytes of a key file."""
+def seal(blocks: Collection[bytes], head: KeyFileHead, masters: MasterKeys) -> bytes:
+    """The bytes of a key file over key blocks sealed by ``masters.blocks``."""
     data = _HEAD.pack(
         MAGIC,
         head.file_id,
@@ -127,16 +125,14 @@ def seal(
         head.generation,
         head.audit_head.entry_count,
         bytes.fromhex(head.audit_head.entry_hash),
-        len(keys),
+        len(blocks),
     )
-    for key in keys:
-        block = key_block.seal(key, masters.blocks, random)
-        data += len(block).to_bytes(4, "big") + block
+    data += b"".join(len(block).to_bytes(4, "big") + block for block in blocks)
     return data + masters.mac.mac(data)
 
 
-def open_sealed(data: bytes, masters: MasterKeys) -> list[AnyKey]:
-    """The keys of a file.
+def open_sealed(data: bytes, masters: MasterKeys) -> list[tuple[AnyKey, bytes]]:
+    """The keys of a file, each with its block.
 
     Raises:
         MasterKeyWrongError: another master key.
@@ -154,7 +150,7 @@ def open_sealed(data: bytes, masters: MasterKeys) -> list[AnyKey]:
         block = body[offset + 4 : offset + 4 + size]
         offset += 4 + size
         try:
-            keys.append(key_block.open_sealed(block, masters.blocks))
+            keys.append((key_block.open_sealed(block, masters.blocks), block))
         except WrappedDataInvalidError as problem:
             raise KeyFileInvalidError("a key block does not open") from problem
     assert offset == len(body)

@@ -8,13 +8,13 @@ an entry without its key, never a key without its entry.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hsm_sim import key_file
+from hsm_sim import key_block, key_file
 from hsm_sim.audit import AuditLog, AuditReport, LineStore, MemoryLines, verify_lines
 from hsm_sim.ceremony import Ceremony, Component
 from hsm_sim.interface import (
@@ -69,6 +69,7 @@ class Simulator:
         self._lines = lines
         self._audit = AuditLog(lines, clock)
         self._keys: dict[str, AnyKey] = {}
+        self._blocks: dict[str, bytes] = {}  # the keys as they lie in the key file
         self._masters: MasterKeys | None = None
         self._head: KeyFileHead | None = None
         self._ceremony: Ceremony | None = None
@@ -113,14 +114,15 @@ class Simulator:
             return
         head = key_file.read_head(data)
         masters = MasterKeys(master, head.file_id)
-        keys = key_file.open_sealed(data, masters)
+        opened = key_file.open_sealed(data, masters)
         joined = self._check_history(head, masters)
         self._masters, self._head = masters, head
-        self._keys = {key.info.label: key for key in keys}
+        self._keys = {key.info.label: key for key, _ in opened}
+        self._blocks = {key.info.label: block for key, block in opened}
         try:
             if not joined:
                 self._join_history(head)
-            self.record(actor, "unlock", detail=f"{len(keys)} keys")
+            self.record(actor, "unlock", detail=f"{len(opened)} keys")
         except HSMStorageError:
             self._forget()
             raise
@@ -192,7 +194,9 @@ class Simulator:
         """Store a new key under its label. Raises ``HSMStorageError``; then nothing is stored."""
         self.require_free(key.info.label)
         assert self._head is not None
+        assert self._masters is not None
         info = key.info
+        block = key_block.seal(key, self._masters.blocks, self.random)
         what = f"{info.algorithm.value} {info.usage.name or info.usage.value} "
         what += (info.public_key or info.check_value).hex()
         generation = self._head.generation + 1
@@ -204,11 +208,12 @@ class Simulator:
             generation=generation,
         )
         try:
-            self._save([*self._keys.values(), key], generation)
+            self._save([*self._blocks.values(), block], generation)
         except HSMStorageError as failure:
             self.record(actor, action, label=info.label, outcome=failure.code)
             raise
         self._keys[info.label] = key
+        self._blocks[info.label] = block
 
     # -- audit -----------------------------------------------------------------------------
 
@@ -267,7 +272,7 @@ class Simulator:
 
     def _forget(self) -> None:
         self._masters = self._head = None
-        self._keys = {}
+        self._keys, self._blocks = {}, {}
 
     def _seal_audit(self) -> None:
         assert self._head is not None
@@ -309,7 +314,7 @@ class Simulator:
             self._forget()
             raise
 
-    def _save(self, keys: list[AnyKey], generation: int) -> None:
+    def _save(self, blocks: Collection[bytes], generation: int) -> None:
         assert self._masters is not None
         assert self._head is not None
         head = KeyFileHead(
@@ -319,7 +324,7 @@ class Simulator:
             audit_head=self._audit.head,
         )
         try:
-            self._storage.save(key_file.seal(keys, head, self._masters, self.random))
+            self._storage.save(key_file.seal(blocks, head, self._masters))
         except OSError as problem:
             raise HSMStorageError(f"the key file cannot be written: {problem}") from problem
         self._head = head
@@ -356,7 +361,7 @@ class Simulator:
             f"to {expected.entry_hash}",
             generation=head.generation + 1,
         )
-        self._save(list(self._keys.values()), head.generation + 1)
+        self._save(self._blocks.values(), head.generation + 1)
 
     def _audit_private(self) -> Ed25519PrivateKey:
         self._require_unlocked()

@@ -390,7 +390,7 @@ def test_a_file_with_damaged_blocks_under_a_right_mac_is_still_refused() -> None
     head = key_file.KeyFileHead(
         file_id=bytes(16), check_value=masters.check_value, generation=1, audit_head=AuditHead()
     )
-    empty = key_file.seal([], head, masters, secrets.token_bytes)
+    empty = key_file.seal([], head, masters)
     body = (
         empty[: -key_file.MAC_SIZE - 4] + (1).to_bytes(4, "big") + (3).to_bytes(4, "big") + b"abc"
     )
