@@ -41,7 +41,7 @@ from codes.errors import (
     SceneNotAllowedError,
     UserNotVerifiedError,
 )
-from codes.key_ring import IssuerKey, KeyRing, KeyUse
+from codes.key_ring import IssuerKey, KeyRing
 from codes.layout import (
     CAP_UNIT_FEN,
     TAG_AUTHORISATION,
@@ -53,13 +53,12 @@ from codes.layout import (
     ClassP,
     ClassS,
     Code,
-    CodeClass,
     FlagD,
     Purpose,
 )
 from codes.offline_uses import OfflineUse, OfflineUses
 from codes.policy import Policy
-from codes.replay import ReplayGuard, ReplayIdentity, identity_d, identity_p, identity_s
+from codes.replay import ReplayGuard, identity_of
 from codes.status import Status, StatusSource
 from codes.suites import SIGNATURE_SIZE, KeyFormError, PublicKey, SignatureError, load_public_key
 
@@ -74,10 +73,11 @@ _USER_VERIFIED: Final = FlagD.USER_VERIFIED.value
 
 @dataclass(frozen=True, slots=True)
 class _KnownAuthorisation:
-    """An authorisation whose issuer signature held under ``issuer_key``."""
+    """An authorisation whose issuer signature held under ``issuer_key``; its device key parsed."""
 
     authorisation: Authorisation
     issuer_key: bytes
+    device_key: PublicKey
 
 
 class AuthorisationCache:
@@ -103,10 +103,17 @@ class AuthorisationCache:
                 self._known.move_to_end(data)
             return known
 
-    def add(self, data: bytes, authorisation: Authorisation, issuer_key: bytes) -> None:
+    def add(
+        self,
+        data: bytes,
+        authorisation: Authorisation,
+        *,
+        issuer_key: bytes,
+        device_key: PublicKey,
+    ) -> None:
         """Remember that ``issuer_key`` signed these bytes."""
         with self._lock:
-            self._known[data] = _KnownAuthorisation(authorisation, issuer_key)
+            self._known[data] = _KnownAuthorisation(authorisation, issuer_key, device_key)
             if len(self._known) > self._authorisations_max:
                 self._known.popitem(last=False)
 
@@ -165,14 +172,13 @@ def verify(
     _check_rights(code, policy, amount_fen)
     warnings = _check_status(code, status_list, policy, now_s, amount_fen)
     _check_signatures(code, data, issuer_key, known, memory.authorisations)
-    identity = _identity(code)
-    if replay is not None and code.code_class is not CodeClass.P:
-        warnings += replay.claim(identity, now_s=now_s, expires_at_s=expires_at_s + policy.skew_s)
+    if replay is not None and not isinstance(code, ClassP):
+        until_s = expires_at_s + policy.skew_s
+        warnings += replay.claim(identity_of(code), now_s=now_s, expires_at_s=until_s)
     _check_caps(code, policy, now_s, amount_fen, memory.offline_uses)
     return Accepted(
         code=code,
         digest=hashlib.sha256(data).digest(),
-        identity=identity,
         made_at_s=made_at_s,
         expires_at_s=expires_at_s,
         replay_claimed=replay is not None,
@@ -201,7 +207,7 @@ def _issuer_key(code: Code, key_ring: KeyRing, now_s: int) -> IssuerKey:
     key = key_ring.get(code.issuer_id, code.kid)
     if key is None:
         raise CodeIssuerError(f"issuer {code.issuer_id} kid {code.kid} unknown")
-    if KeyUse.CODES not in key.uses:
+    if not key.signs_codes:
         raise CodeIssuerError(f"issuer {code.issuer_id} kid {code.kid} is not for codes")
     # A key signs with one algorithm; the suite byte cannot talk a verifier into another.
     if key.algorithm != code.suite >> 4:
@@ -236,9 +242,9 @@ def _check_windows(code: Code, skew_s: int, now_s: int) -> tuple[int, int]:
 
 def _check_rights(code: Code, policy: Policy, amount_fen: int) -> None:
     grant = code.authorisation if isinstance(code, ClassD) else code
-    if not grant.scope & policy.scope.value:
+    if not grant.scope & policy.scope_bit:
         raise SceneNotAllowedError(f"scope {grant.scope:#06x} lacks {policy.scope.name}")
-    needs = policy.needs.value | (_PAY if amount_fen else 0)
+    needs = policy.purpose_bits | (_PAY if amount_fen else 0)
     if needs & ~grant.purpose:
         raise PurposeNotAllowedError(f"purpose {grant.purpose} lacks {needs}")
     if not policy.online:
@@ -250,7 +256,7 @@ def _check_rights(code: Code, policy: Policy, amount_fen: int) -> None:
         return
     if isinstance(code, ClassS) and code.domain not in (0, policy.domain):
         raise DomainNotAllowedError(f"domain {code.domain}, here {policy.domain}")
-    if not policy.context_fits(code.context, grant.issuer_algorithm):
+    if not policy.context_fits(code.context, code.suite):
         raise ContextMismatchError(f"context {code.context.hex()} is not of this place")
     if policy.user_verified_required and not code.flags & _USER_VERIFIED:
         raise UserNotVerifiedError("user not verified on the phone")
@@ -298,12 +304,20 @@ def _check_signatures(
     elif isinstance(code, ClassP):
         _check_signature(issuer_key.key, data, TAG_P)
     else:
-        if known is None or known.issuer_key != issuer_key.public_key:
+        if known is not None and known.issuer_key == issuer_key.public_key:
+            device_key = known.device_key
+        else:
             signed = data[: -text_form.DYNAMIC_SIZE]
             _check_signature(issuer_key.key, signed, TAG_AUTHORISATION)
+            device_key = _device_key(code.authorisation)
             if authorisations is not None:
-                authorisations.add(signed, code.authorisation, issuer_key.public_key)
-        _check_signature(_device_key(code.authorisation), data, TAG_D)
+                authorisations.add(
+                    signed,
+                    code.authorisation,
+                    issuer_key=issuer_key.public_key,
+                    device_key=device_key,
+                )
+        _check_signature(device_key, data, TAG_D)
 
 
 def _check_signature(key: PublicKey, data: bytes, tag: bytes) -> None:
@@ -319,14 +333,6 @@ def _device_key(authorisation: Authorisation) -> PublicKey:
         return load_public_key(authorisation.device_algorithm, authorisation.device_key)
     except KeyFormError as error:
         raise CodeSignatureError(f"device key: {error}") from None
-
-
-def _identity(code: Code) -> ReplayIdentity:
-    if isinstance(code, ClassS):
-        return identity_s(code.issuer_id, code.token, code.jti)
-    if isinstance(code, ClassD):
-        return identity_d(code.issuer_id, code.token, code.counter)
-    return identity_p(code.issuer_id, code.token)
 
 
 def _check_caps(

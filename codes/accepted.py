@@ -16,22 +16,21 @@ from codes.layout import (
     Purpose,
     Scope,
 )
-from codes.replay import ReplayIdentity
+from codes.replay import ReplayIdentity, identity_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """An accepted code.
 
-    ``digest`` is SHA-256 of the code's bytes, the evidence kept with an order; ``identity`` is what
-    a replay guard claims; instants in Unix seconds UTC, ``expires_at_s`` without tolerance;
-    ``replay_claimed`` tells whether a guard has claimed it, if not the caller must; ``warnings``
-    such as ``list_stale`` and ``counter_regression``.
+    ``digest`` is SHA-256 of the code's bytes, the evidence kept with an order; instants in Unix
+    seconds UTC, ``expires_at_s`` without tolerance; ``replay_claimed`` tells whether a guard has
+    claimed it, if not the caller must; ``warnings`` such as ``list_stale`` and
+    ``counter_regression``.
     """
 
     code: Code
     digest: bytes
-    identity: ReplayIdentity
     made_at_s: int
     expires_at_s: int
     replay_claimed: bool
@@ -60,6 +59,11 @@ class Accepted:
     def token(self) -> bytes:
         """The 8-byte random alias; only the issuer can say whose it is."""
         return self.code.token
+
+    @property
+    def identity(self) -> ReplayIdentity:
+        """What a replay guard claims."""
+        return identity_of(self.code)
 
     @property
     def replay_key(self) -> bytes:

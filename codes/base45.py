@@ -69,7 +69,7 @@ def _decode_groups(values: bytes, count: int) -> bytes:
         lanes[3::4] = values[place::3]
         total += weight * int.from_bytes(lanes, "big")
     groups = total.to_bytes(4 * count, "big")
-    if any(groups[1::4]):
+    if groups[1::4].count(0) != count:
         raise Base45Error("group of three above 65535")
     data = bytearray(2 * count)
     data[0::2] = groups[2::4]

@@ -51,6 +51,7 @@ class IssuerKey:
     not_after_s: int
     uses: frozenset[KeyUse] = frozenset({KeyUse.CODES})
     key: PublicKey = field(init=False, repr=False, compare=False)
+    signs_codes: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (0 <= self.issuer_id <= 0xFFFF and 0 <= self.kid <= 0xFF):
@@ -58,6 +59,7 @@ class IssuerKey:
         if self.not_before_s >= self.not_after_s:
             raise KeyFormError("the key's window is empty")
         object.__setattr__(self, "key", load_public_key(self.algorithm, self.public_key))
+        object.__setattr__(self, "signs_codes", KeyUse.CODES in self.uses)
 
     def is_current(self, now_s: int) -> bool:
         """Is ``now_s`` inside the window?"""

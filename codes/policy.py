@@ -54,6 +54,8 @@ class Policy:
     list_age_max_s: int = LIST_AGE_MAX_S
     stale_cap_fen: int | None = None
     status_by_caller: bool = False
+    scope_bit: int = field(init=False, repr=False, compare=False)
+    purpose_bits: int = field(init=False, repr=False, compare=False)
     contexts: frozenset[bytes] = field(init=False, repr=False, compare=False)
     contexts_sm3: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
@@ -62,6 +64,8 @@ class Policy:
             raise ValueError(f"skew_s must be 0 to {SKEW_S_MAX}")
         if self.scope.bit_count() != 1:
             raise ValueError("scope must name one scene")
+        object.__setattr__(self, "scope_bit", self.scope.value)
+        object.__setattr__(self, "purpose_bits", self.needs.value)
         for name, algorithm in (
             ("contexts", Algorithm.ES256),
             ("contexts_sm3", Algorithm.SM2_SM3),
@@ -69,9 +73,9 @@ class Policy:
             contexts = {context_of(place_id, algorithm) for place_id in self.place_ids}
             object.__setattr__(self, name, frozenset(contexts))
 
-    def context_fits(self, context: bytes, issuer_algorithm: Algorithm) -> bool:
-        """Does a code with this context belong here?"""
+    def context_fits(self, context: bytes, suite: int) -> bool:
+        """Does a code with this context and suite byte belong here?"""
         if context == CONTEXT_NONE:
             return not self.context_required
-        is_sm2 = issuer_algorithm is Algorithm.SM2_SM3
+        is_sm2 = suite >> 4 == Algorithm.SM2_SM3
         return context in (self.contexts_sm3 if is_sm2 else self.contexts)

@@ -7,19 +7,18 @@ what a single terminal uses; a server claims in its database, in the transaction
 
 import heapq
 from collections import OrderedDict
-from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from codes.errors import AskOnlineError, CodeReplayedError
+from codes.layout import ClassD, ClassS, Code
 
 IDENTITIES_MAX: Final = 200_000
 DEVICES_MAX: Final = 20_000
 COUNTER_REGRESSION: Final = "counter_regression"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayIdentity:
+class ReplayIdentity(NamedTuple):
     """What makes two presentations the same code.
 
     ``key`` is class letter, issuer id (2 bytes) and jti (8), or token (8) and counter (3).
@@ -33,20 +32,15 @@ class ReplayIdentity:
     counter: int | None
 
 
-def identity_s(issuer_id: int, token: bytes, jti: bytes) -> ReplayIdentity:
-    """Identity of a class S code."""
-    return ReplayIdentity(b"S" + issuer_id.to_bytes(2, "big") + jti, issuer_id, token, None)
-
-
-def identity_d(issuer_id: int, token: bytes, counter: int) -> ReplayIdentity:
-    """Identity of a class D code."""
-    key = b"D" + issuer_id.to_bytes(2, "big") + token + counter.to_bytes(3, "big")
-    return ReplayIdentity(key, issuer_id, token, counter)
-
-
-def identity_p(issuer_id: int, token: bytes) -> ReplayIdentity:
-    """Identity of a class P code, which may be shown again and again and is never claimed."""
-    return ReplayIdentity(b"P" + issuer_id.to_bytes(2, "big") + token, issuer_id, token, None)
+def identity_of(code: Code) -> ReplayIdentity:
+    """Identity of a code of any class. A printed code is shown again and again, never claimed."""
+    head = code.issuer_id.to_bytes(2, "big")
+    if isinstance(code, ClassS):
+        return ReplayIdentity(b"S" + head + code.jti, code.issuer_id, code.token, None)
+    if isinstance(code, ClassD):
+        key = b"D" + head + code.token + code.counter.to_bytes(3, "big")
+        return ReplayIdentity(key, code.issuer_id, code.token, code.counter)
+    return ReplayIdentity(b"P" + head + code.token, code.issuer_id, code.token, None)
 
 
 class ReplayGuard(Protocol):

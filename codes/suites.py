@@ -18,10 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -31,7 +28,10 @@ POINT_SIZE: Final = 33
 ED25519_SIZE: Final = 32
 PUBLIC_KEY_CACHE_MAX: Final = 1024
 
-_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P256_ORDER: Final = bytes.fromhex(
+    "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551"
+)
+_ZERO: Final = bytes(32)
 _ED25519_PRIME: Final = 2**255 - 19
 # y coordinates of the eight points whose order divides 8. A signature under such a key or with such
 # a commitment says nothing about who made it (RFC 8032, 8.9; Chalkias et al., "Taming the many
@@ -153,6 +153,19 @@ class Ed25519Public:
             raise SignatureError("Ed25519 signature") from None
 
 
+def _der_of(r: bytes, s: bytes) -> bytes:
+    """DER of two positive numbers of 32 bytes, which is what the library wants to verify."""
+    r, s = _der_integer(r), _der_integer(s)
+    return bytes((0x30, len(r) + len(s))) + r + s
+
+
+def _der_integer(number: bytes) -> bytes:
+    digits = number.lstrip(b"\0")
+    if digits[0] & 0x80:
+        digits = b"\0" + digits
+    return bytes((2, len(digits))) + digits
+
+
 class P256Public:
     """P-256 public key from a compressed point."""
 
@@ -173,12 +186,12 @@ class P256Public:
         """See ``PublicKey``. Both s and n - s fit: replay identity is therefore never the bytes."""
         if len(signature) != SIGNATURE_SIZE:
             raise SignatureError("ECDSA signature must be 64 bytes")
-        r = int.from_bytes(signature[:32], "big")
-        s = int.from_bytes(signature[32:], "big")
-        if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+        r, s = signature[:32], signature[32:]
+        # Of two big-endian numbers of one size the larger bytes are the larger number.
+        if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):
             raise SignatureError("ECDSA r or s out of range")
         try:
-            self._key.verify(encode_dss_signature(r, s), message, self._ecdsa)
+            self._key.verify(_der_of(r, s), message, self._ecdsa)
         except InvalidSignature:
             raise SignatureError("ECDSA signature") from None
 

@@ -36,8 +36,8 @@ from typing import Final
 from uuid import UUID
 
 from codes.errors import CodeMalformedError
-from codes.layout import SCOPE_KNOWN_MAX, ClassD, ClassS, Code, Scope
-from codes.replay import ReplayIdentity, identity_d, identity_p, identity_s
+from codes.layout import SCOPE_KNOWN_MAX, Code, Scope
+from codes.replay import ReplayIdentity, identity_of
 from codes.suites import SIGNATURE_SIZE, Algorithm, PublicKey, SignatureError
 from codes.text_form import decode
 
@@ -194,12 +194,7 @@ class ValidatorRecord:
     @property
     def code_identity(self) -> ReplayIdentity:
         """Semantic identity of the code. Raises as ``code`` does."""
-        code = self.code
-        if isinstance(code, ClassS):
-            return identity_s(code.issuer_id, code.token, code.jti)
-        if isinstance(code, ClassD):
-            return identity_d(code.issuer_id, code.token, code.counter)
-        return identity_p(code.issuer_id, code.token)
+        return identity_of(self.code)
 
 
 def _sized_text(text: str) -> bytes:

@@ -1,21 +1,29 @@
 """The replay guard in memory: once, bounded, across threads; counters are watched."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from codes.errors import AskOnlineError, CodeReplayedError
-from codes.replay import (
-    COUNTER_REGRESSION,
-    MemoryReplayGuard,
-    ReplayIdentity,
-    identity_d,
-    identity_p,
-    identity_s,
-)
+from codes.replay import COUNTER_REGRESSION, MemoryReplayGuard, ReplayIdentity, identity_of
+from tests.codes.test_text_form import AUTHORISATION, D, P, S
 
 TOKEN = b"TOKEN..."
 NOW_S = 1_790_000_000
+
+
+def identity_s(issuer_id: int, token: bytes, jti: bytes) -> ReplayIdentity:
+    return identity_of(replace(S, issuer_id=issuer_id, token=token, jti=jti))
+
+
+def identity_d(issuer_id: int, token: bytes, counter: int) -> ReplayIdentity:
+    granted = replace(AUTHORISATION, issuer_id=issuer_id, token=token)
+    return identity_of(replace(D, authorisation=granted, counter=counter))
+
+
+def identity_p(issuer_id: int, token: bytes) -> ReplayIdentity:
+    return identity_of(replace(P, issuer_id=issuer_id, token=token))
 
 
 def _claim(guard: MemoryReplayGuard, identity: ReplayIdentity, now_s: int = NOW_S) -> object:
