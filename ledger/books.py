@@ -5,7 +5,7 @@ purpose and private to one batch: this is the hot path.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 CLOSED_FLAG: Final = 32  # AccountFlags.closed; kept apart from the flags that never change
 
@@ -87,72 +87,33 @@ class AccountState:
         ) = saved
 
 
-class TransferRecord:
+class TransferRecord(NamedTuple):
     """One transfer as it stands in the books.
 
     Differs from the event that asked for it: the amount is the one moved, a post or void has
     taken over the accounts, ledger, code and user data of its pending transfer.
     ``effective_at`` is in ns, 0 where none was given; ``effective_on`` is a day number since
-    1970-01-01; ``counters`` are those of the debit account and of the credit account after it.
+    1970-01-01; ``counters`` are debits_pending, debits_posted, credits_pending, credits_posted
+    of the debit account after it, then of the credit account.
     """
 
-    __slots__ = (
-        "amount",
-        "code",
-        "counters",
-        "credit_account_id",
-        "debit_account_id",
-        "effective_at",
-        "effective_on",
-        "flags",
-        "id",
-        "ledger",
-        "pending_id",
-        "reverses_id",
-        "timeout",
-        "timestamp",
-        "user_data_32",
-        "user_data_64",
-        "user_data_128",
-    )
-
-    def __init__(  # noqa: PLR0913, PLR0917  (one argument per column)
-        self,
-        transfer_id: int,
-        debit_account_id: int,
-        credit_account_id: int,
-        amount: int,
-        pending_id: int,
-        user_data_128: int,
-        user_data_64: int,
-        user_data_32: int,
-        timeout: int,
-        ledger: int,
-        code: int,
-        flags: int,
-        timestamp: int,
-        effective_at: int,
-        effective_on: int,
-        reverses_id: int,
-        counters: tuple[int, ...],
-    ) -> None:
-        self.id = transfer_id
-        self.debit_account_id = debit_account_id
-        self.credit_account_id = credit_account_id
-        self.amount = amount
-        self.pending_id = pending_id
-        self.user_data_128 = user_data_128
-        self.user_data_64 = user_data_64
-        self.user_data_32 = user_data_32
-        self.timeout = timeout
-        self.ledger = ledger
-        self.code = code
-        self.flags = flags
-        self.timestamp = timestamp
-        self.effective_at = effective_at
-        self.effective_on = effective_on
-        self.reverses_id = reverses_id
-        self.counters = counters
+    id: int
+    debit_account_id: int
+    credit_account_id: int
+    amount: int
+    pending_id: int
+    user_data_128: int
+    user_data_64: int
+    user_data_32: int
+    timeout: int
+    ledger: int
+    code: int
+    flags: int
+    timestamp: int
+    effective_at: int
+    effective_on: int
+    reverses_id: int
+    counters: tuple[int, ...]
 
 
 @dataclass(slots=True)

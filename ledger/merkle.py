@@ -24,8 +24,8 @@ stores it: a proof made today must be checkable when the tables look different.
     208    2  code
     210    2  flags
 
-    account (kind 1): id 16, user_data_128 16, user_data_64 8, overdraft_limit 8, timestamp 8,
-              user_data_32 4, ledger 4, code 2, flags 2 (as created)
+    account (kind 1): id 16, user_data_128 16, user_data_64 8, timestamp 8, user_data_32 4,
+              ledger 4, code 2, flags 2 (without closed): what never changes in an account
     expiry (kind 3): pending_id 16, timestamp 8
 
 Leaf hash: SHA-256(0x00 ‖ kind ‖ canonical bytes). Node: SHA-256(0x01 ‖ left ‖ right). The tree is
@@ -43,12 +43,12 @@ from ledger.events import Account
 
 CHAIN_START: Final = bytes(32)
 
-KIND_ACCOUNT: Final = b"\x01"
-KIND_TRANSFER: Final = b"\x02"
-KIND_EXPIRY: Final = b"\x03"
+MARK_SIZE: Final = 4
+"""Bytes of each leaf hash kept with the batch. The root proves that nothing was changed; the
+marks only say which row it was."""
 
 _TRANSFER: Final = Struct(">16s16s16s16s16s16sQQQq8QIIIiHH")
-_ACCOUNT: Final = Struct(">16s16sQQQIIHH")
+_ACCOUNT: Final = Struct(">16s16sQQIIHH")
 _EXPIRY: Final = Struct(">16sQ")
 _CHAIN: Final = Struct(">14s32shqqqi32s")
 _NO_ID: Final = bytes(16)
@@ -61,40 +61,42 @@ def transfer_leaf(record: TransferRecord, id_bytes: bytes) -> bytes:
 
 def transfer_bytes(record: TransferRecord, id_bytes: bytes) -> bytes:
     """Canonical bytes of a transfer."""
-    pending, user_data, reverses = record.pending_id, record.user_data_128, record.reverses_id
+    (
+        _, debit_id, credit_id, amount, pending_id, user_data_128, user_data_64, user_data_32,
+        timeout, ledger, code, flags, timestamp, effective_at, effective_on, reverses_id, counters,
+    ) = record  # fmt: skip
     return _TRANSFER.pack(
         id_bytes,
-        record.debit_account_id.to_bytes(16, "big"),
-        record.credit_account_id.to_bytes(16, "big"),
-        pending.to_bytes(16, "big") if pending else _NO_ID,
-        user_data.to_bytes(16, "big") if user_data else _NO_ID,
-        reverses.to_bytes(16, "big") if reverses else _NO_ID,
-        record.amount,
-        record.user_data_64,
-        record.timestamp,
-        record.effective_at,
-        *record.counters,
-        record.user_data_32,
-        record.timeout,
-        record.ledger,
-        record.effective_on,
-        record.code,
-        record.flags,
+        debit_id.to_bytes(16, "big"),
+        credit_id.to_bytes(16, "big"),
+        pending_id.to_bytes(16, "big") if pending_id else _NO_ID,
+        user_data_128.to_bytes(16, "big") if user_data_128 else _NO_ID,
+        reverses_id.to_bytes(16, "big") if reverses_id else _NO_ID,
+        amount,
+        user_data_64,
+        timestamp,
+        effective_at,
+        *counters,
+        user_data_32,
+        timeout,
+        ledger,
+        effective_on,
+        code,
+        flags,
     )
 
 
 def account_leaf(account: Account, flags: int, timestamp: int) -> bytes:
-    """Leaf hash of an account as it was created."""
+    """Leaf hash of an account; ``flags`` without closed."""
     return sha256(b"\x00\x01" + account_bytes(account, flags, timestamp)).digest()
 
 
 def account_bytes(account: Account, flags: int, timestamp: int) -> bytes:
-    """Canonical bytes of an account as it was created."""
+    """Canonical bytes of an account; ``flags`` without closed."""
     return _ACCOUNT.pack(
         account.id.to_bytes(16, "big"),
         account.user_data_128.to_bytes(16, "big"),
         account.user_data_64,
-        account.overdraft_limit,
         timestamp,
         account.user_data_32,
         account.ledger,

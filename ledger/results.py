@@ -147,24 +147,17 @@ class CreateAccountResult(str):
 
 
 class CreateTransferResult(str):
-    """Outcome of creating one transfer.
+    """Outcome of creating one transfer. Made by ``transfer_result``.
 
     ``timestamp``: of the transfer where created or existing, else of the check, ns.
     ``debit_account_balances``, ``credit_account_balances``: the counters right after it where it
     was created now or before, else None.
     """
 
-    __slots__ = ("_counters", "timestamp")
+    __slots__ = ("counters", "timestamp")
 
     timestamp: int
-    _counters: tuple[int, ...] | None
-
-    def __new__(cls, status: str, timestamp: int, counters: tuple[int, ...] | None = None) -> Self:
-        """``status`` is one of ``CREATE_TRANSFER_RESULTS``; ``counters``: four and four."""
-        self = str.__new__(cls, status)
-        self.timestamp = timestamp
-        self._counters = counters
-        return self
+    counters: tuple[int, ...] | None
 
     @property
     def status(self) -> str:
@@ -179,9 +172,22 @@ class CreateTransferResult(str):
     @property
     def debit_account_balances(self) -> Balances | None:
         """Counters of the debit account right after the transfer."""
-        return None if self._counters is None else Balances(*self._counters[:4])
+        return None if self.counters is None else Balances(*self.counters[:4])
 
     @property
     def credit_account_balances(self) -> Balances | None:
         """Counters of the credit account right after the transfer."""
-        return None if self._counters is None else Balances(*self._counters[4:])
+        return None if self.counters is None else Balances(*self.counters[4:])
+
+
+def transfer_result(
+    status: str, timestamp: int, counters: tuple[int, ...] | None = None
+) -> CreateTransferResult:
+    """A result; ``status`` is one of ``CREATE_TRANSFER_RESULTS``, ``counters`` four and four.
+
+    A function, because a ``__new__`` in Python would double the cost of a result.
+    """
+    result = CreateTransferResult(status)
+    result.timestamp = timestamp
+    result.counters = counters
+    return result

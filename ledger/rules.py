@@ -22,7 +22,7 @@ from ledger.events import (
     Transfer,
     TransferPendingStatus,
 )
-from ledger.results import TRANSIENT_RESULTS, CreateTransferResult
+from ledger.results import TRANSIENT_RESULTS, CreateTransferResult, transfer_result
 
 LINKED: Final = 1
 PENDING: Final = 2
@@ -97,18 +97,19 @@ def create_transfers(
     undo: list[Undo] = []
     for index, event in enumerate(events):
         at = first + index
-        linked = event.flags & LINKED
+        flags = int(event.flags)
+        linked = flags & LINKED
         if linked and chain is None:
             chain = index
             undo.clear()
         status: str
         if linked and index == last_index:
-            result = CreateTransferResult("linked_event_chain_open", at)
+            result = transfer_result("linked_event_chain_open", at)
         elif broken:
-            result = CreateTransferResult("linked_event_failed", at)
+            result = transfer_result("linked_event_failed", at)
         else:
             result = _create(
-                event, at, books, outcome, undo if chain is not None else None, effective_day
+                event, flags, at, books, outcome, undo if chain is not None else None, effective_day
             )
         results.append(result)
         if result != "created":
@@ -116,7 +117,7 @@ def create_transfers(
                 broken = True
                 _roll_back(undo, books, outcome)
                 for failed in range(chain, index):
-                    results[failed] = CreateTransferResult(
+                    results[failed] = transfer_result(
                         "linked_event_failed", results[failed].timestamp
                     )
             if result in TRANSIENT_RESULTS:
@@ -146,6 +147,7 @@ def _roll_back(undo: list[Undo], books: Books, outcome: Outcome) -> None:
 
 def _create(  # noqa: PLR0911  (one branch per rule, in order)
     event: Transfer,
+    flags: int,
     at: int,
     books: Books,
     outcome: Outcome,
@@ -153,41 +155,44 @@ def _create(  # noqa: PLR0911  (one branch per rule, in order)
     effective_day: EffectiveDay,
 ) -> CreateTransferResult:
     if event.timestamp:
-        return CreateTransferResult("timestamp_must_be_zero", at)
-    flags = int(event.flags)
+        return transfer_result("timestamp_must_be_zero", at)
     if flags & RESERVED_FLAGS:
-        return CreateTransferResult("reserved_flag", at)
+        return transfer_result("reserved_flag", at)
     transfer_id = event.id
     if transfer_id == 0:
-        return CreateTransferResult("id_must_not_be_zero", at)
+        return transfer_result("id_must_not_be_zero", at)
     if transfer_id == ID_MAX:
-        return CreateTransferResult("id_must_not_be_int_max", at)
+        return transfer_result("id_must_not_be_int_max", at)
     existing = books.transfers.get(transfer_id)
     if existing is not None:
         status = compare(event, existing, books)
         if status == "exists":
-            return CreateTransferResult(status, existing.timestamp, existing.counters)
-        return CreateTransferResult(status, at)
+            return transfer_result(status, existing.timestamp, existing.counters)
+        return transfer_result(status, at)
     if transfer_id in books.failed:
-        return CreateTransferResult("id_already_failed", at)
+        return transfer_result("id_already_failed", at)
     make = _post_or_void if flags & POST_OR_VOID else _move
-    made = make(event, flags, at, books, undo)
+    made = make(event, flags, at, books, undo, effective_day)
     if isinstance(made, str):
-        return CreateTransferResult(made, at)
-    made.effective_on = effective_day(made.effective_at or at)
+        return transfer_result(made, at)
     books.transfers[transfer_id] = made
     outcome.created.append(made)
     if made.pending_id:
         status_code = books.resolutions[made.pending_id]
         outcome.resolved[made.pending_id] = (at, status_code)
-    return CreateTransferResult("created", at, made.counters)
+    return transfer_result("created", at, made.counters)
 
 
 # -- single-phase and pending transfers ------------------------------------------------------
 
 
 def _move(  # noqa: C901, PLR0911, PLR0912  (one branch per rule, in order)
-    event: Transfer, flags: int, at: int, books: Books, undo: list[Undo] | None
+    event: Transfer,
+    flags: int,
+    at: int,
+    books: Books,
+    undo: list[Undo] | None,
+    effective_day: EffectiveDay,
 ) -> TransferRecord | str:
     """Move money, or hold it."""
     status = _check_fields(event, flags)
@@ -236,7 +241,7 @@ def _move(  # noqa: C901, PLR0911, PLR0912  (one branch per rule, in order)
         credit.credits_posted += amount
     if event.reverses_id:
         books.reversed_ids.add(event.reverses_id)
-    record = _record(event, flags, at, amount, debit, credit)
+    record = _record(event, flags, at, amount, debit, credit, effective_day)
     if undo is not None and before is not None:
         undo.append((record, debit, before[0], credit, before[1]))
     return record
@@ -319,10 +324,17 @@ def _check_amount(  # noqa: C901, PLR0911  (one branch per rule, in order)
 
 
 def _record(
-    event: Transfer, flags: int, at: int, amount: int, debit: AccountState, credit: AccountState
+    event: Transfer,
+    flags: int,
+    at: int,
+    amount: int,
+    debit: AccountState,
+    credit: AccountState,
+    effective_day: EffectiveDay,
 ) -> TransferRecord:
     debit.last_timestamp = at
     credit.last_timestamp = at
+    effective_at = 0 if event.effective_at is None else instant_ns(event.effective_at)
     return TransferRecord(
         event.id,
         debit.id,
@@ -337,8 +349,8 @@ def _record(
         event.code,
         flags,
         at,
-        0 if event.effective_at is None else instant_ns(event.effective_at),
-        0,
+        effective_at,
+        effective_day(effective_at or at),
         event.reverses_id,
         (
             debit.debits_pending,
@@ -357,7 +369,12 @@ def _record(
 
 
 def _post_or_void(  # noqa: PLR0911  (one branch per rule, in order)
-    event: Transfer, flags: int, at: int, books: Books, undo: list[Undo] | None
+    event: Transfer,
+    flags: int,
+    at: int,
+    books: Books,
+    undo: list[Undo] | None,
+    effective_day: EffectiveDay,
 ) -> TransferRecord | str:
     """Resolve a hold: post all or part of it (the rest is released), or void it."""
     status = _check_resolving_fields(event, flags)
@@ -389,11 +406,12 @@ def _post_or_void(  # noqa: PLR0911  (one branch per rule, in order)
     else:
         reopen(pending, debit, credit)
     books.resolutions[pending.id] = POSTED if flags & POST else VOIDED
-    record = _record(event, flags, at, amount, debit, credit)
-    record.code = pending.code
-    record.user_data_128 = event.user_data_128 or pending.user_data_128
-    record.user_data_64 = event.user_data_64 or pending.user_data_64
-    record.user_data_32 = event.user_data_32 or pending.user_data_32
+    record = _record(event, flags, at, amount, debit, credit, effective_day)._replace(
+        code=pending.code,
+        user_data_128=event.user_data_128 or pending.user_data_128,
+        user_data_64=event.user_data_64 or pending.user_data_64,
+        user_data_32=event.user_data_32 or pending.user_data_32,
+    )
     if undo is not None and before is not None:
         undo.append((record, debit, before[0], credit, before[1]))
     return record

@@ -192,11 +192,12 @@ async def write(
         for account in books.accounts.values()
         if account.last_timestamp != before[account.id] or account.id not in locked
     ]
-    rows, leaves, first = _pack(head.shard, books, outcome)
     async with cursor.connection.pipeline():
         counters = cursor.connection.cursor(binary=True)
         if touched:
             await _write_accounts(counters, touched)
+        # Packing and hashing overlap with the server's work on the accounts.
+        rows, leaves, first = _pack(head.shard, books, outcome)
         if outcome.resolved:
             await _write_resolutions(cursor, head.shard, outcome)
         if outcome.failed:
@@ -331,9 +332,18 @@ async def advance(
         )
         await cursor.execute(
             "INSERT INTO ledger.batch "
-            "(shard, number, first_timestamp, last_timestamp, rows, root, chain) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (head.shard, head.batch_number, first, last, len(leaves), batch_root, head.chain),
+            "(shard, number, first_timestamp, last_timestamp, rows, root, chain, marks) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                head.shard,
+                head.batch_number,
+                first,
+                last,
+                len(leaves),
+                batch_root,
+                head.chain,
+                b"".join([leaf[: merkle.MARK_SIZE] for leaf in leaves]),
+            ),
         )
     await cursor.execute(
         "UPDATE ledger.shard SET batch_number = %s, last_timestamp = %s, chain = %s "
@@ -405,7 +415,7 @@ async def write_new_accounts(
                 account, flags & ~CLOSED_FLAG, bool(flags & CLOSED_FLAG), at, head.shard
             )
         )
-        leaves.append(merkle.account_leaf(account, flags, at))
+        leaves.append(merkle.account_leaf(account, flags & ~CLOSED_FLAG, at))
     async with cursor.connection.pipeline():
         await advance(cursor, head, leaves, created[0][1] if created else timestamp, timestamp)
     if rows:

@@ -1,7 +1,22 @@
 """For tests of the ledger and of what is built on it."""
 
 from ledger import wire
+from ledger.events import NS_PER_S
 from ledger.queries import Queries
+
+
+class ManualClock:
+    """Nanoseconds that stand still until somebody moves them."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def advance_s(self, seconds: int) -> None:
+        """Move the clock on."""
+        self.now_ns += seconds * NS_PER_S
 
 
 async def set_counters(
@@ -21,7 +36,8 @@ async def set_counters(
     async with book.reading() as cursor:
         await cursor.execute(
             "UPDATE ledger.account SET debits_pending = %s::bigint, debits_posted = %s::bigint, "
-            "credits_pending = %s::bigint, credits_posted = %s::bigint WHERE id = ANY (%b)",
+            "credits_pending = %s::bigint, credits_posted = %s::bigint, last_timestamp = last_timestamp + 1 "
+            "WHERE id = ANY (%b)",
             (
                 debits_pending,
                 debits_posted,

@@ -105,49 +105,50 @@ def boolean_array(values: Iterable[bool]) -> BooleanArray:
 
 TRANSFER_COLUMNS: Final = (
     '"timestamp", amount, debit_account, credit_account, '
-    "debit_debits_pending, debit_debits_posted, debit_credits_pending, debit_credits_posted, "
-    "credit_debits_pending, credit_debits_posted, credit_credits_pending, credit_credits_posted, "
+    "debit_debits_posted, debit_credits_posted, credit_debits_posted, credit_credits_posted, "
     "id, ledger, effective_on, code, flags, shard, "
+    "debit_debits_pending, debit_credits_pending, credit_debits_pending, credit_credits_pending, "
     "timeout, user_data_32, user_data_64, effective_at, pending_id, user_data_128, reverses_id"
 )
-_TRANSFER_FIXED: Final = Struct(">h" + "iq" * 12 + "i16s" + "iI" + "ii" + "iH" * 2 + "ih").pack
+_TRANSFER_FIXED: Final = Struct(">h" + "iq" * 8 + "i16s" + "iI" + "ii" + "iH" * 2 + "ih").pack
+_NO_PENDING: Final = NULL * 4
 _NO_OPTIONS: Final = NULL * 7
 _UINT4: Final = Struct(">iI").pack
 _UINT8: Final = Struct(">iQ").pack
-_ZERO_ID: Final = bytes(16)
 
 
 def transfer_row(
     record: TransferRecord, id_bytes: bytes, debit_number: int, credit_number: int, shard: int
 ) -> bytes:
     """One row of ``ledger.transfer`` in the order of ``TRANSFER_COLUMNS``."""
-    (d1, d2, d3, d4, c1, c2, c3, c4) = record.counters
+    (
+        _, _, _, amount, pending_id, user_data_128, user_data_64, user_data_32, timeout, ledger,
+        code, flags, timestamp, effective_at, effective_on, reverses_id, counters,
+    ) = record  # fmt: skip
+    d1, d2, d3, d4, c1, c2, c3, c4 = counters
     fixed = _TRANSFER_FIXED(
-        25,
-        *(8, record.timestamp, 8, record.amount, 8, debit_number, 8, credit_number),
-        *(8, d1, 8, d2, 8, d3, 8, d4, 8, c1, 8, c2, 8, c3, 8, c4),
-        *(16, id_bytes, 4, record.ledger, 4, record.effective_on - DAYS_1970_TO_2000),
-        *(2, record.code, 2, record.flags, 2, shard),
-    )
-    if not (
-        record.timeout
-        or record.user_data_128
-        or record.user_data_64
-        or record.user_data_32
-        or record.pending_id
-        or record.effective_at
-        or record.reverses_id
+        25, 8, timestamp, 8, amount, 8, debit_number, 8, credit_number, 8, d2, 8, d4, 8, c2, 8, c4,
+        16, id_bytes, 4, ledger, 4, effective_on - DAYS_1970_TO_2000, 2, code, 2, flags, 2, shard,
+    )  # fmt: skip
+    pending = _NO_PENDING
+    if d1 or d3 or c1 or c3:
+        pending = b"".join([_INT8(8, counter) if counter else NULL for counter in (d1, d3, c1, c3)])
+    if (
+        pending_id == user_data_128 == user_data_64 == user_data_32 == timeout == 0
+        and effective_at == reverses_id == 0
     ):
-        return fixed + _NO_OPTIONS
-    return fixed + b"".join(
+        return fixed + pending + _NO_OPTIONS
+    return b"".join(
         (
-            _UINT4(4, record.timeout) if record.timeout else NULL,
-            _UINT4(4, record.user_data_32) if record.user_data_32 else NULL,
-            _UINT8(8, record.user_data_64) if record.user_data_64 else NULL,
-            _INT8(8, record.effective_at) if record.effective_at else NULL,
-            _uuid_or_null(record.pending_id),
-            _uuid_or_null(record.user_data_128),
-            _uuid_or_null(record.reverses_id),
+            fixed,
+            pending,
+            _UINT4(4, timeout) if timeout else NULL,
+            _UINT4(4, user_data_32) if user_data_32 else NULL,
+            _UINT8(8, user_data_64) if user_data_64 else NULL,
+            _INT8(8, effective_at) if effective_at else NULL,
+            _uuid_or_null(pending_id),
+            _uuid_or_null(user_data_128),
+            _uuid_or_null(reverses_id),
         )
     )
 

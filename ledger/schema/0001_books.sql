@@ -57,13 +57,9 @@ CREATE TABLE ledger.transfer (
     amount                 bigint   NOT NULL CHECK (amount >= 0),
     debit_account          bigint   NOT NULL,
     credit_account         bigint   NOT NULL,
-    debit_debits_pending   bigint   NOT NULL CHECK (debit_debits_pending >= 0),
     debit_debits_posted    bigint   NOT NULL CHECK (debit_debits_posted >= 0),
-    debit_credits_pending  bigint   NOT NULL CHECK (debit_credits_pending >= 0),
     debit_credits_posted   bigint   NOT NULL CHECK (debit_credits_posted >= 0),
-    credit_debits_pending  bigint   NOT NULL CHECK (credit_debits_pending >= 0),
     credit_debits_posted   bigint   NOT NULL CHECK (credit_debits_posted >= 0),
-    credit_credits_pending bigint   NOT NULL CHECK (credit_credits_pending >= 0),
     credit_credits_posted  bigint   NOT NULL CHECK (credit_credits_posted >= 0),
     id                     uuid     NOT NULL,
     ledger                 integer  NOT NULL CHECK (ledger <> 0),
@@ -71,7 +67,11 @@ CREATE TABLE ledger.transfer (
     code                   smallint NOT NULL CHECK (code <> 0),
     flags                  smallint NOT NULL CHECK (flags & ~255 = 0),
     shard                  smallint NOT NULL,
-    -- Absent values cost nothing: NULL where the event says zero.
+    -- Absent values cost nothing: NULL where the value is zero.
+    debit_debits_pending   bigint CHECK (debit_debits_pending > 0),
+    debit_credits_pending  bigint CHECK (debit_credits_pending > 0),
+    credit_debits_pending  bigint CHECK (credit_debits_pending > 0),
+    credit_credits_pending bigint CHECK (credit_credits_pending > 0),
     timeout                integer,
     user_data_32           integer,
     user_data_64           bigint,
@@ -125,6 +125,7 @@ CREATE TABLE ledger.batch (
     rows            integer  NOT NULL CHECK (rows > 0),
     root            bytea    NOT NULL CHECK (octet_length(root) = 32),
     chain           bytea    NOT NULL CHECK (octet_length(chain) = 32),
+    marks           bytea    NOT NULL CHECK (octet_length(marks) = 4 * rows),  -- start of each leaf
     PRIMARY KEY (shard, number)
 );
 CREATE INDEX batch_last_timestamp ON ledger.batch (last_timestamp);

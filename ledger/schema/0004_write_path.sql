@@ -44,9 +44,9 @@ BEGIN
                uuid_send(t.pending_id), uuid_send(t.user_data_128), t.user_data_64,
                t.user_data_32, t.timeout, t.ledger, t.code, t.flags, t."timestamp",
                t.effective_at, t.effective_on - DATE '1970-01-01', uuid_send(t.reverses_id),
-               t.debit_debits_pending, t.debit_debits_posted, t.debit_credits_pending,
-               t.debit_credits_posted, t.credit_debits_pending, t.credit_debits_posted,
-               t.credit_credits_pending, t.credit_credits_posted,
+               coalesce(t.debit_debits_pending, 0), t.debit_debits_posted, coalesce(t.debit_credits_pending, 0),
+               t.debit_credits_posted, coalesce(t.credit_debits_pending, 0), t.credit_debits_posted,
+               coalesce(t.credit_credits_pending, 0), t.credit_credits_posted,
                (SELECT r.status FROM ledger.resolution r WHERE r.pending_id = t.id),
                EXISTS (SELECT FROM ledger.reversal v WHERE v.reverses_id = t.id)
         FROM ledger.transfer t

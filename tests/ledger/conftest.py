@@ -7,28 +7,14 @@ import pytest
 
 import ledger
 from ledger import Ledger
+from ledger.testing import ManualClock
 
 LEDGER_TEMPLATE = "ledger_template"
 
 
-class TestClock:
-    """Nanoseconds that stand still until the test moves them."""
-
-    __test__ = False
-
-    def __init__(self, now_ns: int = 0) -> None:
-        self.now_ns = now_ns
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_s(self, seconds: float) -> None:
-        self.now_ns += int(seconds * 1_000_000_000)
-
-
 @pytest.fixture
-def clock() -> TestClock:
-    return TestClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +33,6 @@ def ledger_url(make_database: Callable[..., str], ledger_template: str) -> str:
 
 
 @pytest.fixture
-async def book(ledger_url: str, clock: TestClock) -> AsyncIterator[Ledger]:
+async def book(ledger_url: str, clock: ManualClock) -> AsyncIterator[Ledger]:
     async with await Ledger.open(ledger_url, clock=clock) as book:
         yield book
