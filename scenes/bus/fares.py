@@ -32,6 +32,7 @@ from scenes.bus.leg_fares import (
     StopUnknownError,
 )
 from scenes.bus.network import FareAttribute, FareRule, Feed, PatternStop
+from scenes.bus.transfers import TransferRight
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,6 +69,7 @@ class SectionalFares:
         "_network_max",
         "_pattern_of",
         "_patterns",
+        "_rights",
         "_shapes",
         "_zone_of",
     )
@@ -79,6 +81,11 @@ class SectionalFares:
         self._patterns = feed.patterns
         self._pattern_of = {
             trip.trip_id: (trip.line_id, trip.pattern_no) for trip in feed.trips.values()
+        }
+        self._rights = {
+            fare.fare_id: TransferRight(count_max=fare.transfers, window_s=fare.transfer_duration_s)
+            for fare in feed.fares.values()
+            if fare.transfers != 0
         }
         by_key, self._contains = _group(feed.fares, feed.fare_rules)
         self._by_key: Mapping[_Key, tuple[_Price, ...]] = {
@@ -125,7 +132,7 @@ class SectionalFares:
         zone = self._zone_of[ride.on_stop]
         keys = [(ride.line_id, zone, ""), (ride.line_id, "", ""), ("", zone, ""), _ANYWHERE]
         prices = [self._by_key[key][0] for key in keys if key in self._by_key]
-        return _leg_fare(min(prices), FareBasis.FLAT) if prices else None
+        return self._leg_fare(min(prices), FareBasis.FLAT) if prices else None
 
     def _pair(self, ride: Ride, off_stop: str) -> LegFare | None:
         if self._by_visits and ride.on_sequence is not None and ride.off_sequence is not None:
@@ -134,12 +141,12 @@ class SectionalFares:
                     (ride.line_id, pattern_no, ride.on_sequence, ride.off_sequence)
                 )
                 if found is not None and self._visits_fit(ride, pattern_no):
-                    return _leg_fare(found, FareBasis.SEQUENCE)
+                    return self._leg_fare(found, FareBasis.SEQUENCE)
         best = self._cheapest(ride.line_id, self._zone_of[ride.on_stop], self._zone_of[off_stop])
         passed = self._cheapest_contained(ride) if self._contains else None
         if passed is not None and (best is None or passed < best[0]):
-            return _leg_fare(passed, FareBasis.SECTIONAL)
-        return None if best is None else _leg_fare(*best)
+            return self._leg_fare(passed, FareBasis.SECTIONAL)
+        return None if best is None else self._leg_fare(*best)
 
     def _cheapest(
         self, line_id: str, origin: str, destination: str
@@ -212,16 +219,16 @@ class SectionalFares:
     def _maximum(self, ride: Ride) -> LegFare:
         onward = self._highest(ride.line_id, self._pattern_numbers(ride), ride.on_stop)
         if onward is not None:
-            return _leg_fare(onward, FareBasis.MAXIMUM_FROM_STOP)
+            return self._leg_fare(onward, FareBasis.MAXIMUM_FROM_STOP)
         if ride.line_id not in self._line_maxima:
             numbers = range(len(self._patterns[ride.line_id]))
             self._line_maxima[ride.line_id] = self._highest(ride.line_id, numbers, None)
         of_line = self._line_maxima[ride.line_id]
         if of_line is not None:
-            return _leg_fare(of_line, FareBasis.MAXIMUM_OF_LINE)
+            return self._leg_fare(of_line, FareBasis.MAXIMUM_OF_LINE)
         if self._network_max is None:
             raise FareUnknownError(f"no price for {ride.line_id!r} nor any line", field=LINE_FIELD)
-        return _leg_fare(self._network_max, FareBasis.MAXIMUM_OF_NETWORK)
+        return self._leg_fare(self._network_max, FareBasis.MAXIMUM_OF_NETWORK)
 
     def _highest(self, line_id: str, numbers: range, on_stop: str | None) -> _Price | None:
         """The highest price of any ride on these patterns, from one stop or from all."""
@@ -260,6 +267,14 @@ class SectionalFares:
                 )
             )
         return min((price for price in (best and best[0], passed) if price), default=None)
+
+    def _leg_fare(self, price: _Price, basis: FareBasis) -> LegFare:
+        return LegFare(
+            amount_fen=price.price_fen,
+            basis=basis,
+            rule_id=f"{basis}:{price.fare_id}",
+            transfer_right=self._rights.get(price.fare_id),
+        )
 
     def _loop_prices(
         self, fares: Mapping[str, FareAttribute]
@@ -315,7 +330,3 @@ def _group(
         )
         contains[line_id] = (*contains.get(line_id, ()), fare)
     return by_key, contains
-
-
-def _leg_fare(price: _Price, basis: FareBasis) -> LegFare:
-    return LegFare(amount_fen=price.price_fen, basis=basis, rule_id=f"{basis}:{price.fare_id}")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from cardcore.errors import RequestInvalidError
+from scenes.bus.transfers import TransferRight
 
 LINE_FIELD: Final = "business.details.line"
 ON_STOP_FIELD: Final = "business.details.on_stop"
@@ -91,6 +92,7 @@ class LegFare:
 
     ``concessions_allowed`` False: the line takes no passes or rebates. ``category_fen``: the lower
     price published for one of the rider's categories, None where there is none.
+    ``transfer_right``: what the published fare itself allows, None where nothing.
     """
 
     amount_fen: int
@@ -98,6 +100,7 @@ class LegFare:
     rule_id: str
     concessions_allowed: bool = True
     category_fen: int | None = None
+    transfer_right: TransferRight | None = None
 
     def __post_init__(self) -> None:
         assert self.amount_fen >= 0

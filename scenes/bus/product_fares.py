@@ -70,13 +70,16 @@ class _Leg:
 class ProductFares:
     """The fare products of one feed. Immutable."""
 
-    __slots__ = ("_listed", "_products", "_stops", "_zone")
+    __slots__ = ("_categories", "_listed", "_products", "_stops", "_zone")
 
     def __init__(self, products: FareProducts, timezone: str) -> None:
         rules = products.leg_rules
         self._products = products
         self._zone = ZoneInfo(timezone)
         self._stops = products.areas_of_stop.keys()
+        self._categories = frozenset(
+            row.category_id for rows in products.products.values() for row in rows
+        )
         self._listed = {
             "network": frozenset(rule.network_id for rule in rules),
             "from": frozenset(rule.from_area_id for rule in rules),
@@ -90,6 +93,11 @@ class ProductFares:
         """All lines of the feed."""
         return frozenset(self._products.network_of_line)
 
+    @property
+    def categories(self) -> frozenset[str]:
+        """The rider categories any product is sold to; "" where one is sold to anybody."""
+        return self._categories
+
     def leg_fare(self, ride: Ride) -> LegFare:
         """The fare of one ride alone.
 
@@ -102,8 +110,7 @@ class ProductFares:
         full = self._leg((ride,), self._products.default_category)
         offers = [
             self._leg((ride,), category).price_fen
-            for category in sorted(ride.categories)
-            if self._sells_to(category)
+            for category in sorted(ride.categories & self._categories)
         ]
         cheapest_fen = min(offers, default=full.price_fen)
         return LegFare(
@@ -260,11 +267,6 @@ class ProductFares:
         raise FareUnknownError(f"no product for line {rides[0].line_id!r}", field=LINE_FIELD)
 
     # ---- prices ------------------------------------------------------------------------------
-
-    def _sells_to(self, category: str) -> bool:
-        return any(
-            row.category_id == category for rows in self._products.products.values() for row in rows
-        )
 
     def _price_fen(self, product_id: str, category: str, medium: Medium) -> int | None:
         """The cheapest price of a product for a category by a medium; None: not sold to them.

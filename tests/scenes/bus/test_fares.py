@@ -13,12 +13,12 @@ from scenes.bus.gtfs import read_feed
 from scenes.bus.leg_fares import (
     FareBasis,
     FareUnknownError,
-    LegFare,
     LineUnknownError,
     Ride,
     StopUnknownError,
 )
 from scenes.bus.network import Feed
+from scenes.bus.transfers import TransferRight
 from tests.scenes.bus.feeds import CNY, JPY, minimal, real_files
 
 FARES = "fare_id,price,currency_type,payment_method,transfers\n"
@@ -75,7 +75,14 @@ def test_a_ride_costs_what_the_rules_say(
     fares = fares_of()
     for _ in range(2):
         leg = fares.leg_fare(ride)
-        assert leg == LegFare(amount_fen=amount_fen, basis=basis, rule_id=rule_id)
+        assert (leg.amount_fen, leg.basis, leg.rule_id) == (amount_fen, basis, rule_id)
+
+
+def test_a_fare_carries_the_transfer_it_publishes() -> None:
+    fares = fares_of()
+    right = TransferRight(count_max=None, window_s=3600)
+    assert fares.leg_fare(pair("s3", "s1", "L2")).transfer_right == right
+    assert fares.leg_fare(pair("s1", "s2")).transfer_right is None
 
 
 def test_a_line_without_any_fare_costs_the_highest_of_the_network() -> None:

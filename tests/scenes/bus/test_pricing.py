@@ -10,12 +10,12 @@ from cardcore.business.quote import Payer, PricingFacts, Quote, Subject
 from cardcore.errors import AmountInvalidError, RequestInvalidError
 from scenes.bus.concessions import DEFAULT_POLICY, ConcessionPolicy
 from scenes.bus.distance_lines import DistanceLine, Mark
-from scenes.bus.fare_table import FareTable
+from scenes.bus.fare_table import FareTable, fares_of
 from scenes.bus.fares import SectionalFares
 from scenes.bus.gtfs import read_feed
 from scenes.bus.leg_fares import LineUnknownError
 from scenes.bus.pricing import BusPricer
-from tests.scenes.bus.feeds import CNY, minimal
+from tests.scenes.bus.feeds import CNY, minimal, with_products
 
 if TYPE_CHECKING:
     from cardcore.ports import ScenePricer
@@ -85,6 +85,19 @@ def test_a_line_that_takes_no_passes_is_paid_in_full() -> None:
     pricer = BusPricer(TABLE, DEFAULT_POLICY)
     (line,) = pricer.price(facts(line="专线", on_stop="东", off_stop="西"), rider("soldier"))
     assert line.amount_fen == 1200
+
+
+def test_a_fare_sold_to_the_riders_category_for_less_is_a_subsidy_too() -> None:
+    table = FareTable.of(1, [fares_of(read_feed(with_products(), CNY))])
+    pricer = BusPricer(table, ConcessionPolicy(version="none", rules=()))
+    lines = pricer.price(facts(line="L1", on_stop="s1", off_stop="s3"), rider("student"))
+    assert [(line.payer, line.amount_fen, line.rule_id) for line in lines] == [
+        (Payer.CITIZEN, 150, "product:single"),
+        (Payer.FINANCE_BUREAU, 100, "concession:category_price"),
+    ]
+    cheaper = BusPricer(table, DEFAULT_POLICY)
+    lines = cheaper.price(facts(line="L1", on_stop="s1", off_stop="s3"), rider("student"))
+    assert [line.amount_fen for line in lines] == [125, 125]
 
 
 def test_a_new_table_and_policy_hold_from_the_next_ride_on() -> None:
