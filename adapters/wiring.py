@@ -1,19 +1,27 @@
 """The composition root: the only place that builds implementations and ties them together."""
 
+import io
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from importlib.metadata import version
+from typing import BinaryIO, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from typing_extensions import Buffer, override
 
 from adapters.database import open_engine, open_pool
+from adapters.http.app import CardcoreAPI, create_app
+from adapters.http.logs import make_log
+from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
+from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from cardcore import tables
 from cardcore.books import RawConnection, transaction
@@ -36,11 +44,12 @@ from scenes.community.pricing import GatePricer
 
 ISSUER_ID: Final = 0x3704
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
+TOKEN_KEY_CONTEXT: Final = b"access token signing key, version 1"
 SECRET_KEYS: Final = (
     (WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
-    (TOKEN_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
 )
 
 
@@ -61,9 +70,37 @@ class City:
             self.bus.activate(await load_fare_table(connection), DEFAULT_POLICY)
 
 
+class Nowhere(io.BytesIO):
+    """Where the log of a demo or a test goes."""
+
+    @override
+    def write(self, data: Buffer, /) -> int:
+        """Take it and keep nothing."""
+        return memoryview(data).nbytes
+
+
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
+
+
+async def make_api(
+    city: City, *, public_url: str, clock: Clock = utc_now, log_to: BinaryIO | None = None
+) -> CardcoreAPI:
+    """The HTTP face of a running city.
+
+    The key of the access tokens is derived inside the security module, so that every worker has
+    the same one and no file holds it.
+    """
+    seed = await city.hsm.mac(TOKEN_KEY, TOKEN_KEY_CONTEXT)
+    return create_app(
+        city.core,
+        settings=HTTPSettings(public_url=public_url, version=version("cardcore")),
+        access_key=Ed25519PrivateKey.from_private_bytes(seed),
+        used_assertions=SharedUsedAssertions(city.pool),
+        clock=clock,
+        log=make_log(log_to or Nowhere()),
+    )
 
 
 def refuse_optimised_python() -> None:

@@ -156,6 +156,14 @@ client = Table(
     _required("recorded_at", _At),
 )
 
+used_assertion = Table(
+    "used_assertion",
+    metadata,
+    _required("client_id", Text, key=True),
+    _required("assertion_id", Text, key=True),
+    _required("expires_at", _At),
+)
+
 business_order = Table(
     "business_order",
     metadata,

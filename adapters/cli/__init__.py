@@ -1,1 +1,1 @@
-"""CLI."""
+"""The command line: ``cardcore <command>``. One file per area; ``main`` mounts them."""

@@ -1,5 +1,62 @@
-"""m."""
+"""``cardcore``: run the city, show it, look after it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
-app = typer.Typer()
+from adapters.cli import bench
+from adapters.cli.city import (
+    migrate_command,
+    run_command,
+    serve_command,
+    token_command,
+    worker_command,
+)
+from adapters.demo.job import Sources
+from adapters.demo.main_job import run_demo
+
+app = typer.Typer(
+    name="cardcore",
+    help="市民卡统一身份与支付核心 · citizen-card identity and payment core",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command("run")(run_command)
+app.command("serve")(serve_command)
+app.command("worker")(worker_command)
+app.command("migrate")(migrate_command)
+app.command("token")(token_command)
+app.add_typer(bench.app, name="bench")
+
+
+@app.command()
+def demo(
+    gtfs: Annotated[
+        Path | None, typer.Option(help="Folder of a GTFS feed; default: the bundled one.")
+    ] = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option(help="Folder of distance lines, one JSON file each; default: bundled."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Run the main job once: from key ceremony to closed books. Exit code 0 when all is shown."""
+    console = Console(stderr=as_json)
+    report = run_demo(Sources(gtfs=gtfs, lines=lines), console.print)
+    if as_json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        console.print(
+            f"trial balance {report.trial_balance_fen} fen · "
+            f"custody difference {report.custody_difference_fen} fen · "
+            + ("[bold green]ok[/]" if report.ok else "[bold red]failed[/]")
+        )
+    raise typer.Exit(0 if report.ok else 1)
+
+
+if __name__ == "__main__":
+    app()

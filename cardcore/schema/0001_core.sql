@@ -127,6 +127,14 @@ CREATE TABLE cardcore.client (
     recorded_at timestamptz NOT NULL
 );
 
+-- A client's signed assertion is good once, whichever worker it is shown to.
+CREATE TABLE cardcore.used_assertion (
+    client_id    text        NOT NULL,
+    assertion_id text        NOT NULL,
+    expires_at   timestamptz NOT NULL,
+    PRIMARY KEY (client_id, assertion_id)
+);
+
 CREATE TABLE cardcore.business_order (
     order_id       uuid        PRIMARY KEY,
     merchant_id    text        NOT NULL,

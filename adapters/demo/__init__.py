@@ -1,0 +1,1 @@
+"""The main job, run once from key ceremony to closed books, and reported with figures."""

@@ -1,0 +1,110 @@
+"""Serving the HTTP face: one event loop in this process, or several worker processes."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from adapters.infrastructure import Addresses
+from adapters.settings import Settings
+from adapters.wiring import City, make_api, open_city
+
+DRAIN_S: Final = 15
+KEEP_ALIVE_S: Final = 30
+WORKER_POLL_S: Final = 0.5
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; ``shared`` lets further workers of ours listen on the same port.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.settimeout(0)
+    return listener
+
+
+def serve(
+    addresses: Addresses,
+    settings: Settings,
+    *,
+    shared_port: bool = False,
+    on_ready: Callable[[City, str], None] | None = None,
+) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM), then finish what is under way."""
+    uvloop.run(_serve(addresses, settings, shared_port, on_ready))
+
+
+async def _serve(
+    addresses: Addresses,
+    settings: Settings,
+    shared_port: bool,  # noqa: FBT001  (private)
+    on_ready: Callable[[City, str], None] | None,
+) -> None:
+    listener = listen(settings.host, settings.port, shared=shared_port)
+    public_url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    async with open_city(addresses, settings) as city:
+        app = await make_api(city, public_url=public_url, log_to=sys.stderr.buffer)
+        server = http_server(app)
+        if on_ready is not None:
+            on_ready(city, public_url)
+        await server.serve(sockets=[listener])
+
+
+def http_server(app: ASGIApp) -> uvicorn.Server:
+    """The server around an app: no banner, bounded drain, request lines left to the app."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=DRAIN_S,
+            http="httptools",
+            lifespan="off",
+        )
+    )
+
+
+def serve_with_workers(count: int) -> int:
+    """Run ``count`` worker processes on one port; when one dies, stop the others.
+
+    Returns:
+        The exit code: 0 when told to stop, else that of the worker that died.
+    """
+    workers = [
+        subprocess.Popen([sys.executable, "-m", "adapters.cli.main", "serve", "--shared-port"])
+        for _ in range(count)
+    ]
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    code = 0
+    while any(worker.poll() is None for worker in workers):
+        dead = [worker for worker in workers if worker.poll() not in (None, 0)]
+        if dead and not stopping:
+            code = dead[0].returncode
+            stop()
+        time.sleep(WORKER_POLL_S)
+    return code
