@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from hsm_sim import wire
 from hsm_sim.interface import (
@@ -173,10 +173,10 @@ class _Connection(asyncio.Protocol):
     # -- asyncio ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         if not self._server.add(self):
-            transport.abort()
+            self._transport.abort()
         peer: socket.socket = transport.get_extra_info("socket")
         credential = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIAL.size)
         self._process_id, self._user_id, _ = _PEER_CREDENTIAL.unpack(credential)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -554,3 +555,25 @@ async def test_counted_uses_are_flushed_while_the_box_runs(tmp_path: Path) -> No
     async with serving(box, tmp_path, limits=ServerLimits(flush_interval_s=0.01)):
         await asyncio.wait_for(flushed.wait(), 10)
     logging.getLogger("hsm_sim").setLevel(logging.NOTSET)
+
+
+def test_server_and_client_work_on_uvloop_too(tmp_path: Path) -> None:
+    """Why: the HTTP server runs on uvloop, whose transports are not asyncio's."""
+
+    async def exercise() -> None:
+        limits = ServerLimits(hello_timeout_s=0.05, sessions_max=1)
+        async with serving(Simulator.in_memory(), tmp_path, limits=limits) as path:
+            async with HSMClient(path) as client:
+                await client.generate("k", Algorithm.HMAC_SHA256, KeyUsage.MAC)
+                messages = [bytes(number) for number in range(500)]
+                together = await asyncio.gather(*(client.mac("k", one) for one in messages))
+                assert together[3] == await client.mac("k", bytes(3))
+                assert len(set(together)) == 500
+                async with contextlib.AsyncExitStack() as stack:
+                    streams = [await stack.enter_async_context(raw(path)) for _ in range(5)]
+                    assert [await reader.read() for reader, _ in streams] == [b""] * 5
+        with pytest.raises(HSMUnavailableError):
+            await client.mac("k", b"")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(exercise())
