@@ -450,11 +450,11 @@ async def test_a_call_given_up_by_its_caller_disturbs_no_other(
 async def test_a_call_answered_in_time_is_not_timed_out_by_an_older_timer(
     box: Simulator, tmp_path: Path
 ) -> None:
-    async with serving(box, tmp_path) as path, HSMClient(path, call_timeout_s=0.05) as client:
+    async with serving(box, tmp_path) as path, HSMClient(path, call_timeout_s=0.3) as client:
         await client.random(1)
         connection = client._connection
         assert connection is not None
-        deadline = asyncio.get_running_loop().time() + 0.12
+        deadline = asyncio.get_running_loop().time() + 0.7
         while asyncio.get_running_loop().time() < deadline:
             await client.random(1)
         assert client._connection is connection
@@ -561,17 +561,17 @@ def test_server_and_client_work_on_uvloop_too(tmp_path: Path) -> None:
     """Why: the HTTP server runs on uvloop, whose transports are not asyncio's."""
 
     async def exercise() -> None:
-        limits = ServerLimits(hello_timeout_s=0.05, sessions_max=1)
-        async with serving(Simulator.in_memory(), tmp_path, limits=limits) as path:
-            async with HSMClient(path) as client:
-                await client.generate("k", Algorithm.HMAC_SHA256, KeyUsage.MAC)
-                messages = [bytes(number) for number in range(500)]
-                together = await asyncio.gather(*(client.mac("k", one) for one in messages))
-                assert together[3] == await client.mac("k", bytes(3))
-                assert len(set(together)) == 500
-                async with contextlib.AsyncExitStack() as stack:
-                    streams = [await stack.enter_async_context(raw(path)) for _ in range(5)]
-                    assert [await reader.read() for reader, _ in streams] == [b""] * 5
+        limits = ServerLimits(hello_timeout_s=0.5, sessions_max=1)
+        box = Simulator.in_memory()
+        async with serving(box, tmp_path, limits=limits) as path, HSMClient(path) as client:
+            await client.generate("k", Algorithm.HMAC_SHA256, KeyUsage.MAC)
+            messages = [bytes(number) for number in range(500)]
+            together = await asyncio.gather(*(client.mac("k", one) for one in messages))
+            assert together[3] == await client.mac("k", bytes(3))
+            assert len(set(together)) == 500
+            async with contextlib.AsyncExitStack() as stack:
+                streams = [await stack.enter_async_context(raw(path)) for _ in range(5)]
+                assert [await reader.read() for reader, _ in streams] == [b""] * 5
         with pytest.raises(HSMUnavailableError):
             await client.mac("k", b"")
 
