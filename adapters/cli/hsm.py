@@ -206,8 +206,7 @@ def verify_audit(
     )
 
 
-@app.command()
-def bench(
+def bench_command(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quick: Annotated[bool, typer.Option(help="Under 45 seconds.")] = False,

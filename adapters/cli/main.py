@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adapters.cli import bench
+from adapters.cli import bench, hsm
 from adapters.cli.city import (
     migrate_command,
     run_command,
@@ -30,6 +30,8 @@ app.command("worker")(worker_command)
 app.command("migrate")(migrate_command)
 app.command("token")(token_command)
 app.add_typer(bench.app, name="bench")
+bench.app.command("hsm")(hsm.bench_command)
+app.add_typer(hsm.app, name="hsm")
 
 
 @app.command()

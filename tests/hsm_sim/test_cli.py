@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from adapters.cli.hsm import app
+from adapters.cli.hsm import app, bench_command
 from hsm_sim import key_block
 from hsm_sim.ceremony import combine, parse_component
 from hsm_sim.client import HSMClient
@@ -137,7 +138,9 @@ def test_serve_passes_everything_on_and_tells_why_it_cannot_run(tmp_path: Path) 
 def test_bench_prints_the_one_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("adapters.cli.hsm.BENCH_QUICK_DURATION_S", 0.02)
-    report = json.loads(_run("bench", "--quick", "--json").output)
+    alone = typer.Typer()
+    alone.command()(bench_command)
+    report = json.loads(CliRunner().invoke(alone, ["--quick", "--json"]).output)
     assert len(report["results"]) == 6
     assert all(one["value"] > 0 and one["ratio"] > 0 for one in report["results"])
     assert list(tmp_path.iterdir()) == []  # it cleans up after itself
