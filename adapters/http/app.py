@@ -24,7 +24,6 @@ from adapters.http.operation import Noun, OperationEndpoint
 from adapters.http.orders import ORDERS
 from adapters.http.pages import page_routes
 from adapters.http.refusals import (
-    BodyTooLargeError,
     FieldsInvalidError,
     HTTPRefusalError,
     InternalError,
@@ -90,7 +89,6 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
         redirect_slashes=False,
-        max_body_size=settings.body_bytes_max,
     )
     app.metrics = metrics
     app.document = openapi_document([*NOUNS, *nouns], settings)
@@ -146,8 +144,6 @@ def _refusal_of(
         case 405:
             allowed = ", ".join(sorted(_methods_here(request, routes)))
             return MethodNotAllowedError(headers=[("Allow", allowed)])
-        case 413:
-            return BodyTooLargeError()
         case _:
             return InternalError()
 

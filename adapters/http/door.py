@@ -8,6 +8,7 @@ import time
 from typing import Final
 from uuid import uuid4
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http import headers as header
@@ -25,6 +26,8 @@ _SAFE_HEADERS: Final = (
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NOTHING_RUNS: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _ONLY_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+# Nobody is left to read a status; this one is customary in logs.
+_CLIENT_LEFT: Final = 499
 # A label of the metrics: what a client makes up must not become one.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Polled by machines all day long: counted, not logged.
@@ -66,6 +69,8 @@ class Door:
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, send_safely)
+        except ClientDisconnect:
+            status = status or _CLIENT_LEFT
         except Exception as error:
             self._log.error(
                 "fault",

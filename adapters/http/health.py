@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from adapters.http.metrics import CONTENT_TYPE, HTTPMetrics
+from adapters.http.routes import TemplateRoute
 
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
 
-def health_routes(core: "CardCore", metrics: HTTPMetrics) -> list[Route]:
+def health_routes(core: "CardCore", metrics: HTTPMetrics) -> list[TemplateRoute]:
     """``/healthz``, ``/readyz`` and ``/metrics``. None asks for a token; none tells of people."""
 
     async def alive(_: Request) -> Response:
@@ -30,7 +30,7 @@ def health_routes(core: "CardCore", metrics: HTTPMetrics) -> list[Route]:
         return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
     return [
-        Route("/healthz", alive, name="healthz"),
-        Route("/readyz", ready, name="readyz"),
-        Route("/metrics", measured, name="metrics"),
+        TemplateRoute("/healthz", alive, name="healthz"),
+        TemplateRoute("/readyz", ready, name="readyz"),
+        TemplateRoute("/metrics", measured, name="metrics"),
     ]

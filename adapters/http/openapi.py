@@ -155,11 +155,8 @@ def _operation(operation: Operation) -> Document:
         "security": [] if operation.public else [{"oauth2": _scopes(operation)}],
     }
     if operation.method == "POST" and operation.body is not None:
-        content: Document = {"schema": _reference(operation.body)}
-        if operation.examples:
-            content["examples"] = {
-                name: {"value": value} for name, value in operation.examples.items()
-            }
+        examples = {name: {"value": value} for name, value in operation.examples.items()}
+        content = {"schema": _reference(operation.body), "examples": examples}
         document["requestBody"] = {"required": True, "content": {_JSON: content}}
     return document
 
@@ -203,8 +200,11 @@ def _parameters(operation: Operation) -> Iterator[Document]:
         "name": "Request-Id",
         "in": "header",
         "required": False,
-        "description": "Echoed in the answer and in our log; made where it is absent.",
-        "schema": {"type": "string", "pattern": r"^[0-9A-Za-z._\-]{1,64}$"},
+        "description": (
+            "Echoed in the answer and in our log where it is 1 to 64 of `0-9 A-Z a-z . _ -`; "
+            "made anew where it is not."
+        ),
+        "schema": {"type": "string"},
     }
 
 

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
@@ -30,6 +29,7 @@ from adapters.http.refusals import (
     FieldsInvalidError,
     HeaderInvalidError,
 )
+from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import field_faults, read_model
 from cardcore.caller import Caller
@@ -164,10 +164,12 @@ class OperationEndpoint:
         self._gate = gate
         self._settings = settings
 
-    def route(self) -> Route:
+    def route(self) -> TemplateRoute:
         """The route that leads here."""
         operation = self._operation
-        return Route(operation.path, self, methods=[operation.method], name=operation.run.__name__)
+        return TemplateRoute(
+            operation.path, self, methods=[operation.method], name=operation.run.__name__
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, ask the core, answer."""

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from adapters.http.problems import CatalogueEntry, catalogue
 from adapters.http.refusals import RouteUnknownError
 from adapters.http.refuser import Refuser
+from adapters.http.routes import TemplateRoute
 from adapters.http.settings import Language
 
 Document = Mapping[str, Any]
@@ -31,7 +31,7 @@ _POLICY: Final = {
 STYLE_PATH: Final = "/docs/page.css"
 
 
-def page_routes(document: Document, refuser: Refuser) -> list[Route]:
+def page_routes(document: Document, refuser: Refuser) -> list[TemplateRoute]:
     """``/docs``, ``/problems``, ``/problems/{code}`` and their style sheet."""
     style = files("adapters.http").joinpath("page.css").read_bytes()
     written = docs_page(document)
@@ -58,7 +58,7 @@ def page_routes(document: Document, refuser: Refuser) -> list[Route]:
         ("/problems", show_problems),
         ("/problems/{code}", show_problem),
     ]
-    return [Route(path, show) for path, show in shown]
+    return [TemplateRoute(path, show) for path, show in shown]
 
 
 def problems_page(entries: Iterable[CatalogueEntry], language: Language) -> str:

@@ -15,7 +15,6 @@ import jwt
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
@@ -28,6 +27,7 @@ from adapters.http.refusals import (
     OAuthRequestError,
     OAuthScopeError,
 )
+from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
 from adapters.http.used_assertions import UsedAssertions
 from cardcore.ports import Clock
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PATH: Final = "/v1/oauth/token"
 GRANT_TYPE: Final = "client_credentials"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_NEEDED: Final = {"grant_type", "client_assertion_type", "client_assertion"}
 ASSERTION_SIZE_MAX: Final = 4096
 FORM_FIELDS_MAX: Final = 16
 # Which signature a registered key makes; nothing the client says can change it.
@@ -99,19 +100,19 @@ class TokenEndpoint:
         self._settings = settings
         self._clock = clock
 
-    def route(self) -> Route:
+    def route(self) -> TemplateRoute:
         """The route that leads here."""
-        return Route(PATH, self, methods=["POST"], name="token")
+        return TemplateRoute(PATH, self, methods=["POST"], name="token")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Grant a token or refuse."""
         headers: header.RawHeaders = scope["headers"]
         header.require_form(headers)
         form = read_form(await read_body(headers, receive, self._settings))
-        if form.get("grant_type") != GRANT_TYPE:
+        if form.get("grant_type", GRANT_TYPE) != GRANT_TYPE:
             raise OAuthGrantTypeError(f"grant_type must be {GRANT_TYPE}")
-        if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
-            raise OAuthRequestError("a client_assertion of the jwt-bearer type is needed")
+        if form.get("client_assertion_type") != ASSERTION_TYPE or not form.keys() >= _NEEDED:
+            raise OAuthRequestError("grant_type and a client_assertion as a jwt-bearer are needed")
         client_id, granted = await self._authenticate(form["client_assertion"])
         record_of(scope).client_id = client_id
         if form.get("client_id", client_id) != client_id:

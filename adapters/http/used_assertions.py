@@ -5,6 +5,8 @@ from typing import Final, Protocol
 
 from cardcore.errors import ServiceUnavailableError
 
+CLAIMS_MAX: Final = 100_000
+
 
 class UsedAssertions(Protocol):
     """Remembers assertions until they would have expired anyway."""
@@ -19,9 +21,8 @@ class UsedAssertions(Protocol):
 class UsedAssertionsInMemory:
     """For one worker process. With several, one shared memory must stand behind the Protocol."""
 
-    CLAIMS_MAX: Final = 100_000
-
-    def __init__(self) -> None:
+    def __init__(self, *, claims_max: int = CLAIMS_MAX) -> None:
+        self._claims_max = claims_max
         self._claims: dict[tuple[str, str], datetime] = {}
 
     async def claim(
@@ -32,9 +33,9 @@ class UsedAssertionsInMemory:
         Raises:
             ServiceUnavailableError: so many are alive that forgetting one would reopen it.
         """
-        if len(self._claims) >= self.CLAIMS_MAX:
+        if len(self._claims) >= self._claims_max:
             self._claims = {key: end for key, end in self._claims.items() if end > now}
-            if len(self._claims) >= self.CLAIMS_MAX:
+            if len(self._claims) >= self._claims_max:
                 raise ServiceUnavailableError
         key = (client_id, assertion_id)
         if key in self._claims:
