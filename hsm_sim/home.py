@@ -57,12 +57,10 @@ class HSMHome:
         return self.path / "unlock"
 
     def socket_path(self) -> Path:
-        """Where the socket is: known to whoever knows the folder."""
+        """Where the socket is, or will be; a path too long for a socket gets a short one."""
         pointer = self.path / "socket_path"
-        if pointer.exists():
-            return Path(pointer.read_text(encoding="utf-8"))
-        path = self.path / "hsm.sock"
-        if len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
+        path = find_socket(self.path)
+        if not pointer.exists() and len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
             path = Path(tempfile.mkdtemp(prefix="cardcore-hsm-")) / "hsm.sock"
             partial = pointer.with_suffix(".new")
             partial.write_text(str(path), encoding="utf-8")
@@ -132,3 +130,11 @@ class HSMHome:
 
     def _component_path(self, custodian: int) -> Path:
         return self.unlock_path / f"component-{custodian}"
+
+
+def find_socket(home: Path) -> Path:
+    """Where the box over ``home`` listens, if it does; makes nothing."""
+    try:
+        return Path((home / "socket_path").read_text(encoding="utf-8"))
+    except OSError:
+        return home.absolute() / "hsm.sock"

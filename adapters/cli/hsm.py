@@ -18,7 +18,7 @@ from hsm_sim.__main__ import main as run_box
 from hsm_sim.audit import read_lines, verify_lines
 from hsm_sim.ceremony import new_components, parse_component
 from hsm_sim.client import HSMClient
-from hsm_sim.home import HSMHome
+from hsm_sim.home import find_socket
 from hsm_sim.in_process import InProcessHSM
 from hsm_sim.interface import HSM, Algorithm, HSMError, KeyInfo, KeyUsage
 from hsm_sim.labels import next_epoch_label
@@ -290,7 +290,7 @@ def _with_client(
 
     async def session() -> T:
         path = socket or (settings.hsm_socket if home is None else None)
-        path = path or HSMHome(home or settings.hsm_home).socket_path()
+        path = path or find_socket(home or settings.hsm_home)
         async with HSMClient(path, name="cardcore hsm") as client:
             return await ask(client)
 

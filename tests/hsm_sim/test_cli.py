@@ -144,3 +144,8 @@ def test_bench_prints_the_one_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert len(report["results"]) == 6
     assert all(one["value"] > 0 and one["ratio"] > 0 for one in report["results"])
     assert list(tmp_path.iterdir()) == []  # it cleans up after itself
+
+
+def test_looking_for_a_box_makes_none(tmp_path: Path) -> None:
+    assert _run("status", "--home", tmp_path / "nobody").exit_code == 1
+    assert list(tmp_path.iterdir()) == []
