@@ -40,8 +40,7 @@ class HSMHome:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        state = self.path.stat()
-        if state.st_uid != os.geteuid() or state.st_mode & 0o022:
+        if not _is_private(self.path):
             raise HomeInvalidError(
                 f"{self.path} must belong to the user of the box and be writable by nobody else"
             )
@@ -58,13 +57,14 @@ class HSMHome:
 
     def socket_path(self) -> Path:
         """Where the socket is, or will be; a path too long for a socket gets a short one."""
-        pointer = self.path / "socket_path"
         path = find_socket(self.path)
-        if not pointer.exists() and len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
+        if not _is_private(path.parent):
+            path = self.path / "hsm.sock"  # a temporary folder was tidied away, or made by another
+        if len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
             path = Path(tempfile.mkdtemp(prefix="cardcore-hsm-")) / "hsm.sock"
-            partial = pointer.with_suffix(".new")
+            partial = self.path / "socket_path.new"
             partial.write_text(str(path), encoding="utf-8")
-            partial.rename(pointer)
+            partial.rename(self.path / "socket_path")
         return path
 
     def take(self) -> int:
@@ -138,3 +138,12 @@ def find_socket(home: Path) -> Path:
         return Path((home / "socket_path").read_text(encoding="utf-8"))
     except OSError:
         return home.absolute() / "hsm.sock"
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether this is a folder of ours that nobody else can write to."""
+    try:
+        state = folder.stat()
+    except OSError:
+        return False
+    return folder.is_dir() and state.st_uid == os.geteuid() and not state.st_mode & 0o022
