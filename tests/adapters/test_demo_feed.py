@@ -2,8 +2,9 @@
 
 from adapters.demo_feed import MINOR_PER_UNIT, feed_files, line_files
 from scenes.bus.fare_table import FareTable
-from scenes.bus.fares import FareBasis, Ride, SectionalFares
+from scenes.bus.fares import SectionalFares
 from scenes.bus.gtfs import read_feed
+from scenes.bus.leg_fares import FareBasis, Ride
 from scenes.bus.service import read_distance_lines
 
 

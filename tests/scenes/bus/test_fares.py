@@ -152,6 +152,11 @@ def test_fares_by_zones_passed_hold_for_exactly_those_zones() -> None:
     assert fares.leg_fare(pair("s3", "s1", "L2")).basis is FareBasis.MAXIMUM_OF_NETWORK
 
 
+def test_a_line_that_no_fare_by_zones_passed_names_is_priced_without_them() -> None:
+    fares = fares_of(fare_rules=RULES + "f1,L1,,,z1\nf3,L2,,,\n")
+    assert fares.leg_fare(pair("s3", "s1", "L2")).rule_id == "flat:f3"
+
+
 def test_a_cheaper_fare_by_zones_passed_beats_a_fare_by_pair() -> None:
     fares = fares_of(fare_rules=RULES + "f2,L1,z1,z2,\nf1,L1,,,z1\nf1,L1,,,z2\nf3,L1,z1,z3,\n")
     assert fares.leg_fare(pair("s1", "s2")).rule_id == "sectional:f1"

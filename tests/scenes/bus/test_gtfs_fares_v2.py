@@ -122,6 +122,20 @@ def test_a_fault_in_the_newer_fares_names_file_line_field_and_reason(
     assert places[0] == (line, field, reason)
 
 
+def test_timeframes_of_one_group_and_join_rules_are_kept() -> None:
+    rows = "peak,07:00:00,09:00:00,day\npeak,17:00:00,19:00:00,day\noff,,,day\n"
+    joins = HEADERS["fare_leg_join_rules.txt"] + "town,rural,,\n,,s1,s2\n"
+    feed = with_products(timeframes=HEADERS["timeframes.txt"] + rows, fare_leg_join_rules=joins)
+    products = read_feed(feed, CNY).products
+    assert products is not None
+    assert [frame.starts_s for frame in products.timeframes["peak"]] == [25_200, 61_200]
+    assert (products.timeframes["off"][0].starts_s, products.timeframes["off"][0].ends_s) == (
+        0,
+        86_400,
+    )
+    assert [rule.to_stop_id for rule in products.join_rules] == ["", "s2"]
+
+
 def test_a_transfer_between_any_groups_needs_no_count() -> None:
     rules = HEADERS["fare_transfer_rules.txt"] + ",,,,,0,\n,,-1,,,0,\n"
     products = read_feed(with_products(fare_transfer_rules=rules), CNY).products
