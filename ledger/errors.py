@@ -68,3 +68,15 @@ class AccountsMovedOnError(LedgerError):
 
     def __init__(self) -> None:
         super().__init__("accounts of this batch were changed by another writer meanwhile")
+
+
+class TransferUnknownError(LedgerError):
+    """There is no transfer with this id."""
+
+    code = "transfer_unknown"
+
+
+class AccountUnknownError(LedgerError):
+    """There is no account with this id, or not one that can do this."""
+
+    code = "account_unknown"

@@ -10,19 +10,13 @@ from typing import Any
 from ledger import merkle
 from ledger.batches import BATCH_COLUMNS, Batch, batch_of, leaf_of, read_rows
 from ledger.books import TransferRecord
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, TransferUnknownError
 from ledger.queries import Queries
 from ledger.seals import SEAL_COLUMNS, Seal, seal_leaves, seal_of
 from ledger.store import Cursor, transfer_record
 from ledger.wire import uuid_array
 
 PROOF_VERSION = 1
-
-
-class TransferUnknownError(LedgerError):
-    """There is no transfer with this id."""
-
-    code = "transfer_unknown"
 
 
 class ProofImpossibleError(LedgerError):

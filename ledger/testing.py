@@ -12,6 +12,7 @@ class ManualClock:
         self.now_ns = now_ns
 
     def __call__(self) -> int:
+        """The instant it stands at."""
         return self.now_ns
 
     def advance_s(self, seconds: int) -> None:
@@ -36,8 +37,8 @@ async def set_counters(
     async with book.reading() as cursor:
         await cursor.execute(
             "UPDATE ledger.account SET debits_pending = %s::bigint, debits_posted = %s::bigint, "
-            "credits_pending = %s::bigint, credits_posted = %s::bigint, last_timestamp = last_timestamp + 1 "
-            "WHERE id = ANY (%b)",
+            "credits_pending = %s::bigint, credits_posted = %s::bigint, "
+            "last_timestamp = last_timestamp + 1 WHERE id = ANY (%b)",
             (
                 debits_pending,
                 debits_posted,

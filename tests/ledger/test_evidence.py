@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger import Account, Ledger, Transfer, TransferFlags, check_proof, merkle
+from ledger.errors import TransferUnknownError
 from ledger.feed import read_feed, shards
-from ledger.proof import ProofImpossibleError, TransferUnknownError, prove
+from ledger.proof import ProofImpossibleError, prove
 from ledger.seals import seal_day
 from ledger.testing import ManualClock
 from ledger.verify import verify
