@@ -8,6 +8,7 @@ knows nothing of money, users or scenes beyond a bit in a scope. Source: docs/co
 from codes.acceptance import AuthorisationCache, VerifierMemory, verify
 from codes.accepted import Accepted
 from codes.errors import CodeError, CodeInvalidError, CodeReplayedError
+from codes.fields import CodeClass, FlagD, FlagP, FlagS, Purpose, Scope
 from codes.issue import (
     FieldsAuthorisation,
     FieldsP,
@@ -19,19 +20,7 @@ from codes.issue import (
     make_d,
 )
 from codes.key_ring import IssuerKey, KeyRing, KeyRingError, KeyUse
-from codes.layout import (
-    Authorisation,
-    ClassD,
-    ClassP,
-    ClassS,
-    Code,
-    CodeClass,
-    FlagD,
-    FlagP,
-    FlagS,
-    Purpose,
-    Scope,
-)
+from codes.layout import Authorisation, ClassD, ClassP, ClassS, Code
 from codes.offline_uses import MemoryOfflineUses, OfflineUse, OfflineUses
 from codes.policy import Policy, context_of
 from codes.replay import MemoryReplayGuard, ReplayGuard, ReplayIdentity

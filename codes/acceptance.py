@@ -16,14 +16,12 @@ things with memory, replay guard and offline uses, come last and only see codes 
 hold. Source: docs/codes.md, "Acceptance order".
 """
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Final
 
-from codes import text_form
 from codes.accepted import Accepted
 from codes.errors import (
     AskOnlineError,
@@ -41,43 +39,44 @@ from codes.errors import (
     SceneNotAllowedError,
     UserNotVerifiedError,
 )
-from codes.key_ring import IssuerKey, KeyRing
-from codes.layout import (
+from codes.fields import (
     CAP_UNIT_FEN,
+    D_HEAD,
     TAG_AUTHORISATION,
     TAG_D,
     TAG_P,
     TAG_S,
-    Authorisation,
-    ClassD,
-    ClassP,
-    ClassS,
-    Code,
+    CodeClass,
     FlagD,
     Purpose,
 )
+from codes.key_ring import IssuerKey, KeyRing
 from codes.offline_uses import OfflineUse, OfflineUses
 from codes.policy import Policy
-from codes.replay import ReplayGuard, identity_of
+from codes.presented import Presented, identity_of, present
+from codes.replay import ReplayGuard
 from codes.status import Status, StatusSource
-from codes.suites import SIGNATURE_SIZE, KeyFormError, PublicKey, SignatureError, load_public_key
+from codes.suites import (
+    SIGNATURE_SIZE,
+    Algorithm,
+    KeyFormError,
+    PublicKey,
+    SignatureError,
+    load_public_key,
+)
+from codes.text_form import DYNAMIC_SIZE, decode_bytes
 
-DAY_S: Final = 86_400
 AUTHORISATIONS_MAX: Final = 2048
 LIST_IS_STALE: Final = "list_stale"
 
+# Members of an enumeration are looked up slowly; these stand on the way of every code.
+_S: Final = CodeClass.S
+_D: Final = CodeClass.D
+_P: Final = CodeClass.P
+_PURPOSE_MASK: Final = 0x07
 _PAY: Final = Purpose.PAY.value
 _ONLINE_REQUIRED: Final = Purpose.ONLINE_REQUIRED.value
 _USER_VERIFIED: Final = FlagD.USER_VERIFIED.value
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownAuthorisation:
-    """An authorisation whose issuer signature held under ``issuer_key``; its device key parsed."""
-
-    authorisation: Authorisation
-    issuer_key: bytes
-    device_key: PublicKey
 
 
 class AuthorisationCache:
@@ -89,31 +88,25 @@ class AuthorisationCache:
 
     def __init__(self, authorisations_max: int = AUTHORISATIONS_MAX) -> None:
         self._authorisations_max = authorisations_max
-        self._known: OrderedDict[bytes, _KnownAuthorisation] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[bytes, PublicKey]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, data: bytes) -> _KnownAuthorisation | None:
-        """The entry of these authorisation bytes, if any."""
+    def get(self, authorisation: bytes, issuer_key: bytes) -> PublicKey | None:
+        """The parsed device key, if ``issuer_key`` is known to have signed these bytes."""
         with self._lock:
-            known = self._known.get(data)
-            if known is not None:
-                self._known.move_to_end(data)
-            return known
+            known = self._known.get(authorisation)
+            if known is None or known[0] != issuer_key:
+                return None
+            self._known.move_to_end(authorisation)
+            return known[1]
 
-    def add(
-        self,
-        data: bytes,
-        authorisation: Authorisation,
-        *,
-        issuer_key: bytes,
-        device_key: PublicKey,
-    ) -> None:
-        """Remember that ``issuer_key`` signed these bytes."""
+    def add(self, authorisation: bytes, issuer_key: bytes, device_key: PublicKey) -> None:
+        """Remember that ``issuer_key`` signed these bytes, and the device key in them."""
         with self._lock:
-            self._known[data] = _KnownAuthorisation(authorisation, issuer_key, device_key)
+            self._known[authorisation] = (issuer_key, device_key)
             if len(self._known) > self._authorisations_max:
                 self._known.popitem(last=False)
 
@@ -165,25 +158,18 @@ def verify(
     assert amount_fen >= 0
     memory = memory or _NO_MEMORY
     now_s = _unix_s(now)
-    data = text_form.decode_bytes(text)
-    code, known = _read(data, memory.authorisations)
-    issuer_key = _issuer_key(code, key_ring, now_s)
-    made_at_s, expires_at_s = _check_windows(code, policy.skew_s, now_s)
-    _check_rights(code, policy, amount_fen)
-    warnings = _check_status(code, status_list, policy, now_s, amount_fen)
-    _check_signatures(code, data, issuer_key, known, memory.authorisations)
-    if replay is not None and not isinstance(code, ClassP):
-        until_s = expires_at_s + policy.skew_s
-        warnings += replay.claim(identity_of(code), now_s=now_s, expires_at_s=until_s)
-    _check_caps(code, policy, now_s, amount_fen, memory.offline_uses)
-    return Accepted(
-        code=code,
-        digest=hashlib.sha256(data).digest(),
-        made_at_s=made_at_s,
-        expires_at_s=expires_at_s,
-        replay_claimed=replay is not None,
-        warnings=warnings,
-    )
+    data = decode_bytes(text)
+    shown = present(data)
+    issuer_key = _issuer_key(shown, key_ring, now_s)
+    _check_windows(shown, policy.skew_s, now_s)
+    _check_rights(shown, policy, amount_fen)
+    warnings = _check_status(shown, status_list, policy, now_s, amount_fen)
+    _check_signatures(shown, data, issuer_key, memory.authorisations)
+    if replay is not None and shown.code_class != _P:
+        until_s = shown.expires_at_s + policy.skew_s
+        warnings += replay.claim(identity_of(data), now_s=now_s, expires_at_s=until_s)
+    _check_caps(shown, policy, now_s, amount_fen, memory.offline_uses)
+    return Accepted(data, shown, warnings, replay is not None)
 
 
 def _unix_s(now: datetime | int) -> int:
@@ -193,89 +179,69 @@ def _unix_s(now: datetime | int) -> int:
     return int(now.timestamp())
 
 
-def _read(
-    data: bytes, authorisations: AuthorisationCache | None
-) -> tuple[Code, _KnownAuthorisation | None]:
-    if authorisations is not None:
-        known = authorisations.get(data[: -text_form.DYNAMIC_SIZE])
-        if known is not None:
-            return text_form.class_d(data, known.authorisation), known
-    return text_form.from_bytes(data), None
-
-
-def _issuer_key(code: Code, key_ring: KeyRing, now_s: int) -> IssuerKey:
-    key = key_ring.get(code.issuer_id, code.kid)
+def _issuer_key(shown: Presented, key_ring: KeyRing, now_s: int) -> IssuerKey:
+    key = key_ring.get(shown.issuer_id, shown.kid)
     if key is None:
-        raise CodeIssuerError(f"issuer {code.issuer_id} kid {code.kid} unknown")
+        raise CodeIssuerError(f"issuer {shown.issuer_id} kid {shown.kid} unknown")
     if not key.signs_codes:
-        raise CodeIssuerError(f"issuer {code.issuer_id} kid {code.kid} is not for codes")
+        raise CodeIssuerError(f"issuer {shown.issuer_id} kid {shown.kid} is not for codes")
     # A key signs with one algorithm; the suite byte cannot talk a verifier into another.
-    if key.algorithm != code.suite >> 4:
+    if key.algorithm != shown.suite >> 4:
         raise CodeIssuerError("suite and key disagree")
-    if not key.is_current(now_s):
-        raise CodeIssuerError(f"issuer {code.issuer_id} kid {code.kid} outside its window")
+    if not key.not_before_s <= now_s < key.not_after_s:
+        raise CodeIssuerError(f"issuer {shown.issuer_id} kid {shown.kid} outside its window")
     return key
 
 
-def _check_windows(code: Code, skew_s: int, now_s: int) -> tuple[int, int]:
-    """When the code was made and when it ends, both Unix seconds."""
-    if isinstance(code, ClassS):
-        made_at_s, expires_at_s = code.issued_at_s, code.issued_at_s + code.ttl_s
-    elif isinstance(code, ClassP):
-        made_at_s = code.issued_at_s
-        expires_at_s = made_at_s + code.validity_days * DAY_S
-    else:
-        authorisation = code.authorisation
-        ends_at_s = authorisation.authorised_at_s + 60 * authorisation.validity_min
-        if authorisation.authorised_at_s > now_s + skew_s:
-            raise ClockSkewError("authorised in the future")
-        made_at_s = code.made_at_s
-        if now_s > ends_at_s or made_at_s > ends_at_s:
-            raise CodeExpiredError(f"authorisation ended at {ends_at_s}")
-        expires_at_s = made_at_s + authorisation.dynamic_ttl_s
-    if made_at_s > now_s + skew_s:
-        raise ClockSkewError(f"made {made_at_s - now_s} s in the future")
-    if now_s > expires_at_s + skew_s:
-        raise CodeExpiredError(f"expired {now_s - expires_at_s} s ago")
-    return made_at_s, expires_at_s
+def _check_windows(shown: Presented, skew_s: int, now_s: int) -> None:
+    if shown.authorised_at_s > now_s + skew_s:
+        raise ClockSkewError(f"issued {shown.authorised_at_s - now_s} s in the future")
+    if now_s > shown.ends_at_s or shown.made_at_s > shown.ends_at_s:
+        raise CodeExpiredError(f"authorisation ended at {shown.ends_at_s}")
+    if shown.made_at_s > now_s + skew_s:
+        raise ClockSkewError(f"made {shown.made_at_s - now_s} s in the future")
+    if now_s > shown.expires_at_s + skew_s:
+        raise CodeExpiredError(f"expired {now_s - shown.expires_at_s} s ago")
 
 
-def _check_rights(code: Code, policy: Policy, amount_fen: int) -> None:
-    grant = code.authorisation if isinstance(code, ClassD) else code
-    if not grant.scope & policy.scope_bit:
-        raise SceneNotAllowedError(f"scope {grant.scope:#06x} lacks {policy.scope.name}")
+def _check_rights(shown: Presented, policy: Policy, amount_fen: int) -> None:
+    if not shown.scope & policy.scope_bit:
+        raise SceneNotAllowedError(f"scope {shown.scope:#06x} lacks {policy.scope.name}")
+    purpose = shown.tariff_and_purpose & _PURPOSE_MASK
     needs = policy.purpose_bits | (_PAY if amount_fen else 0)
-    if needs & ~grant.purpose:
-        raise PurposeNotAllowedError(f"purpose {grant.purpose} lacks {needs}")
+    if needs & ~purpose:
+        raise PurposeNotAllowedError(f"purpose {purpose} lacks {needs}")
+    is_printed = shown.code_class == _P
     if not policy.online:
-        if grant.purpose & _ONLINE_REQUIRED:
+        if purpose & _ONLINE_REQUIRED:
             raise AskOnlineError("the code demands an online check")
-        if isinstance(code, ClassP) and needs & _PAY:
+        if is_printed and needs & _PAY:
             raise AskOnlineError("a printed code pays online only")
-    if isinstance(code, ClassP):
+    if shown.domain not in (0, policy.domain):
+        raise DomainNotAllowedError(f"domain {shown.domain}, here {policy.domain}")
+    # Paper cannot know where it is shown, nor who holds it.
+    if is_printed:
         return
-    if isinstance(code, ClassS) and code.domain not in (0, policy.domain):
-        raise DomainNotAllowedError(f"domain {code.domain}, here {policy.domain}")
-    if not policy.context_fits(code.context, code.suite):
-        raise ContextMismatchError(f"context {code.context.hex()} is not of this place")
-    if policy.user_verified_required and not code.flags & _USER_VERIFIED:
+    if not policy.context_fits(shown.context, shown.suite):
+        raise ContextMismatchError(f"context {shown.context.hex()} is not of this place")
+    if policy.user_verified_required and not shown.flags & _USER_VERIFIED:
         raise UserNotVerifiedError("user not verified on the phone")
 
 
 def _check_status(
-    code: Code,
+    shown: Presented,
     status_list: StatusSource | None,
     policy: Policy,
     now_s: int,
     amount_fen: int,
 ) -> tuple[str, ...]:
     """Refuse by the status bit; the warnings say whether a stale list was used."""
-    if isinstance(code, ClassS) or policy.status_by_caller:
+    index = shown.status_index
+    if index is None or policy.status_by_caller:
         return ()
-    index = code.authorisation.status_index if isinstance(code, ClassD) else code.status_index
-    of_issuer = None if status_list is None else status_list.for_issuer(code.issuer_id)
+    of_issuer = None if status_list is None else status_list.for_issuer(shown.issuer_id)
     if of_issuer is None:
-        raise ListStaleError(f"no status list of issuer {code.issuer_id}")
+        raise ListStaleError(f"no status list of issuer {shown.issuer_id}")
     status = of_issuer.status(index)
     # A stale list can only know too little: what it refuses stays refused.
     if status is Status.REVOKED:
@@ -293,31 +259,27 @@ def _check_status(
 
 
 def _check_signatures(
-    code: Code,
+    shown: Presented,
     data: bytes,
     issuer_key: IssuerKey,
-    known: _KnownAuthorisation | None,
     authorisations: AuthorisationCache | None,
 ) -> None:
-    if isinstance(code, ClassS):
+    if shown.code_class == _S:
         _check_signature(issuer_key.key, data, TAG_S)
-    elif isinstance(code, ClassP):
+        return
+    if shown.code_class == _P:
         _check_signature(issuer_key.key, data, TAG_P)
-    else:
-        if known is not None and known.issuer_key == issuer_key.public_key:
-            device_key = known.device_key
-        else:
-            signed = data[: -text_form.DYNAMIC_SIZE]
-            _check_signature(issuer_key.key, signed, TAG_AUTHORISATION)
-            device_key = _device_key(code.authorisation)
-            if authorisations is not None:
-                authorisations.add(
-                    signed,
-                    code.authorisation,
-                    issuer_key=issuer_key.public_key,
-                    device_key=device_key,
-                )
-        _check_signature(device_key, data, TAG_D)
+        return
+    authorisation = data[:-DYNAMIC_SIZE]
+    device_key = None
+    if authorisations is not None:
+        device_key = authorisations.get(authorisation, issuer_key.public_key)
+    if device_key is None:
+        _check_signature(issuer_key.key, authorisation, TAG_AUTHORISATION)
+        device_key = _device_key(authorisation)
+        if authorisations is not None:
+            authorisations.add(authorisation, issuer_key.public_key, device_key)
+    _check_signature(device_key, data, TAG_D)
 
 
 def _check_signature(key: PublicKey, data: bytes, tag: bytes) -> None:
@@ -328,33 +290,32 @@ def _check_signature(key: PublicKey, data: bytes, tag: bytes) -> None:
         raise CodeSignatureError(f"{tag.decode()}: {error}") from None
 
 
-def _device_key(authorisation: Authorisation) -> PublicKey:
+def _device_key(authorisation: bytes) -> PublicKey:
+    algorithm = Algorithm(authorisation[1] & 0x0F)
     try:
-        return load_public_key(authorisation.device_algorithm, authorisation.device_key)
+        return load_public_key(algorithm, authorisation[D_HEAD.size : -SIGNATURE_SIZE])
     except KeyFormError as error:
         raise CodeSignatureError(f"device key: {error}") from None
 
 
 def _check_caps(
-    code: Code,
+    shown: Presented,
     policy: Policy,
     now_s: int,
     amount_fen: int,
     offline_uses: OfflineUses | None,
 ) -> None:
-    grant = code.authorisation if isinstance(code, ClassD) else code
-    if amount_fen > CAP_UNIT_FEN * grant.cap_10fen:
-        raise CapExceededError(f"{amount_fen} fen above {CAP_UNIT_FEN * grant.cap_10fen}")
-    if policy.online or not isinstance(code, ClassD):
+    if amount_fen > CAP_UNIT_FEN * shown.cap_10fen:
+        raise CapExceededError(f"{amount_fen} fen above {CAP_UNIT_FEN * shown.cap_10fen}")
+    if policy.online or shown.code_class != _D:
         return
-    authorisation = code.authorisation
     use = OfflineUse(
-        issuer_id=authorisation.issuer_id,
-        token=authorisation.token,
+        issuer_id=shown.issuer_id,
+        token=shown.token,
         amount_fen=amount_fen,
-        cumulative_cap_fen=CAP_UNIT_FEN * authorisation.cumulative_cap_10fen,
-        uses_max=authorisation.uses_max,
-        expires_at_s=authorisation.authorised_at_s + 60 * authorisation.validity_min,
+        cumulative_cap_fen=CAP_UNIT_FEN * shown.cumulative_cap_10fen,
+        uses_max=shown.uses_max,
+        expires_at_s=shown.ends_at_s,
     )
     if offline_uses is None:
         use.check(used_fen=0, used_count=0)

@@ -1,69 +1,63 @@
 """What a verifier knows about a code it accepted."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from codes.layout import (
-    CAP_UNIT_FEN,
-    COMPANIONS_MAX,
-    CONTEXT_NONE,
-    Authorisation,
-    ClassD,
-    ClassP,
-    ClassS,
-    Code,
-    CodeClass,
-    Purpose,
-    Scope,
-)
-from codes.replay import ReplayIdentity, identity_of
+from codes.fields import CAP_UNIT_FEN, COMPANIONS_MAX, CodeClass, Purpose, Scope
+from codes.layout import ClassD, ClassS, Code
+from codes.presented import Presented, identity_of
+from codes.replay import ReplayIdentity
+from codes.text_form import from_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """An accepted code.
 
-    ``digest`` is SHA-256 of the code's bytes, the evidence kept with an order; instants in Unix
-    seconds UTC, ``expires_at_s`` without tolerance; ``replay_claimed`` tells whether a guard has
-    claimed it, if not the caller must; ``warnings`` such as ``list_stale`` and
-    ``counter_regression``.
+    ``data`` is the code's bytes; ``warnings`` such as ``list_stale`` and ``counter_regression``;
+    ``replay_claimed`` tells whether a guard has claimed it, if not the caller must.
     """
 
-    code: Code
-    digest: bytes
-    made_at_s: int
-    expires_at_s: int
+    data: bytes = field(repr=False)
+    facts: Presented
+    warnings: tuple[str, ...]
     replay_claimed: bool
-    warnings: tuple[str, ...] = ()
 
     @property
-    def _grant(self) -> ClassS | Authorisation | ClassP:
-        return self.code.authorisation if isinstance(self.code, ClassD) else self.code
+    def code(self) -> Code:
+        """The code as a value, read again from its bytes."""
+        return from_bytes(self.data)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the code's bytes, the evidence kept with an order."""
+        return hashlib.sha256(self.data).digest()
 
     @property
     def code_class(self) -> CodeClass:
         """S, D or P."""
-        return self.code.code_class
+        return self.facts.code_class
 
     @property
     def issuer_id(self) -> int:
         """Who issued the code or authorised the phone."""
-        return self.code.issuer_id
+        return self.facts.issuer_id
 
     @property
     def kid(self) -> int:
         """Which key of the issuer."""
-        return self.code.kid
+        return self.facts.kid
 
     @property
     def token(self) -> bytes:
         """The 8-byte random alias; only the issuer can say whose it is."""
-        return self.code.token
+        return self.facts.token
 
     @property
     def identity(self) -> ReplayIdentity:
         """What a replay guard claims."""
-        return identity_of(self.code)
+        return identity_of(self.data)
 
     @property
     def replay_key(self) -> bytes:
@@ -78,77 +72,87 @@ class Accepted:
     @property
     def scope(self) -> Scope:
         """Scenes the code is good for."""
-        return Scope(self._grant.scope)
+        return Scope(self.facts.scope)
 
     @property
     def tariff_class(self) -> int:
         """Fare class hint, 0 to 31; the server's register decides."""
-        return self._grant.tariff_class
+        return self.facts.tariff_and_purpose >> 3
 
     @property
     def purpose(self) -> Purpose:
         """Identity, pay, online-required."""
-        return Purpose(self._grant.purpose)
+        return Purpose(self.facts.tariff_and_purpose & 0x07)
 
     @property
     def cap_fen(self) -> int:
         """The most one use may pay, in fen."""
-        return CAP_UNIT_FEN * self._grant.cap_10fen
+        return CAP_UNIT_FEN * self.facts.cap_10fen
 
     @property
     def cumulative_cap_fen(self) -> int | None:
         """The most all offline uses together may pay, in fen; class D only."""
-        if isinstance(self.code, ClassD):
-            return CAP_UNIT_FEN * self.code.authorisation.cumulative_cap_10fen
-        return None
+        is_offline = self.code_class is CodeClass.D
+        return CAP_UNIT_FEN * self.facts.cumulative_cap_10fen if is_offline else None
 
     @property
     def uses_max(self) -> int | None:
         """The most offline uses; class D only."""
-        return self.code.authorisation.uses_max if isinstance(self.code, ClassD) else None
+        return self.facts.uses_max if self.code_class is CodeClass.D else None
 
     @property
     def domain(self) -> int:
         """The only merchant or domain, 0 = any; class S only."""
-        return self.code.domain if isinstance(self.code, ClassS) else 0
+        return self.facts.domain
 
     @property
     def context(self) -> bytes:
         """Four bytes naming the place the phone was told; zero = none."""
-        return CONTEXT_NONE if isinstance(self.code, ClassP) else self.code.context
+        return self.facts.context
 
     @property
     def flags(self) -> int:
         """Flags without companions, see ``FlagS``, ``FlagD`` and ``FlagP``."""
-        return self.code.flags & ~COMPANIONS_MAX
+        return self.facts.flags & ~COMPANIONS_MAX
 
     @property
     def companions(self) -> int:
         """People entering along with the holder, 0 to 15."""
-        return self.code.flags & COMPANIONS_MAX
+        return self.facts.flags & COMPANIONS_MAX
 
     @property
     def jti(self) -> bytes | None:
         """Random identity of a class S code."""
-        return self.code.jti if isinstance(self.code, ClassS) else None
+        code = self.code
+        return code.jti if isinstance(code, ClassS) else None
 
     @property
     def counter(self) -> int | None:
         """Counter of the device key of a class D code."""
-        return self.code.counter if isinstance(self.code, ClassD) else None
+        code = self.code
+        return code.counter if isinstance(code, ClassD) else None
 
     @property
     def status_index(self) -> int | None:
         """Index in the issuer's status list; classes D and P."""
-        grant = self._grant
-        return None if isinstance(grant, ClassS) else grant.status_index
+        return self.facts.status_index
+
+    @property
+    def made_at_s(self) -> int:
+        """When it was made, by the issuer's or the phone's clock, Unix seconds."""
+        return self.facts.made_at_s
+
+    @property
+    def expires_at_s(self) -> int:
+        """When it ends, without tolerance, Unix seconds."""
+        return self.facts.expires_at_s
 
     @property
     def made_at(self) -> datetime:
-        """When it was made, by the issuer's or the phone's clock."""
+        """As ``made_at_s``."""
         return datetime.fromtimestamp(self.made_at_s, UTC)
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends, without tolerance."""
+        """As ``expires_at_s``."""
         return datetime.fromtimestamp(self.expires_at_s, UTC)

@@ -15,6 +15,15 @@ _VALUE_OF_BYTE = bytes(
 _PAIR_TEXT = tuple(ALPHABET[value % 45] + ALPHABET[value // 45] for value in range(2025))
 
 
+def _lane_mask(count: int) -> int:
+    """The low 8 of every 24 bits, ``count`` times."""
+    return int.from_bytes(b"\0\0\xff" * count, "big")
+
+
+_LANES_READY = 102
+_LANE_MASK = _lane_mask(_LANES_READY)
+
+
 class Base45Error(ValueError):
     """The text is not the base45 form of any byte string."""
 
@@ -60,18 +69,14 @@ def decode(text: str) -> bytes:
 def _decode_groups(values: bytes, count: int) -> bytes:
     """The 2 * ``count`` bytes of ``count`` groups of three values.
 
-    All groups are computed at once, each in a 32-bit lane of one large integer (44 * (1 + 45 +
-    2025) needs 17 bits, so lanes never touch): four times as fast as a loop over the groups.
+    All groups are computed at once, each in its own 24 bits of one large integer (44 * (1 + 45 +
+    2025) needs 17 bits, so neighbours never touch): four times as fast as a loop over the groups.
     """
-    lanes = bytearray(4 * count)
-    total = 0
-    for place, weight in ((0, 1), (1, 45), (2, 2025)):
-        lanes[3::4] = values[place::3]
-        total += weight * int.from_bytes(lanes, "big")
-    groups = total.to_bytes(4 * count, "big")
-    if groups[1::4].count(0) != count:
+    lanes = int.from_bytes(values, "big")
+    mask = _LANE_MASK if count <= _LANES_READY else _lane_mask(count)
+    total = (lanes >> 16 & mask) + 45 * (lanes >> 8 & mask) + 2025 * (lanes & mask)
+    if total & mask << 16:
         raise Base45Error("group of three above 65535")
-    data = bytearray(2 * count)
-    data[0::2] = groups[2::4]
-    data[1::2] = groups[3::4]
+    data = bytearray(total.to_bytes(3 * count, "big"))
+    del data[0::3]
     return bytes(data)

@@ -8,20 +8,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from codes.layout import (
+from codes.fields import (
     CAP_UNIT_FEN,
     CONTEXT_NONE,
     TAG_AUTHORISATION,
     TAG_D,
     TAG_P,
     TAG_S,
-    Authorisation,
-    ClassD,
-    ClassP,
-    ClassS,
     Purpose,
     Scope,
 )
+from codes.layout import Authorisation, ClassD, ClassP, ClassS
 from codes.suites import SIGNATURE_SIZE, Algorithm
 from codes.text_form import encode
 

@@ -6,103 +6,25 @@ checked in ``codes.acceptance``. Pure: no clock, no keys.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
-from struct import Struct
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from codes.errors import CodeMalformedError
-from codes.suites import (
-    DEVICE_SUITES,
-    ISSUER_ONLY_SUITES,
-    PUBLIC_KEY_SIZE,
-    SIGNATURE_SIZE,
-    Algorithm,
+from codes.fields import (
+    D_HEAD,
+    P_BODY,
+    S_BODY,
+    U8_MAX,
+    U16_MAX,
+    U24_MAX,
+    U32_MAX,
+    VERSION,
+    CodeClass,
+    check_flags_d,
+    check_form_authorisation,
+    check_form_p,
+    check_form_s,
 )
-
-VERSION: Final = 1
-CAP_UNIT_FEN: Final = 10
-SCOPE_KNOWN_MAX: Final = 0x01FF
-TTL_S_PAY_UNBOUND_MAX: Final = 30
-VALIDITY_MIN_MAX: Final = 10_080
-DYNAMIC_TTL_S_MIN: Final = 15
-DYNAMIC_TTL_S_MAX: Final = 60
-CONTEXT_NONE: Final = bytes(4)
-COMPANIONS_MAX: Final = 0x0F
-
-TAG_S: Final = b"CC1-S"
-TAG_AUTHORISATION: Final = b"CC1-A"
-TAG_D: Final = b"CC1-D"
-TAG_P: Final = b"CC1-P"
-
-
-class Scope(IntFlag):
-    """Scenes a code may be used in: the scope bitmap."""
-
-    BUS = 1 << 0
-    HOSPITAL = 1 << 1
-    SCENIC = 1 << 2
-    SCHOOL = 1 << 3
-    COMMUNITY = 1 << 4
-    PARKING = 1 << 5
-    VENUE = 1 << 6
-    SERVICE_WINDOW = 1 << 7
-    RETAIL = 1 << 8
-
-
-class Purpose(IntFlag):
-    """What a code may be used for: low three bits of the tariff byte."""
-
-    IDENTITY = 1
-    PAY = 2
-    ONLINE_REQUIRED = 4
-
-
-class FlagS(IntFlag):
-    """High bits of the class S flags byte; the low four count companions."""
-
-    USER_VERIFIED = 0x80
-    MINOR = 0x40
-    GUARDIAN = 0x20
-
-
-class FlagD(IntFlag):
-    """High bits of the class D flags byte; the low four count companions."""
-
-    USER_VERIFIED = 0x80
-    SCREEN_SECURE = 0x40
-    PHONE_OFFLINE = 0x20
-
-
-class FlagP(IntFlag):
-    """Bits of the class P flags byte."""
-
-    PHOTO_CHECK = 0x80
-    PIN_REQUIRED = 0x40
-    MINOR = 0x20
-
-
-class CodeClass(IntEnum):
-    """Low nibble of the first byte."""
-
-    S = 1
-    D = 2
-    P = 3
-
-
-_U8_MAX: Final = 0xFF
-_U16_MAX: Final = 0xFFFF
-_U24_MAX: Final = 0xFFFFFF
-_U32_MAX: Final = 0xFFFFFFFF
-_FLAGS_PRINTED: Final = frozenset(range(0, 0x100, 0x20))
-_FLAGS_WITH_COMPANIONS: Final = frozenset(
-    flags | companions for flags in _FLAGS_PRINTED for companions in range(COMPANIONS_MAX + 1)
-)
-DEVICE_KEY_SIZE: Final = {
-    suite: PUBLIC_KEY_SIZE[Algorithm(suite & 0x0F)] for suite in DEVICE_SUITES
-}
-S_BODY: Final = Struct(">BBHB8sHBIHHH8s4sBB")
-D_HEAD: Final = Struct(">BBHB8sIHBIHHHBB")
-P_BODY: Final = Struct(">BBHB8sIHBIHHBB")
+from codes.suites import SIGNATURE_SIZE, Algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,30 +54,23 @@ class ClassS:
     signature: bytes
 
     def __post_init__(self) -> None:
-        if self.suite not in ISSUER_ONLY_SUITES:
-            raise CodeMalformedError("suite not legal for class S")
         _check_shared(self)
         if not (
-            0 <= self.issued_at_s <= _U32_MAX
-            and 0 < self.ttl_s <= _U16_MAX
-            and 0 <= self.domain <= _U16_MAX
+            0 <= self.issued_at_s <= U32_MAX
+            and 0 <= self.ttl_s <= U16_MAX
+            and 0 <= self.domain <= U16_MAX
             and len(self.jti) == 8
             and len(self.context) == 4
         ):
             raise CodeMalformedError("class S field out of range")
-        if self.flags not in _FLAGS_WITH_COMPANIONS:
-            raise CodeMalformedError("reserved flag")
-        if (
-            self.ttl_s > TTL_S_PAY_UNBOUND_MAX
-            and self.purpose & Purpose.PAY.value
-            and self.context == CONTEXT_NONE
-        ):
-            raise CodeMalformedError("a paying code without context lives at most 30 s")
-
-    @property
-    def issuer_algorithm(self) -> Algorithm:
-        """Algorithm of the issuer's signature."""
-        return Algorithm(self.suite >> 4)
+        check_form_s(
+            suite=self.suite,
+            scope=self.scope,
+            purpose=self.purpose,
+            ttl_s=self.ttl_s,
+            context=self.context,
+            flags=self.flags,
+        )
 
     @property
     def signed_part(self) -> bytes:
@@ -209,26 +124,21 @@ class Authorisation:
     signature: bytes
 
     def __post_init__(self) -> None:
-        if self.suite not in DEVICE_SUITES:
-            raise CodeMalformedError("suite not legal for class D")
         _check_shared(self)
         if not (
-            0 <= self.status_index <= _U32_MAX
-            and 0 <= self.authorised_at_s <= _U32_MAX
-            and 0 <= self.cumulative_cap_10fen <= _U16_MAX
-            and 0 <= self.uses_max <= _U8_MAX
-            and len(self.device_key) == DEVICE_KEY_SIZE[self.suite]
+            0 <= self.status_index <= U32_MAX
+            and 0 <= self.authorised_at_s <= U32_MAX
+            and 0 <= self.cumulative_cap_10fen <= U16_MAX
+            and 0 <= self.uses_max <= U8_MAX
         ):
             raise CodeMalformedError("authorisation field out of range")
-        if not 0 < self.validity_min <= VALIDITY_MIN_MAX:
-            raise CodeMalformedError("validity out of range")
-        if not DYNAMIC_TTL_S_MIN <= self.dynamic_ttl_s <= DYNAMIC_TTL_S_MAX:
-            raise CodeMalformedError("dynamic time to live out of range")
-
-    @property
-    def issuer_algorithm(self) -> Algorithm:
-        """Algorithm of the issuer's signature."""
-        return Algorithm(self.suite >> 4)
+        check_form_authorisation(
+            suite=self.suite,
+            scope=self.scope,
+            validity_min=self.validity_min,
+            dynamic_ttl_s=self.dynamic_ttl_s,
+            device_key_size=len(self.device_key),
+        )
 
     @property
     def device_algorithm(self) -> Algorithm:
@@ -280,14 +190,13 @@ class ClassD:
 
     def __post_init__(self) -> None:
         if not (
-            0 <= self.made_after_s <= _U24_MAX
-            and 0 <= self.counter <= _U24_MAX
+            0 <= self.made_after_s <= U24_MAX
+            and 0 <= self.counter <= U24_MAX
             and len(self.context) == 4
             and len(self.signature) == SIGNATURE_SIZE
         ):
             raise CodeMalformedError("class D field out of range")
-        if self.flags not in _FLAGS_WITH_COMPANIONS:
-            raise CodeMalformedError("reserved flag")
+        check_flags_d(self.flags)
 
     @property
     def suite(self) -> int:
@@ -351,22 +260,19 @@ class ClassP:
     signature: bytes
 
     def __post_init__(self) -> None:
-        if self.suite not in ISSUER_ONLY_SUITES:
-            raise CodeMalformedError("suite not legal for class P")
         _check_shared(self)
         if not (
-            0 <= self.status_index <= _U32_MAX
-            and 0 <= self.issued_at_s <= _U32_MAX
-            and 0 < self.validity_days <= _U16_MAX
+            0 <= self.status_index <= U32_MAX
+            and 0 <= self.issued_at_s <= U32_MAX
+            and 0 <= self.validity_days <= U16_MAX
         ):
             raise CodeMalformedError("class P field out of range")
-        if self.flags not in _FLAGS_PRINTED:
-            raise CodeMalformedError("reserved flag")
-
-    @property
-    def issuer_algorithm(self) -> Algorithm:
-        """Algorithm of the issuer's signature."""
-        return Algorithm(self.suite >> 4)
+        check_form_p(
+            suite=self.suite,
+            scope=self.scope,
+            validity_days=self.validity_days,
+            flags=self.flags,
+        )
 
     @property
     def signed_part(self) -> bytes:
@@ -398,14 +304,12 @@ Code = ClassS | ClassD | ClassP
 def _check_shared(code: ClassS | Authorisation | ClassP) -> None:
     """The fields all three tables have in common."""
     if not (
-        0 <= code.issuer_id <= _U16_MAX
-        and 0 <= code.kid <= _U8_MAX
+        0 <= code.issuer_id <= U16_MAX
+        and 0 <= code.kid <= U8_MAX
         and len(code.token) == 8
         and 0 <= code.tariff_class < 32
         and 0 <= code.purpose < 8
-        and 0 <= code.cap_10fen <= _U16_MAX
+        and 0 <= code.cap_10fen <= U16_MAX
         and len(code.signature) == SIGNATURE_SIZE
     ):
         raise CodeMalformedError("field out of range")
-    if not 0 <= code.scope <= SCOPE_KNOWN_MAX:
-        raise CodeMalformedError("reserved scope bit")

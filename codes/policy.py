@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from codes.layout import CONTEXT_NONE, Purpose, Scope
+from codes.fields import CONTEXT_NONE, Purpose, Scope
 from codes.suites import Algorithm
 
 SKEW_S_MAX: Final = 30

@@ -11,7 +11,6 @@ from threading import Lock
 from typing import Final, NamedTuple, Protocol
 
 from codes.errors import AskOnlineError, CodeReplayedError
-from codes.layout import ClassD, ClassS, Code
 
 IDENTITIES_MAX: Final = 200_000
 DEVICES_MAX: Final = 20_000
@@ -30,17 +29,6 @@ class ReplayIdentity(NamedTuple):
     issuer_id: int
     token: bytes
     counter: int | None
-
-
-def identity_of(code: Code) -> ReplayIdentity:
-    """Identity of a code of any class. A printed code is shown again and again, never claimed."""
-    head = code.issuer_id.to_bytes(2, "big")
-    if isinstance(code, ClassS):
-        return ReplayIdentity(b"S" + head + code.jti, code.issuer_id, code.token, None)
-    if isinstance(code, ClassD):
-        key = b"D" + head + code.token + code.counter.to_bytes(3, "big")
-        return ReplayIdentity(key, code.issuer_id, code.token, code.counter)
-    return ReplayIdentity(b"P" + head + code.token, code.issuer_id, code.token, None)
 
 
 class ReplayGuard(Protocol):

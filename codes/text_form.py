@@ -9,19 +9,8 @@ from typing import Final
 
 from codes import base45
 from codes.errors import CodeMalformedError
-from codes.layout import (
-    D_HEAD,
-    DEVICE_KEY_SIZE,
-    P_BODY,
-    S_BODY,
-    VERSION,
-    Authorisation,
-    ClassD,
-    ClassP,
-    ClassS,
-    Code,
-    CodeClass,
-)
+from codes.fields import D_HEAD, DEVICE_KEY_SIZE, P_BODY, S_BODY, VERSION, CodeClass
+from codes.layout import Authorisation, ClassD, ClassP, ClassS, Code
 from codes.suites import SIGNATURE_SIZE
 
 TEXT_PREFIX: Final = "M1:"
@@ -71,7 +60,7 @@ def from_bytes(data: bytes) -> Code:
     if first == _FIRST_S:
         return _class_s(data)
     if first == _FIRST_D:
-        return class_d(data, authorisation_from_bytes(data[:-DYNAMIC_SIZE]))
+        return _class_d(data)
     if first == _FIRST_P:
         return _class_p(data)
     raise CodeMalformedError("unknown version or class")
@@ -132,9 +121,9 @@ def authorisation_from_bytes(data: bytes) -> Authorisation:
     )
 
 
-def class_d(data: bytes, authorisation: Authorisation) -> ClassD:
-    """The class D code in ``data`` whose fixed part was read already as ``authorisation``."""
+def _class_d(data: bytes) -> ClassD:
     dynamic = data[-DYNAMIC_SIZE:]
+    authorisation = authorisation_from_bytes(data[:-DYNAMIC_SIZE])
     return ClassD(
         authorisation=authorisation,
         made_after_s=int.from_bytes(dynamic[0:3], "big"),

@@ -36,8 +36,10 @@ from typing import Final
 from uuid import UUID
 
 from codes.errors import CodeMalformedError
-from codes.layout import SCOPE_KNOWN_MAX, Code, Scope
-from codes.replay import ReplayIdentity, identity_of
+from codes.fields import SCOPE_KNOWN_MAX, Scope
+from codes.layout import Code
+from codes.presented import identity_of
+from codes.replay import ReplayIdentity
 from codes.suites import SIGNATURE_SIZE, Algorithm, PublicKey, SignatureError
 from codes.text_form import decode
 
@@ -194,7 +196,7 @@ class ValidatorRecord:
     @property
     def code_identity(self) -> ReplayIdentity:
         """Semantic identity of the code. Raises as ``code`` does."""
-        return identity_of(self.code)
+        return identity_of(self.code.to_bytes())
 
 
 def _sized_text(text: str) -> bytes:

@@ -21,7 +21,7 @@ from cardcore.ids import RandomBytes
 from cardcore.user.presented import PresentedCode
 from cardcore.user.request import IssueCodeRequest
 from cardcore.user.views import IssuedCodeView
-from codes.layout import CONTEXT_NONE, TTL_S_PAY_UNBOUND_MAX
+from codes.fields import CONTEXT_NONE, TTL_S_PAY_UNBOUND_MAX
 from hsm_sim.interface import HSM, KeyUsage
 from hsm_sim.interface import Algorithm as KeyAlgorithm
 

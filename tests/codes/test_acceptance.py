@@ -466,11 +466,11 @@ def test_the_least_recently_used_authorisation_is_forgotten_first() -> None:
     device_key = city.PHONE[Algorithm.ES256].public_key
     one, two, three = (city.authorisation() for _ in range(3))
     for granted in (one, two):
-        cache.add(granted.to_bytes(), granted, issuer_key=b"key", device_key=device_key)
-    assert cache.get(one.to_bytes()) is not None
-    cache.add(three.to_bytes(), three, issuer_key=b"key", device_key=device_key)
-    assert cache.get(two.to_bytes()) is None
-    assert cache.get(one.to_bytes()) is not None
+        cache.add(granted.to_bytes(), b"key", device_key)
+    assert cache.get(one.to_bytes(), b"key") is not None
+    cache.add(three.to_bytes(), b"key", device_key)
+    assert cache.get(two.to_bytes(), b"key") is None
+    assert cache.get(one.to_bytes(), b"key") is not None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from codes.errors import AskOnlineError, CodeReplayedError
-from codes.replay import COUNTER_REGRESSION, MemoryReplayGuard, ReplayIdentity, identity_of
+from codes.presented import identity_of
+from codes.replay import COUNTER_REGRESSION, MemoryReplayGuard, ReplayIdentity
 from tests.codes.test_text_form import AUTHORISATION, D, P, S
 
 TOKEN = b"TOKEN..."
@@ -14,16 +15,16 @@ NOW_S = 1_790_000_000
 
 
 def identity_s(issuer_id: int, token: bytes, jti: bytes) -> ReplayIdentity:
-    return identity_of(replace(S, issuer_id=issuer_id, token=token, jti=jti))
+    return identity_of(replace(S, issuer_id=issuer_id, token=token, jti=jti).to_bytes())
 
 
 def identity_d(issuer_id: int, token: bytes, counter: int) -> ReplayIdentity:
     granted = replace(AUTHORISATION, issuer_id=issuer_id, token=token)
-    return identity_of(replace(D, authorisation=granted, counter=counter))
+    return identity_of(replace(D, authorisation=granted, counter=counter).to_bytes())
 
 
 def identity_p(issuer_id: int, token: bytes) -> ReplayIdentity:
-    return identity_of(replace(P, issuer_id=issuer_id, token=token))
+    return identity_of(replace(P, issuer_id=issuer_id, token=token).to_bytes())
 
 
 def _claim(guard: MemoryReplayGuard, identity: ReplayIdentity, now_s: int = NOW_S) -> object:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codes import Algorithm, Authorisation, ClassD, ClassP, ClassS, base45, decode, encode
+from codes import Authorisation, ClassD, ClassP, ClassS, base45, decode, encode
 from codes.errors import CodeMalformedError
-from codes.layout import D_HEAD, P_BODY, S_BODY
+from codes.fields import D_HEAD, P_BODY, S_BODY
+from codes.presented import present
 from codes.text_form import TEXT_SIZE_MAX, authorisation_from_bytes, from_bytes
 from tests.codes import city
 
@@ -144,7 +145,6 @@ def test_class_p_stands_as_its_table_says() -> None:
     assert data[26:28] == b"\x05\x06"
     assert data[28:30] == b"\xe0\x00"
     assert data[30:] == bytes(range(64))
-    assert P.issuer_algorithm is Algorithm.ED25519
 
 
 @pytest.mark.parametrize("code", [S, D, P])
@@ -313,3 +313,32 @@ def test_the_fixed_parts_have_the_sizes_of_the_tables() -> None:
 def test_issued_codes_are_canonical(make: Callable[[], str]) -> None:
     text = make()
     assert encode(decode(text)) == text
+
+
+@given(
+    st.sampled_from([S.to_bytes(), D.to_bytes(), P.to_bytes(), b"\x12", b""]),
+    st.lists(st.tuples(st.integers(0, 45), st.integers(0, 255)), max_size=3),
+    st.integers(-1, 1),
+)
+def test_the_facts_of_a_code_are_refused_exactly_when_the_code_is(
+    data: bytes, changes: list[tuple[int, int]], growth: int
+) -> None:
+    """Why: acceptance reads facts and never makes the value, so both must know the same rules."""
+    hostile = bytearray(data)
+    for place, byte in changes:
+        if place < len(hostile):
+            hostile[place] = byte
+    changed = bytes(hostile[:growth] if growth < 0 else hostile + bytes(growth))
+    try:
+        code = from_bytes(changed)
+    except CodeMalformedError:
+        with pytest.raises(CodeMalformedError):
+            present(changed)
+        return
+    facts = present(changed)
+    granted = code.authorisation if isinstance(code, ClassD) else code
+    assert facts.code_class is code.code_class
+    assert (facts.suite, facts.issuer_id, facts.kid) == (code.suite, code.issuer_id, code.kid)
+    assert (facts.token, facts.scope) == (granted.token, granted.scope)
+    assert facts.tariff_and_purpose == granted.tariff_class << 3 | granted.purpose
+    assert (facts.cap_10fen, facts.flags) == (granted.cap_10fen, code.flags)
