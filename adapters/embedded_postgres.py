@@ -84,6 +84,7 @@ class EmbeddedPostgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         if running_postmaster(self.data) is None:
+            self._wait_until_backends_are_gone()
             self._spawn()
         self._wait_until_ready()
 
@@ -161,6 +162,8 @@ class EmbeddedPostgres:
                 )
 
     def _take_ownership(self) -> bool:
+        if self._owner_lock is not None:
+            return True
         lock = os.open(self.home / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -272,6 +275,14 @@ class EmbeddedPostgres:
             + _tail(self.home / "server.log")
         )
 
+    def _wait_until_backends_are_gone(self) -> None:
+        """After a ``kill -9`` of the postmaster its children take a moment to notice."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while _works_in(self.data):
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError("processes of a killed server are still at work")
+            time.sleep(0.02)
+
     def _wait_until_gone(self) -> None:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while running_postmaster(self.data) is not None:
@@ -297,6 +308,17 @@ def running_postmaster(data: Path) -> int | None:
     if state in "ZX" or os.fsencode(data) not in command.split(b"\0"):
         return None
     return pid
+
+
+def _works_in(data: Path) -> bool:
+    """Is any live process at work in this data directory? A server's children stand in it."""
+    wanted = os.fspath(data)
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink().as_posix() == wanted:
+                    return True
+    return False
 
 
 def _wheel_root() -> Path:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter
+from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -23,15 +23,15 @@ class ValkeyReplayHints:
 
     Args:
         url: ``redis://…`` or ``unix://…``.
-        registry: where the counter of failures is registered.
         monotonic: seconds, for the breaker.
+
+    ``failures`` counts calls that failed; whoever serves metrics registers it.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        registry: CollectorRegistry = REGISTRY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis: Redis = Redis.from_url(
@@ -39,10 +39,10 @@ class ValkeyReplayHints:
         )
         self._monotonic = monotonic
         self._broken_until = float("-inf")
-        self._failures = Counter(
+        self.failures = Counter(
             "cardcore_cache_failures_total",
             "Calls to the cache that failed; the database has judged instead.",
-            registry=registry,
+            registry=None,
         )
 
     async def spent_by(self, replay_key: bytes) -> str | None:
@@ -70,5 +70,5 @@ class ValkeyReplayHints:
         await self._redis.aclose()
 
     def _break(self) -> None:
-        self._failures.inc()
+        self.failures.inc()
         self._broken_until = self._monotonic() + BREAK_S

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import BinaryIO, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client.registry import Collector
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -63,6 +64,7 @@ class City:
     book: Ledger
     hsm: HSMClient
     bus: BusPricer
+    collectors: tuple[Collector, ...]
 
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
@@ -93,7 +95,7 @@ async def make_api(
     the same one and no file holds it.
     """
     seed = await city.hsm.mac(TOKEN_KEY, TOKEN_KEY_CONTEXT)
-    return create_app(
+    app = create_app(
         city.core,
         settings=HTTPSettings(public_url=public_url, version=version("cardcore")),
         access_key=Ed25519PrivateKey.from_private_bytes(seed),
@@ -101,6 +103,9 @@ async def make_api(
         clock=clock,
         log=make_log(log_to or Nowhere()),
     )
+    for collector in city.collectors:
+        app.metrics.registry.register(collector)
+    return app
 
 
 def refuse_optimised_python() -> None:
@@ -136,10 +141,12 @@ async def open_city(
             plans = await _funding_plans(engine)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
         hints: ReplayHints = NoReplayHints()
+        collectors: tuple[Collector, ...] = ()
         if settings.redis_url is not None:
             valkey = ValkeyReplayHints(settings.redis_url)
             stack.push_async_callback(valkey.close)
             hints = valkey
+            collectors = (valkey.failures,)
         core = await stack.enter_async_context(
             serve_core(
                 Parts(
@@ -157,7 +164,9 @@ async def open_city(
                 )
             )
         )
-        city = City(core=core, engine=engine, pool=pool, book=book, hsm=hsm, bus=bus)
+        city = City(
+            core=core, engine=engine, pool=pool, book=book, hsm=hsm, bus=bus, collectors=collectors
+        )
         await city.reload_fares()
         yield city
 

@@ -178,7 +178,7 @@ CREATE TABLE cardcore.order_line (
     PRIMARY KEY (order_id, line_no),
     CHECK ((amount_fen = 0) = (transfer_id IS NULL))
 );
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON cardcore.order_line
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cardcore.order_line
     FOR EACH STATEMENT EXECUTE FUNCTION cardcore.refuse_change();
 
 -- What a hold became: one row per capture or void, naming the resolving transfers.
@@ -217,9 +217,9 @@ CREATE TABLE cardcore.refund_line (
     transfer_id uuid     NOT NULL,
     PRIMARY KEY (refund_id, line_no)
 );
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON cardcore.refund
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cardcore.refund
     FOR EACH STATEMENT EXECUTE FUNCTION cardcore.refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON cardcore.refund_line
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cardcore.refund_line
     FOR EACH STATEMENT EXECUTE FUNCTION cardcore.refuse_change();
 
 -- Replay guard: the judge. A code is spent in the same transaction as its effect.
@@ -259,7 +259,7 @@ CREATE TABLE cardcore.audit_event (
     object      text        NOT NULL,
     outcome     text        NOT NULL
 );
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON cardcore.audit_event
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cardcore.audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION cardcore.refuse_change();
 
 -- ---- data that is policy, not code -----------------------------------------------------------
