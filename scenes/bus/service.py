@@ -43,6 +43,18 @@ class Imported:
     notices: tuple[FeedFault, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """One version, and whether rides are priced by it now."""
+
+    version_no: int
+    source: str
+    format: str
+    imported_by: str
+    recorded_at: datetime
+    active: bool
+
+
 async def import_feed(
     connection: Connection,
     *,
@@ -152,6 +164,16 @@ async def import_lines(
     )
 
 
+async def preview_lines(
+    connection: Connection, *, source: str, files: Mapping[str, bytes]
+) -> Differences:
+    """The dry run of ``import_lines``. Writes nothing."""
+    lines = await asyncio.to_thread(read_distance_lines, files)
+    async with connection.transaction():
+        before = await _active_lines(connection, source)
+    return compare_lines(before, lines)
+
+
 async def activate_version(
     connection: Connection,
     *,
@@ -193,6 +215,37 @@ async def load_fare_table(connection: Connection, *, activation_no: int | None =
                 feed = await feed_store.read_feed_version(connection, version_no)
                 sources.append(await asyncio.to_thread(fares_of, feed))
     return FareTable.of(latest, sources)
+
+
+async def latest_activation_no(connection: Connection) -> int:
+    """Number of the newest activation, 0 for none: cheap to ask, to see whether to load anew."""
+    cursor = await connection.execute(
+        "SELECT coalesce(max(activation_no), 0) FROM scene_bus.activation"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def list_versions(connection: Connection) -> list[VersionRow]:
+    """Every version of every source, newest first."""
+    _, active = await feed_store.active_versions(connection, None)
+    in_force = {version_no for version_no, _ in active.values()}
+    cursor = await connection.execute(
+        "SELECT version_no, source, format, imported_by, recorded_at"
+        " FROM scene_bus.tariff_version ORDER BY version_no DESC"
+    )
+    return [
+        VersionRow(
+            version_no=row[0],
+            source=row[1],
+            format=row[2],
+            imported_by=row[3],
+            recorded_at=row[4],
+            active=row[0] in in_force,
+        )
+        for row in await cursor.fetchall()
+    ]
 
 
 def read_distance_lines(files: Mapping[str, bytes]) -> dict[str, DistanceLine]:

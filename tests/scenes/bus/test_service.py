@@ -22,8 +22,11 @@ from scenes.bus.service import (
     activate_version,
     import_feed,
     import_lines,
+    latest_activation_no,
+    list_versions,
     load_fare_table,
     preview_feed,
+    preview_lines,
 )
 from scenes.bus.tables import metadata
 from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files
@@ -225,6 +228,30 @@ async def test_distance_lines_stand_beside_a_feed(connection: Connection) -> Non
     assert changed.differences.sentences_changed == ("快线(东-西)",)
     assert changed.differences.lines_removed == ("慢线(东-西)",)
     assert not (await lines_import(connection, files)).new
+
+
+async def test_the_dry_run_of_lines_writes_nothing(connection: Connection) -> None:
+    before = await row_count(connection)
+    differences = await preview_lines(
+        connection, source="distance", files=line_files(快线="票价15元")
+    )
+    assert differences.lines_added == ("快线(东-西)",)
+    assert await row_count(connection) == before
+
+
+async def test_versions_are_listed_and_the_newest_activation_is_known(
+    connection: Connection,
+) -> None:
+    assert await latest_activation_no(connection) == 0
+    first = await import_minimal(connection)
+    second = await import_minimal(connection, fare_rules=RULES + "f3,L1,z1,z3,\n")
+    listed = await list_versions(connection)
+    assert [(row.version_no, row.active) for row in listed] == [
+        (second.version_no, True),
+        (first.version_no, False),
+    ]
+    assert (listed[0].source, listed[0].format, listed[0].imported_by) == ("demo", "gtfs", "op-1")
+    assert await latest_activation_no(connection) == second.activation_no
 
 
 async def test_faults_of_all_line_files_are_told_together(connection: Connection) -> None:

@@ -1,0 +1,200 @@
+"""Commands for the prices of the bus network: import, compare, go back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapters.database import migrate
+from adapters.embedded_postgres import EmbeddedPostgres
+from adapters.feed_files import FeedFilesError, read_feed_files
+from adapters.settings import Settings
+from adapters.wiring import utc_now
+from scenes.bus import service
+from scenes.bus.fare_table import LineConflictError
+from scenes.bus.feed_differences import Differences
+from scenes.bus.feed_rows import FeedInvalidError
+from scenes.bus.feed_store import Connection
+
+app = typer.Typer(help="公交票价 · prices of the bus network", no_args_is_help=True)
+
+_Answer = TypeVar("_Answer")
+_SHOWN_MAX = 20
+_Source = Annotated[str, typer.Option(help="Name of the source; the next import replaces it.")]
+_Operator = Annotated[str, typer.Option("--by", help="Who imports, for the record.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
+
+
+@app.command("import-feed")
+def import_feed(
+    path: Annotated[Path, typer.Argument(help="Folder or ZIP archive of a GTFS feed.")],
+    source: _Source,
+    operator: _Operator = "operator",
+    currency: Annotated[
+        list[str] | None,
+        typer.Option(help="CODE=FEN: what one unit of the feed's currency is worth in fen."),
+    ] = None,
+    *,
+    dry_run: _DryRun = False,
+) -> None:
+    """Read, check, store and activate a GTFS feed; with --dry-run only compare."""
+    worth = _worth(currency or ["CNY=100"])
+
+    async def work(connection: Connection) -> None:
+        files = read_feed_files(path, ".txt")
+        if dry_run:
+            differences = await service.preview_feed(
+                connection, source=source, files=files, minor_per_unit=worth
+            )
+            _show_differences(differences)
+            return
+        imported = await service.import_feed(
+            connection,
+            source=source,
+            files=files,
+            minor_per_unit=worth,
+            imported_by=operator,
+            at=utc_now(),
+        )
+        _show_imported(imported)
+
+    _run(work)
+
+
+@app.command("import-lines")
+def import_lines(
+    path: Annotated[Path, typer.Argument(help="Folder or ZIP archive of line files (JSON).")],
+    source: _Source,
+    operator: _Operator = "operator",
+    *,
+    dry_run: _DryRun = False,
+) -> None:
+    """As import-feed, for lines priced by a distance sentence."""
+
+    async def work(connection: Connection) -> None:
+        files = read_feed_files(path, ".json")
+        if dry_run:
+            _show_differences(await service.preview_lines(connection, source=source, files=files))
+            return
+        imported = await service.import_lines(
+            connection, source=source, files=files, imported_by=operator, at=utc_now()
+        )
+        _show_imported(imported)
+
+    _run(work)
+
+
+@app.command("versions")
+def versions() -> None:
+    """List every version of every source; a star marks those in force."""
+
+    async def work(connection: Connection) -> None:
+        table = Table("", "version", "source", "format", "by", "imported")
+        for row in await service.list_versions(connection):
+            table.add_row(
+                "*" if row.active else "",
+                str(row.version_no),
+                row.source,
+                row.format,
+                row.imported_by,
+                f"{row.recorded_at:%Y-%m-%d %H:%M}Z",
+            )
+        Console().print(table)
+
+    _run(work)
+
+
+@app.command("activate")
+def activate(
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    version: Annotated[
+        int | None, typer.Argument(help="Version to go back to; none withdraws the source.")
+    ] = None,
+    operator: _Operator = "operator",
+) -> None:
+    """Price a source by an earlier version from now on, or withdraw it."""
+
+    async def work(connection: Connection) -> None:
+        activation_no = await service.activate_version(
+            connection, source=source, version_no=version, activated_by=operator, at=utc_now()
+        )
+        Console().print(f"activation {activation_no}")
+
+    _run(work)
+
+
+def _run(work: Callable[[Connection], Awaitable[_Answer]]) -> _Answer:
+    """Do the work on the settings' database; refusals are printed and end with code 1."""
+    settings = Settings()
+    try:
+        if settings.database_url is not None:
+            return asyncio.run(_on(settings.database_url, work))
+        with EmbeddedPostgres(settings.postgres_home) as server:
+            migrate(server.url())
+            return asyncio.run(_on(server.url(), work))
+    except FeedInvalidError as refused:
+        console = Console(stderr=True)
+        for fault in refused.faults:
+            console.print(str(fault), markup=False, highlight=False)
+        if refused.truncated:
+            console.print("… 还有更多 · and more")
+        raise typer.Exit(1) from None
+    except (FeedFilesError, LineConflictError, service.VersionUnknownError) as refused:
+        Console(stderr=True).print(f"{refused} [{refused.code}]", markup=False)
+        raise typer.Exit(1) from None
+
+
+async def _on(database_url: str, work: Callable[[Connection], Awaitable[_Answer]]) -> _Answer:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        return await work(connection)
+
+
+def _worth(texts: list[str]) -> dict[str, int]:
+    worth: dict[str, int] = {}
+    for text in texts:
+        code, _, fen = text.partition("=")
+        if not (len(code) == 3 and code.isupper() and fen.isdecimal() and int(fen) > 0):
+            raise typer.BadParameter(f"{text!r} is not CODE=FEN, as in CNY=100")
+        worth[code] = int(fen)
+    return worth
+
+
+def _show_imported(imported: service.Imported) -> None:
+    console = Console()
+    for notice in imported.notices[:_SHOWN_MAX]:
+        console.print(f"注意 · notice: {notice}", markup=False, highlight=False)
+    _show_differences(imported.differences)
+    console.print(
+        f"version {imported.version_no}, activation {imported.activation_no}"
+        + ("" if imported.new else " (imported before)")
+    )
+
+
+def _show_differences(differences: Differences) -> None:
+    console = Console()
+    if differences.none:
+        console.print("没有变化 · nothing would change")
+    for name, keys in (
+        ("lines added", differences.lines_added),
+        ("lines removed", differences.lines_removed),
+        ("stops added", differences.stops_added),
+        ("stops removed", differences.stops_removed),
+        ("sentences changed", differences.sentences_changed),
+    ):
+        if keys:
+            more = " …" if len(keys) > _SHOWN_MAX else ""
+            console.print(
+                f"{name}: {len(keys)}: {', '.join(keys[:_SHOWN_MAX])}{more}", markup=False
+            )
+    if differences.price_change_count:
+        console.print(f"prices changed: {differences.price_change_count}")
+    for change in differences.price_changes[:_SHOWN_MAX]:
+        place = f"{change.line_id} {change.origin}→{change.destination} {change.contains}".strip()
+        console.print(
+            f"  {place}: {list(change.before_fen)} → {list(change.after_fen)} fen", markup=False
+        )
