@@ -34,7 +34,7 @@ Log = structlog.typing.FilteringBoundLogger
 
 def make_log(stream: BinaryIO) -> Log:
     """A logger that writes one JSON object per line to ``stream``."""
-    log: Log = structlog.wrap_logger(
+    lazy = structlog.wrap_logger(
         structlog.BytesLogger(stream),
         processors=[
             structlog.processors.add_log_level,
@@ -43,8 +43,9 @@ def make_log(stream: BinaryIO) -> Log:
             structlog.processors.JSONRenderer(serializer=_to_bytes),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
-        cache_logger_on_first_use=True,
     )
+    # Bound here once: the lazy one would make a logger for every line.
+    log: Log = lazy.bind()
     return log
 
 
@@ -63,5 +64,9 @@ def frames_of(error: BaseException) -> list[str]:
     ]
 
 
+# Made once: ``json.dumps`` with settings of its own makes a new encoder for every line.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _to_bytes(event: Mapping[str, Any], **_: object) -> bytes:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(event).encode()
