@@ -104,7 +104,7 @@ async def issue_s(fields: FieldsS, signer: Signer) -> str:
     Raises:
         CodeMalformedError: a field breaks a rule of the table.
     """
-    is_unbound_pay = Purpose.PAY in fields.purpose and fields.context == CONTEXT_NONE
+    is_unbound_pay = fields.purpose & Purpose.PAY and fields.context == CONTEXT_NONE
     default_s = TTL_S_PAY_DEFAULT if is_unbound_pay else TTL_S_DEFAULT
     unsigned = ClassS(
         suite=fields.algorithm << 4,

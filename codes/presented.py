@@ -2,7 +2,7 @@
 
 A verifier judges a code by these facts and the bytes alone; the whole value (``ClassS`` and so on)
 is made only when somebody asks an accepted code for it. The form rules are those of
-``codes.layout``, called here with the same fields.
+``codes.fields``, called here with the same fields.
 """
 
 from typing import Final, NamedTuple
