@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
+from psycopg.types.json import Jsonb
+
 from scenes.bus import feed_store
 from scenes.bus.distance_lines import DistanceLine, read_distance_line
 from scenes.bus.fare_table import FareTable, LineFares, fares_of
@@ -21,6 +23,13 @@ from scenes.bus.feed_store import DISTANCE, GTFS, Connection
 from scenes.bus.gtfs import read_feed
 from scenes.bus.gtfs_fares_v2 import FILES as PRODUCT_FILES
 from scenes.bus.network import Feed
+from scenes.bus.rule_set import (
+    DEFAULT_RULES,
+    RuleSet,
+    RuleSetInvalidError,
+    read_rule_set,
+    rule_set_document,
+)
 
 IMPORT_LOCK: Final = 0x5CB05  # advisory lock: imports run one after another
 
@@ -215,6 +224,41 @@ async def load_fare_table(connection: Connection, *, activation_no: int | None =
                 feed = await feed_store.read_feed_version(connection, version_no)
                 sources.append(await asyncio.to_thread(fares_of, feed))
     return FareTable.of(latest, sources)
+
+
+async def activate_rules(
+    connection: Connection, *, document: str | bytes, activated_by: str, at: datetime
+) -> RuleSet:
+    """Store a rule set and let it hold from now on. The same version again changes nothing.
+
+    Raises:
+        RuleSetInvalidError: the document is not a rule set, or its version names other rules.
+    """
+    rules = read_rule_set(document)
+    async with connection.transaction():
+        await _lock(connection)
+        cursor = await connection.execute(
+            "SELECT document FROM scene_bus.rule_set WHERE version = %s", (rules.version,)
+        )
+        known = await cursor.fetchone()
+        if known is not None and read_rule_set(json.dumps(known[0])) != rules:
+            raise RuleSetInvalidError([f"version: {rules.version!r} names other rules already"])
+        if known is None:
+            await connection.execute(
+                "INSERT INTO scene_bus.rule_set (version, document, activated_by, recorded_at)"
+                " VALUES (%s, %s, %s, %s)",
+                (rules.version, Jsonb(rule_set_document(rules)), activated_by, at),
+            )
+    return rules
+
+
+async def load_rules(connection: Connection) -> RuleSet:
+    """The rules in force: the latest set, or the default one where none was stored."""
+    cursor = await connection.execute(
+        "SELECT document FROM scene_bus.rule_set ORDER BY rule_set_no DESC LIMIT 1"
+    )
+    row = await cursor.fetchone()
+    return DEFAULT_RULES if row is None else read_rule_set(json.dumps(row[0]))
 
 
 async def latest_activation_no(connection: Connection) -> int:

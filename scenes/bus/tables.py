@@ -162,3 +162,13 @@ distance_line = Table(
     _required("stops", ARRAY(Text)),
     _required("along_m", ARRAY(Integer)),
 )
+
+rule_set = Table(
+    "rule_set",
+    metadata,
+    Column("rule_set_no", Integer, Identity(always=True), primary_key=True, nullable=False),
+    _required("version", Text),
+    _required("document", JSONB),
+    _required("activated_by", Text),
+    _required("recorded_at", _At),
+)
