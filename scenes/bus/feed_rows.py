@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 FAULTS_MAX: Final = 100
-FIELD_SIZE_MAX: Final = 4096
+FIELD_SIZE_MAX: Final = 16_384
 AMOUNT_FEN_MAX: Final = 10_000_000
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
@@ -274,7 +274,7 @@ def _decode(file: str, content: bytes, faults: Faults) -> str | None:
 
 def _header_sound(file: str, header: list[str], columns: tuple[str, ...], faults: Faults) -> bool:
     missing = [name for name in columns if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     for name in missing:
         faults.add(file, 1, name, "column_missing", f"the header has no column {name}")
     for name in twice:

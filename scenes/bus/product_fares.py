@@ -15,9 +15,10 @@ Source: GTFS Schedule reference, fare_leg_rules, fare_leg_join_rules, fare_trans
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,7 @@ class _Leg:
 class ProductFares:
     """The fare products of one feed. Immutable."""
 
-    __slots__ = ("_categories", "_listed", "_products", "_stops", "_zone")
+    __slots__ = ("_categories", "_listed", "_products", "_rules", "_stops", "_zone")
 
     def __init__(self, products: FareProducts, timezone: str) -> None:
         rules = products.leg_rules
@@ -80,6 +81,11 @@ class ProductFares:
         self._categories = frozenset(
             row.category_id for rows in products.products.values() for row in rows
         )
+        grouped: dict[tuple[str, str], dict[str, list[LegRule]]] = {}
+        for rule in rules:
+            by_end = grouped.setdefault((rule.network_id, rule.from_area_id), {})
+            by_end.setdefault(rule.to_area_id, []).append(rule)
+        self._rules: Mapping[tuple[str, str], Mapping[str, Sequence[LegRule]]] = grouped
         self._listed = {
             "network": frozenset(rule.network_id for rule in rules),
             "from": frozenset(rule.from_area_id for rule in rules),
@@ -206,17 +212,14 @@ class ProductFares:
         """The rules that hold for a leg; every ``to`` rule where it is not known where it ended."""
         boarded, left = rides[0], rides[-1]
         networks = {self._products.network_of_line.get(ride.line_id, "") for ride in rides}
-        network = networks if len(networks) == 1 else set[str]()
+        network = frozenset(networks if len(networks) == 1 else ())
         from_areas = self._products.areas_of_stop[boarded.on_stop]
         to_areas = None if left.off_stop is None else self._products.areas_of_stop[left.off_stop]
         arrives_at = left.left_at or left.boarded_at
         found = [
             rule
-            for rule in self._products.leg_rules
-            if self._fits("network", rule.network_id, network)
-            and self._fits("from", rule.from_area_id, from_areas)
-            and (to_areas is None or self._fits("to", rule.to_area_id, to_areas))
-            and self._in_time(rule.from_timeframe_id, boarded.boarded_at)
+            for rule in self._candidates(network, from_areas, to_areas)
+            if self._in_time(rule.from_timeframe_id, boarded.boarded_at)
             and self._in_time(rule.to_timeframe_id, arrives_at)
         ]
         if self._products.uses_priority and found:
@@ -224,10 +227,27 @@ class ProductFares:
             found = [rule for rule in found if rule.priority == highest]
         return found
 
-    def _fits(self, name: str, wanted: str, present: frozenset[str] | set[str]) -> bool:
-        if wanted:
-            return wanted in present
-        return self._products.uses_priority or not (present - {""}) & self._listed[name]
+    def _candidates(
+        self,
+        network: frozenset[str],
+        from_areas: frozenset[str],
+        to_areas: frozenset[str] | None,
+    ) -> Iterator[LegRule]:
+        """The rules whose network and areas hold: a few look-ups, however many rules there are."""
+        networks = self._wanted("network", network)
+        origins = self._wanted("from", from_areas)
+        ends = None if to_areas is None else self._wanted("to", to_areas)
+        for place in product(networks, origins):
+            by_end = self._rules.get(place, {})
+            for end in by_end if ends is None else ends:
+                yield from by_end.get(end, ())
+
+    def _wanted(self, name: str, present: frozenset[str]) -> list[str]:
+        """What a rule's field may say to hold where these networks or areas are present."""
+        named = present - {""}
+        if self._products.uses_priority or not named & self._listed[name]:
+            return [*named, ""]
+        return [*named]
 
     def _in_time(self, group_id: str, at: datetime | None) -> bool:
         if not group_id:

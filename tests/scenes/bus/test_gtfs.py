@@ -19,7 +19,7 @@ HEADER_FARES = "fare_id,price,currency_type,payment_method,transfers,transfer_du
 HEADER_RULES = "fare_id,route_id,origin_id,destination_id,contains_id\n"
 HEADER_STOPS = "stop_id,stop_name,stop_lat,stop_lon,zone_id\n"
 HEADER_CALENDAR = MINIMAL["calendar.txt"].splitlines()[0] + "\n"
-LONG_TEXT = "x" * 5000
+LONG_TEXT = "x" * 20_000
 
 
 def faults_of(files: dict[str, bytes]) -> list[FeedFault]:
@@ -210,6 +210,11 @@ def test_byte_order_mark_quotes_crlf_blank_lines_and_spaces_are_read() -> None:
     feed = read_feed(files, CNY)
     assert feed.stops["s1"].name == '城头, "东"\n口'
     assert feed.stops["s2"].zone_id == "z2"
+
+
+def test_columns_without_a_name_and_old_line_ends_do_not_matter() -> None:
+    text = "stop_id,zone_id,,\rs1,z1,,\rs2,z2,,\rs3,z3,,\r"
+    assert read_feed(minimal(stops=text), CNY).zones == {"z1", "z2", "z3"}
 
 
 def test_a_fault_after_a_quoted_line_break_still_names_the_line_of_the_file() -> None:

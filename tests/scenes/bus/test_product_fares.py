@@ -244,6 +244,56 @@ def test_a_product_not_sold_to_the_rider_is_no_offer() -> None:
     assert priced.leg_fare(ride()).amount_fen == 400
 
 
+NETWORK_OF = {"A": "na", "B": "nb", "C": "nc", "X": ""}
+LEG_RULES = st.lists(
+    st.builds(
+        leg_rule,
+        st.sampled_from(["a", "b", "c"]),
+        network_id=st.sampled_from(["", "na", "nb"]),
+        from_area_id=st.sampled_from(["", "core", "outer"]),
+        to_area_id=st.sampled_from(["", "core", "outer"]),
+        priority=st.integers(0, 2),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    rules=LEG_RULES,
+    uses_priority=st.booleans(),
+    line_id=st.sampled_from("ABCX"),
+    stops=st.tuples(st.sampled_from(sorted(AREAS)), st.sampled_from(sorted(AREAS))),
+)
+def test_the_rules_found_are_those_the_reference_describes(
+    rules: list[LegRule],
+    uses_priority: bool,
+    line_id: str,
+    stops: tuple[str, str],
+) -> None:
+    """How: every rule is held against the wording of the reference, one by one."""
+
+    def holds(value: str, present: set[str], listed: set[str]) -> bool:
+        if value:
+            return value in present
+        return uses_priority or not present & listed
+
+    matching = [
+        rule
+        for rule in rules
+        if holds(rule.network_id, {NETWORK_OF[line_id]} - {""}, {r.network_id for r in rules})
+        and holds(rule.from_area_id, set(AREAS[stops[0]]), {r.from_area_id for r in rules})
+        and holds(rule.to_area_id, set(AREAS[stops[1]]), {r.to_area_id for r in rules})
+    ]
+    if uses_priority:
+        matching = [r for r in matching if r.priority == max(m.priority for m in matching)]
+    leg = fares(*rules, uses_priority=uses_priority).leg_fare(ride(line_id, *stops))
+    if matching:
+        assert leg.amount_fen == min(PRICES[rule.product_id] for rule in matching)
+    else:
+        assert leg.basis in (FareBasis.MAXIMUM_OF_LINE, FareBasis.MAXIMUM_OF_NETWORK)
+
+
 # ---- joins -----------------------------------------------------------------------------------
 
 
