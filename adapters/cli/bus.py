@@ -1,6 +1,7 @@
 """Commands for the prices of the bus network: import, compare, go back."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -20,6 +21,7 @@ from scenes.bus.fare_table import LineConflictError
 from scenes.bus.feed_differences import Differences
 from scenes.bus.feed_rows import FeedInvalidError
 from scenes.bus.feed_store import Connection
+from scenes.bus.rule_set import RuleSetInvalidError, rule_set_document
 
 app = typer.Typer(help="公交票价 · prices of the bus network", no_args_is_help=True)
 
@@ -128,6 +130,29 @@ def activate(
     _run(work)
 
 
+@app.command("rules")
+def rules(
+    document: Annotated[
+        Path | None, typer.Argument(help="Rule set to activate (JSON); none shows what holds.")
+    ] = None,
+    operator: _Operator = "operator",
+) -> None:
+    """Show or replace the city's own rules: concessions, transfer offers, caps."""
+
+    async def work(connection: Connection) -> None:
+        if document is None:
+            held = rule_set_document(await service.load_rules(connection))
+            print(json.dumps(held, ensure_ascii=False, indent=2))  # noqa: T201  (its purpose)
+            return
+        text = document.read_bytes()
+        taken = await service.activate_rules(
+            connection, document=text, activated_by=operator, at=utc_now()
+        )
+        Console().print(f"rules {taken.version}", markup=False)
+
+    _run(work)
+
+
 def _run(work: Callable[[Connection], Awaitable[_Answer]]) -> _Answer:
     """Do the work on the settings' database; refusals are printed and end with code 1."""
     settings = Settings()
@@ -144,7 +169,12 @@ def _run(work: Callable[[Connection], Awaitable[_Answer]]) -> _Answer:
         if refused.truncated:
             console.print("… 还有更多 · and more")
         raise typer.Exit(1) from None
-    except (FeedFilesError, LineConflictError, service.VersionUnknownError) as refused:
+    except (
+        FeedFilesError,
+        LineConflictError,
+        RuleSetInvalidError,
+        service.VersionUnknownError,
+    ) as refused:
         Console(stderr=True).print(f"{refused} [{refused.code}]", markup=False)
         raise typer.Exit(1) from None
 

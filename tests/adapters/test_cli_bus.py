@@ -1,5 +1,6 @@
 """The bus commands against a real database, as an operator would use them."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -88,6 +89,20 @@ def test_refusals_end_with_their_code(folder: Path) -> None:
     run("import-feed", str(folder), "--source", "one")
     assert "[line_conflict]" in run("import-feed", str(folder), "--source", "two")[1]
     run("activate", "one")
+
+
+def test_the_citys_rules_are_shown_replaced_and_refused(folder: Path) -> None:
+    shown = json.loads(run("rules")[1])
+    assert "senior" in {rule["concession"] for rule in shown["concessions"]}
+    shown["version"] = "town-2"
+    shown["caps"] = [{"name": "day", "period": "day", "cap_fen": 800}]
+    document = folder / "rules"
+    document.write_text(json.dumps(shown))
+    assert run("rules", str(document)) == (0, "rules town-2\n")
+    assert json.loads(run("rules")[1])["caps"][0]["cap_fen"] == 800
+    document.write_text(json.dumps(shown | {"capps": []}))
+    code, output = run("rules", str(document))
+    assert (code, "capps: no such field [rule_set_invalid]" in output) == (1, True)
 
 
 def test_a_path_that_holds_no_feed_is_refused(tmp_path: Path) -> None:
