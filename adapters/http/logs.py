@@ -5,12 +5,12 @@ credential and no query can slip in by a careless call. A fault is logged with t
 through, without its message and without locals: messages of drivers quote rows.
 """
 
-import json
 import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, BinaryIO, Final
 
 import structlog
+from pydantic_core import to_json
 
 FIELDS: Final = frozenset(
     {
@@ -64,9 +64,5 @@ def frames_of(error: BaseException) -> list[str]:
     ]
 
 
-# Made once: ``json.dumps`` with settings of its own makes a new encoder for every line.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
 def _to_bytes(event: Mapping[str, Any], **_: object) -> bytes:
-    return _ENCODER.encode(event).encode()
+    return to_json(event)

@@ -1,0 +1,110 @@
+"""The face under the real server: what only sockets show (faults 6, 35)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic_core import to_json
+
+from adapters.bench.http_load import post
+from adapters.server import http_server, listen
+from tests.adapters.http.conftest import Face
+
+
+@dataclass
+class Served:
+    """A face that listens."""
+
+    face: Face
+    port: int
+
+    async def send(self, *pieces: bytes) -> bytes:
+        """All that comes back before the server closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for piece in pieces:
+            writer.write(piece)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    def head(self, *lines: str) -> bytes:
+        """The head of a POST of an order."""
+        given = [f"{name}: {value}" for name, value in self.face.keyed().items()]
+        first = ["POST /v1/orders HTTP/1.1", "Host: x", "Content-Type: application/json"]
+        return "\r\n".join([*first, *given, *lines, "", ""]).encode()
+
+
+@pytest.fixture
+async def served(face: Face) -> AsyncIterator[Served]:
+    """The face under the server of the wiring, on a free port."""
+    listener = listen("127.0.0.1", 0)
+    listener.listen()
+    server = http_server(face.app)
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    yield Served(face, listener.getsockname()[1])
+    server.should_exit = True
+    await running
+
+
+async def test_row_35_an_announced_large_body_is_answered_unread_and_cut(served: Served) -> None:
+    answer = await served.send(served.head("Content-Length: 100000000"), b"x" * 1000)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"body_too_large" in answer
+
+
+async def test_row_35_an_endless_chunked_body_is_cut(served: Served) -> None:
+    chunks = [b"8000\r\n" + b" " * 0x8000 + b"\r\n"] * 3
+    answer = await served.send(served.head("Transfer-Encoding: chunked"), *chunks)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_chunked_body_within_bounds_is_an_order(
+    served: Served, order: dict[str, Any]
+) -> None:
+    body = to_json(order)
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    answer = await served.send(
+        served.head("Transfer-Encoding: chunked", "Connection: close"), chunks
+    )
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+async def test_row_6_a_client_that_left_finds_its_order_under_its_key(
+    served: Served, order: dict[str, Any]
+) -> None:
+    """How: the core is held until the client is gone, so its answer reaches nobody."""
+    core = served.face.core
+    made, gone = asyncio.Event(), asyncio.Event()
+    book = core.order
+
+    async def book_slowly(*arguments: Any) -> Any:  # noqa: ANN401  (passes through)
+        await gone.wait()
+        answer = await book(*arguments)
+        made.set()
+        return answer
+
+    core.order = book_slowly
+    headers = served.face.keyed()
+    request = post("/v1/orders", to_json(order), host="x", headers=list(headers.items()))
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    gone.set()
+    await made.wait()
+    core.order = book
+    again = await served.face.http.post("/v1/orders", json=order, headers=headers)
+    assert again.status_code == 201
+    assert again.headers["idempotent-replayed"] == "true"
+    assert core.effects == 1
+
+
+async def test_a_head_request_has_the_head_alone(served: Served) -> None:
+    answer = await served.send(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+    assert b"server:" not in head.lower()
