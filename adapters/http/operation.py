@@ -2,33 +2,25 @@
 
 An operation is declared once, with its body, reply, status and refusals; the same declaration
 checks the request and fills the OpenAPI document, so the two cannot drift apart. The check runs in
-this order: token (401), content type, size and JSON (415, 413, 400), idempotency key (400), model
-(422); then the core is asked. FastAPI's own parameter resolution costs more than an order's whole
-HTTP budget (ADR 0050), hence a plain endpoint.
+this order: token (401), type and size of the body (415, 413), idempotency key (400), JSON (400),
+model (422); then the core is asked, which checks the scope (403). FastAPI's own parameter
+resolution costs more than an order's whole HTTP budget (ADR 0050), hence a plain endpoint.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Required, TypedDict, TypeVar, Unpack
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
+from adapters.http.body import read_body, read_pairs
 from adapters.http.record import record_of
-from adapters.http.refusals import (
-    BodyTimeoutError,
-    BodyTooLargeError,
-    FieldFault,
-    FieldsInvalidError,
-    HeaderInvalidError,
-)
+from adapters.http.refusals import FieldFault, FieldsInvalidError
 from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import field_faults, read_model
@@ -42,7 +34,6 @@ if TYPE_CHECKING:
 
 BodyT = TypeVar("BodyT")
 
-QUERY_FIELDS_MAX: Final = 16
 _UUID_SIZE: Final = 36
 
 
@@ -227,39 +218,6 @@ class Nothing(BaseModel, extra="forbid"):
     """The body of an operation that has none: no field at all."""
 
 
-async def read_body(headers: header.RawHeaders, receive: Receive, settings: HTTPSettings) -> bytes:
-    """The whole body, within bounds of size and time.
-
-    Raises:
-        BodyTooLargeError: more than ``body_bytes_max``, announced or sent.
-        BodyTimeoutError: not there after ``body_timeout_s``.
-        ClientDisconnect: the client left before the end.
-    """
-    announced = header.single(headers, b"content-length") or b"0"
-    if not announced.isdigit():
-        raise HeaderInvalidError("content-length is not a number")
-    too_large = f"at most {settings.body_bytes_max} bytes are read"
-    if len(announced) > 12 or int(announced) > settings.body_bytes_max:
-        raise BodyTooLargeError(too_large)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size > settings.body_bytes_max:
-                    raise BodyTooLargeError(too_large)
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise BodyTimeoutError from None
-
-
 def read_query(query: bytes, model: type[BaseModel]) -> BaseModel:
     """The query string as ``model``; every parameter at most once.
 
@@ -267,20 +225,10 @@ def read_query(query: bytes, model: type[BaseModel]) -> BaseModel:
         FieldsInvalidError: malformed, unknown, repeated or missing parameters.
     """
     try:
-        pairs = parse_qsl(
-            query.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=bool(query),
-            errors="strict",
-            max_num_fields=QUERY_FIELDS_MAX,
-        )
-    except ValueError:
-        fault = FieldFault(field="", code="wrong_format", reason="the query is malformed")
+        fields = read_pairs(query)
+    except ValueError as error:
+        fault = FieldFault(field="", code="wrong_format", reason=str(error))
         raise FieldsInvalidError([fault]) from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        fault = FieldFault(field="", code="not_valid", reason="a parameter is given twice")
-        raise FieldsInvalidError([fault])
     try:
         return model.model_validate(fields)
     except ValidationError as error:

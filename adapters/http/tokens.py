@@ -9,7 +9,6 @@ Sources: RFC 6749 sections 4.4 and 5, RFC 7521, RFC 7523, RFC 6819.
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import parse_qsl
 
 import jwt
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -19,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
 from adapters.http.access import SIGNATURE_ONLY, AccessTokens
-from adapters.http.operation import read_body
+from adapters.http.body import read_body, read_pairs
 from adapters.http.record import record_of
 from adapters.http.refusals import (
     OAuthClientError,
@@ -40,7 +39,6 @@ GRANT_TYPE: Final = "client_credentials"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NEEDED: Final = {"grant_type", "client_assertion_type", "client_assertion"}
 ASSERTION_SIZE_MAX: Final = 4096
-FORM_FIELDS_MAX: Final = 16
 # Which signature a registered key makes; nothing the client says can change it.
 _ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
 
@@ -108,7 +106,7 @@ class TokenEndpoint:
         """Grant a token or refuse."""
         headers: header.RawHeaders = scope["headers"]
         header.require_form(headers)
-        form = read_form(await read_body(headers, receive, self._settings))
+        form = _form(await read_body(headers, receive, self._settings))
         if form.get("grant_type", GRANT_TYPE) != GRANT_TYPE:
             raise OAuthGrantTypeError(f"grant_type must be {GRANT_TYPE}")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.keys() >= _NEEDED:
@@ -150,26 +148,11 @@ class TokenEndpoint:
         return claims.sub, frozenset(record.scopes)
 
 
-def read_form(raw: bytes) -> dict[str, str]:
-    """The form's fields, each at most once.
-
-    Raises:
-        OAuthRequestError: malformed, too many, or a repeated field.
-    """
+def _form(raw: bytes) -> dict[str, str]:
     try:
-        pairs = parse_qsl(
-            raw.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=FORM_FIELDS_MAX,
-        )
-    except ValueError:
-        raise OAuthRequestError("the form is malformed") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise OAuthRequestError("a parameter is given twice")
-    return form
+        return read_pairs(raw)
+    except ValueError as error:
+        raise OAuthRequestError(str(error)) from None
 
 
 def _read(assertion: str) -> _Assertion:
