@@ -65,6 +65,15 @@ class DistanceLine:
             _places=dict(places),
         )
 
+    def stops_after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Where the vehicle goes on to after a visit."""
+        places = self._places.get(stop, ()) if line_id == self.line_id else ()
+        if sequence is not None and sequence - 1 in places:
+            places = (sequence - 1,)
+        return (
+            frozenset(mark.stop for mark in self.marks[places[0] + 1 :]) if places else frozenset()
+        )
+
     def leg_fare(self, ride: Ride) -> LegFare:
         """The fare of one ride on this line.
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Protocol, Self
 
 from scenes.bus.fares import SectionalFares
 from scenes.bus.leg_fares import LINE_FIELD, LegFare, LineUnknownError, Ride
-from scenes.bus.network import Feed
+from scenes.bus.network import Feed, OnwardStops
 from scenes.bus.product_fares import ProductFares
 
 UNPUBLISHED: Final = 0
@@ -28,6 +28,10 @@ class LineFares(Protocol):
         """The fare of one ride on one of them. Raises ``FareRefusedError`` kin."""
         ...
 
+    def stops_after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Where the vehicle goes on to after a visit; none where that is not known."""
+        ...
+
 
 class LineConflictError(Exception):
     """Two sources price the same line; nobody could say which one is right."""
@@ -43,7 +47,7 @@ class LineConflictError(Exception):
 def fares_of(feed: Feed) -> LineFares:
     """The prices of a feed: its products where it has them, else its older fares."""
     if feed.products is not None:
-        return ProductFares(feed.products, feed.timezone)
+        return ProductFares(feed.products, feed.timezone, OnwardStops(feed))
     return SectionalFares(feed)
 
 
@@ -71,3 +75,8 @@ class FareTable:
         if fares is None:
             raise LineUnknownError(f"no line {ride.line_id!r}", field=LINE_FIELD)
         return fares.leg_fare(ride)
+
+    def stops_after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Where the line goes on to after a visit; none of a line nobody knows."""
+        fares = self.by_line.get(line_id)
+        return frozenset() if fares is None else fares.stops_after(line_id, stop, sequence)

@@ -31,7 +31,7 @@ from scenes.bus.leg_fares import (
     Ride,
     StopUnknownError,
 )
-from scenes.bus.network import FareAttribute, FareRule, Feed, PatternStop
+from scenes.bus.network import FareAttribute, FareRule, Feed, OnwardStops, PatternStop
 from scenes.bus.transfers import TransferRight
 
 
@@ -67,6 +67,7 @@ class SectionalFares:
         "_contains",
         "_line_maxima",
         "_network_max",
+        "_onward",
         "_pattern_of",
         "_patterns",
         "_rights",
@@ -79,6 +80,7 @@ class SectionalFares:
             stop.stop_id: stop.zone_id for stop in feed.stops.values()
         }
         self._patterns = feed.patterns
+        self._onward = OnwardStops(feed)
         self._pattern_of = {
             trip.trip_id: (trip.line_id, trip.pattern_no) for trip in feed.trips.values()
         }
@@ -110,6 +112,10 @@ class SectionalFares:
     def loop_prices(self) -> Mapping[tuple[str, int, int, int], int]:
         """Fen by (line, pattern, on sequence, off sequence), where the sequence decides."""
         return MappingProxyType({key: price.price_fen for key, price in self._by_visits.items()})
+
+    def stops_after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Where the vehicle goes on to after a visit."""
+        return self._onward.after(line_id, stop, sequence)
 
     def leg_fare(self, ride: Ride) -> LegFare:
         """The fare of one ride on one of the feed's lines.

@@ -17,7 +17,7 @@ late, repeated and reordered uploads end in the same journeys. Every tap ends in
   its line soon after: the rider must have got off there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -154,7 +154,7 @@ class JourneyBook:
     tap_states: dict[str, TapState]
 
 
-StopsAfter = Callable[[Tap], Sequence[str]]
+StopsAfter = Callable[[Tap], Collection[str]]
 
 
 def build_journeys(
@@ -171,7 +171,8 @@ def build_journeys(
         taps: all that is known, in any order, repeats included.
         rules: times.
         as_of: until when journeys may still be open.
-        stops_after: stops of a tap's line that come after it; none where that is not known.
+        stops_after: stops of a tap's line that come after it (``FareTable.stops_after``); none
+            where that is not known.
         corrections: accepted ones, in any order.
 
     Returns:

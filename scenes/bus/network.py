@@ -100,3 +100,37 @@ class Feed:
     def zones(self) -> frozenset[str]:
         """All zones any stop is in."""
         return frozenset(stop.zone_id for stop in self.stops.values()) - {""}
+
+
+class OnwardStops:
+    """Where a vehicle goes on to: tells where a rider can have got off. Immutable."""
+
+    __slots__ = ("_patterns", "_platforms")
+
+    def __init__(self, feed: Feed) -> None:
+        self._patterns = feed.patterns
+        stations: dict[str, set[str]] = {}
+        for stop in feed.stops.values():
+            if stop.parent_id:
+                stations.setdefault(stop.parent_id, set()).add(stop.stop_id)
+        self._platforms = {
+            stop.stop_id: frozenset(stations.get(stop.parent_id, ())) | {stop.stop_id}
+            for stop in feed.stops.values()
+        }
+
+    def after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Stops that any pattern of the line visits after this visit.
+
+        Another platform of the same station counts as the stop. None of an unknown line.
+        """
+        onward: set[str] = set()
+        for pattern in self._patterns.get(line_id, ()):
+            places = [
+                place
+                for place, visit in enumerate(pattern)
+                if visit.stop_id == stop and sequence in (None, visit.sequence)
+            ]
+            if places:
+                for visit in pattern[places[0] + 1 :]:
+                    onward |= self._platforms[visit.stop_id]
+        return frozenset(onward)

@@ -44,6 +44,7 @@ from scenes.bus.leg_fares import (
     Ride,
     StopUnknownError,
 )
+from scenes.bus.network import OnwardStops
 
 _ACCEPTED: Final[Mapping[Medium, frozenset[MediumType]]] = {
     Medium.CARD: frozenset({MediumType.CARD, MediumType.EMV, MediumType.APP}),
@@ -71,11 +72,12 @@ class _Leg:
 class ProductFares:
     """The fare products of one feed. Immutable."""
 
-    __slots__ = ("_categories", "_listed", "_products", "_rules", "_stops", "_zone")
+    __slots__ = ("_categories", "_listed", "_onward", "_products", "_rules", "_stops", "_zone")
 
-    def __init__(self, products: FareProducts, timezone: str) -> None:
+    def __init__(self, products: FareProducts, timezone: str, onward: OnwardStops) -> None:
         rules = products.leg_rules
         self._products = products
+        self._onward = onward
         self._zone = ZoneInfo(timezone)
         self._stops = products.areas_of_stop.keys()
         self._categories = frozenset(
@@ -103,6 +105,10 @@ class ProductFares:
     def categories(self) -> frozenset[str]:
         """The rider categories any product is sold to; "" where one is sold to anybody."""
         return self._categories
+
+    def stops_after(self, line_id: str, stop: str, sequence: int | None) -> frozenset[str]:
+        """Where the vehicle goes on to after a visit."""
+        return self._onward.after(line_id, stop, sequence)
 
     def leg_fare(self, ride: Ride) -> LegFare:
         """The fare of one ride alone.

@@ -1,13 +1,17 @@
 """Journeys: a function of the taps, whatever the order they arrived in."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenes.bus.fare_table import FareTable, fares_of
+from scenes.bus.gtfs import read_feed
 from scenes.bus.journeys import (
     Correction,
     CorrectionKind,
@@ -21,7 +25,9 @@ from scenes.bus.journeys import (
     build_journeys,
     check_correction,
 )
+from scenes.bus.leg_fares import FareBasis
 from scenes.bus.taps import ClockRefusal, ClockRule, Tap, TapKind, happened_at
+from tests.scenes.bus.feeds import JPY, real_files
 
 START = datetime(2026, 5, 15, 0, tzinfo=UTC)
 LATER = START + timedelta(days=2)
@@ -297,6 +303,29 @@ def test_an_open_or_refunded_journey_cannot_be_refunded() -> None:
     (journey,) = build(tap(1, "on", 0), as_of=START).journeys
     with pytest.raises(JourneyStateError):
         check_correction(journey, CorrectionKind.REFUND)
+
+
+def test_taps_on_the_real_feed_ask_every_published_fare(test_data: Path) -> None:
+    """How: each ride of each pattern is tapped on and off, made a journey, and priced."""
+    feed = read_feed(real_files(test_data), JPY)
+    table = FareTable.of(1, [fares_of(feed)])
+    published = Counter(
+        (rule.line_id, rule.origin_id, rule.destination_id, feed.fares[rule.fare_id].price_fen)
+        for rule in feed.fare_rules
+    )
+    asked: Counter[tuple[str, str, str, int]] = Counter()
+    for line_id, patterns in feed.patterns.items():
+        for place, boarding in enumerate(patterns[0]):
+            for alighting in patterns[0][place + 1 :]:
+                book = build(
+                    tap(1, "on", 0, boarding.stop_id, line=line_id, sequence=boarding.sequence),
+                    tap(2, "off", 9, alighting.stop_id, line=line_id, sequence=alighting.sequence),
+                )
+                leg = table.leg_fare(book.journeys[0].ride())
+                if leg.basis is not FareBasis.MAXIMUM_OF_NETWORK:
+                    asked[line_id, boarding.stop_id, alighting.stop_id, leg.amount_fen] += 1
+    assert asked == published
+    assert asked.total() == 64_977
 
 
 # ---- laws ------------------------------------------------------------------------------------

@@ -19,9 +19,12 @@ from scenes.bus.fare_products import (
     TransferRule,
     TransferType,
 )
+from scenes.bus.gtfs import read_feed
 from scenes.bus.leg_fares import FareBasis, FareUnknownError, Medium, Ride, StopUnknownError
+from scenes.bus.network import OnwardStops
 from scenes.bus.product_fares import ProductFares
 from scenes.bus.service_days import Service
+from tests.scenes.bus.feeds import CNY, minimal
 
 START = datetime(2026, 5, 15, 0, tzinfo=UTC)  # Friday, 08:00 in Shanghai
 WORKDAYS = Service(
@@ -100,6 +103,7 @@ def fares(
             station_of_stop={"s1": "s1", "s2": "hub", "s3": "hub", "s4": "s4"},
         ),
         "Asia/Shanghai",
+        OnwardStops(read_feed(minimal(), CNY)),
     )
 
 
