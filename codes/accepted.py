@@ -1,8 +1,8 @@
 """What a verifier knows about a code it accepted."""
 
 import hashlib
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from codes.fields import CAP_UNIT_FEN, COMPANIONS_MAX, CodeClass, Purpose, Scope
 from codes.layout import ClassD, ClassS, Code
@@ -11,15 +11,14 @@ from codes.replay import ReplayIdentity
 from codes.text_form import from_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """An accepted code.
 
     ``data`` is the code's bytes; ``warnings`` such as ``list_stale`` and ``counter_regression``;
     ``replay_claimed`` tells whether a guard has claimed it, if not the caller must.
     """
 
-    data: bytes = field(repr=False)
+    data: bytes
     facts: Presented
     warnings: tuple[str, ...]
     replay_claimed: bool

@@ -57,7 +57,7 @@ def decode(text: str) -> bytes:
     if tail_size == 1:
         raise Base45Error("impossible length")
     count = len(values) // 3
-    data = _decode_groups(values[: 3 * count], count)
+    data = _decode_groups(values[: 3 * count] if tail_size else values, count)
     if not tail_size:
         return data
     last = values[-2] + 45 * values[-1]

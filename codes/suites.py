@@ -155,15 +155,12 @@ class Ed25519Public:
 
 def _der_of(r: bytes, s: bytes) -> bytes:
     """DER of two positive numbers of 32 bytes, which is what the library wants to verify."""
-    r, s = _der_integer(r), _der_integer(s)
-    return bytes((0x30, len(r) + len(s))) + r + s
-
-
-def _der_integer(number: bytes) -> bytes:
-    digits = number.lstrip(b"\0")
-    if digits[0] & 0x80:
-        digits = b"\0" + digits
-    return bytes((2, len(digits))) + digits
+    r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+    if r[0] & 0x80:
+        r = b"\0" + r
+    if s[0] & 0x80:
+        s = b"\0" + s
+    return b"%c%c%c%c%b%c%c%b" % (0x30, 4 + len(r) + len(s), 2, len(r), r, 2, len(s), s)
 
 
 class P256Public:
