@@ -4,6 +4,7 @@ Every status an operation can answer with is there, with the codes that come und
 OpenAPI Specification 3.1.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -327,7 +328,11 @@ def _schemas(operations: Iterable[Operation]) -> Document:
             requests.append((operation.body, "validation"))
         if operation.reply is not None:
             replies.append((operation.reply, "serialization"))
-    models = list(dict.fromkeys([*requests, *replies]))
+    return dict(_schemas_of(tuple(dict.fromkeys([*requests, *replies]))))
+
+
+@functools.cache  # several apps in one process describe the same models
+def _schemas_of(models: tuple[tuple[type[BaseModel], JsonSchemaMode], ...]) -> Document:
     _, document = models_json_schema(models, ref_template=_SCHEMAS)
     schemas: Document = document["$defs"]
     return schemas
