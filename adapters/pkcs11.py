@@ -147,6 +147,7 @@ class PKCS11HSM:
         except (pkcs11.PKCS11Error, RuntimeError) as problem:
             raise HSMUnavailableError(f"the token does not open: {problem!r}") from problem
         self._known: dict[str, _TokenKey] = {}
+        self._closed = False
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="pkcs11")
 
     async def __aenter__(self) -> Self:
@@ -161,10 +162,12 @@ class PKCS11HSM:
         self.close()
 
     def close(self) -> None:
-        """Wait for calls under way and log out."""
+        """Wait for calls under way and log out. Closing twice is closing once."""
         self.thread.shutdown()
         with _ONE_AT_A_TIME:
-            self.session.close()
+            if not self._closed:
+                self.session.close()
+            self._closed = True
 
     # -- the calls of the interface --------------------------------------------------------
 

@@ -185,6 +185,8 @@ def _checked_entry(line: bytes, head: AuditHead) -> dict[str, Any]:
         raise AuditBrokenError(index, "is not JSON") from problem
     if not isinstance(entry, dict) or entry.keys() != _FIELDS:
         raise AuditBrokenError(index, "has other fields than an entry")
+    if type(entry["n"]) is not int or type(entry["generation"]) is not int:
+        raise AuditBrokenError(index, "has a number that is none")
     if entry["n"] != index:
         raise AuditBrokenError(index, f"carries the number {entry['n']}")
     if entry["prev"] != head.entry_hash:

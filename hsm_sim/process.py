@@ -29,16 +29,25 @@ class HSMProcess:
         home: the folder; made when absent.
         development: give a new box unlock files, so that it opens itself.
         arguments: further options of ``python -m hsm_sim``.
+        start_timeout_s: how long it may take until it listens.
+        stop_timeout_s: how long it may take to end before it is killed.
 
     Use as a context manager, or call ``start`` and ``stop``.
     """
 
     def __init__(
-        self, home: Path, *, development: bool = True, arguments: tuple[str, ...] = ()
+        self,
+        home: Path,
+        *,
+        development: bool = True,
+        arguments: tuple[str, ...] = (),
+        start_timeout_s: float = START_TIMEOUT_S,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
         self.home = home.absolute()
         self._options = ("--development",) if development else ()
         self._arguments = arguments
+        self._start_timeout_s, self._stop_timeout_s = start_timeout_s, stop_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -120,7 +129,7 @@ class HSMProcess:
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.stdout is not None
-        deadline_s = time.monotonic() + START_TIMEOUT_S
+        deadline_s = time.monotonic() + self._start_timeout_s
         said = b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -133,14 +142,13 @@ class HSMProcess:
                 said += piece
         return said.startswith(b"ready ")
 
-    @staticmethod
-    def _reap(process: subprocess.Popen[bytes]) -> None:
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         try:
-            process.wait(timeout=STOP_TIMEOUT_S)
+            process.wait(timeout=self._stop_timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -6,7 +6,6 @@ it says of itself.
 """
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import os
@@ -115,8 +114,7 @@ class Server:
             connection.hang_up()
         await self._server.wait_closed()
         self._flusher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._flusher
+        await asyncio.wait([self._flusher])
         self._socket_path.unlink(missing_ok=True)
         self.box.lock(actor="hsm")
 

@@ -251,8 +251,10 @@ class Simulator:
         """A refused request: written at once, or counted when there are too many.
 
         Labels of refused requests are chosen by the caller, so what is counted drops them.
+        Callers waiting for a locked box ask again and again: that is counted too.
         """
-        if self._refusals_logged < REFUSALS_LOGGED_SINGLY_MAX:
+        locked = isinstance(refusal, HSMLockedError)
+        if not locked and self._refusals_logged < REFUSALS_LOGGED_SINGLY_MAX:
             self._refusals_logged += 1
             self.record(actor, action, label=label[:64], outcome=refusal.code)
         else:

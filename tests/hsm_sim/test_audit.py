@@ -1,5 +1,6 @@
 """The audit log: any edit shows, and shows where."""
 
+import hashlib
 import json
 import os
 import resource
@@ -35,6 +36,15 @@ def _log(entry_count: int, *, seal_after: int | None = None) -> list[bytes]:
         if number == seal_after:
             log.seal(BOX.sign, generation=number + 1)
     return list(store.lines())
+
+
+def _rewritten(line: bytes, field: str, value: object) -> bytes:
+    """The line with another field, its hash in order: what a thief would write."""
+    entry = {**json.loads(line), field: value}
+    del entry["hash"]
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+    entry["hash"] = hashlib.sha256(text).hexdigest()
+    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
 
 
 def test_a_whole_log_verifies_and_reports_its_head() -> None:
@@ -73,6 +83,7 @@ def test_a_dropped_doubled_or_moved_line_is_named(count: int, data: st.DataObjec
         lines[:index] + lines[index + 1 :],
         lines[: index + 1] + lines[index:],
         [*lines[:index], lines[index + 1], lines[index], *lines[index + 2 :]],
+        [*lines[:index], _rewritten(lines[index + 1], "n", index + 1)],
     ):
         with pytest.raises(AuditBrokenError) as caught:
             verify_lines(changed)
@@ -109,6 +120,14 @@ def test_a_line_that_is_no_entry_is_named(line: bytes, reason: str) -> None:
     with pytest.raises(AuditBrokenError, match=reason) as caught:
         verify_lines([*_log(2), line])
     assert caught.value.index == 3
+
+
+@pytest.mark.parametrize(("field", "value"), [("n", True), ("generation", "1"), ("n", 1.0)])
+def test_a_number_that_is_none_is_refused(field: str, value: object) -> None:
+    """Why: a chain in order, made by a thief, must not bring down who checks it."""
+    line = _rewritten(_log(1)[0], field, value)
+    with pytest.raises(AuditBrokenError, match="number"):
+        verify_lines([line])
 
 
 def test_the_same_entry_written_another_way_is_refused() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -178,9 +179,51 @@ def test_the_program_runs_until_its_input_ends(
         monkeypatch.setattr(sys, "stdin", ended)
         home = str(tmp_path / "hsm")
         arguments = ["--home", home, "--development", "--user", "12345", "--stop-with-parent"]
-        assert program.main(arguments) == 0
+        for _ in range(2):  # a new box, then the same again
+            assert program.main(arguments, loop_factory=asyncio.new_event_loop) == 0
     assert capsys.readouterr().out.startswith("ready ")
     verify_lines(read_lines(tmp_path / "hsm" / "audit.log"))
+
+
+def test_the_program_runs_locked_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """How: the signal comes in the loop's second round, when the handler is in its place."""
+
+    def loop_with_a_signal() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(loop.call_soon, os.kill, os.getpid(), signal.SIGTERM)
+        return loop
+
+    assert program.main(["--home", str(tmp_path / "hsm")], loop_factory=loop_with_a_signal) == 0
+    assert not (tmp_path / "hsm" / "keys.sealed").exists()
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_the_faster_loop_is_taken_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, *, present: bool
+) -> None:
+    if not present:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    loop = program.new_loop()
+    assert type(loop).__module__.startswith("uvloop") == present
+    loop.close()
+
+
+def test_a_box_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    process = HSMProcess(tmp_path / "hsm", stop_timeout_s=0.1)
+    process.start()
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # it hears no SIGTERM now
+    process.stop()
+    assert process.pid is None
+    process.stop()  # nothing to stop is nothing
+
+
+def test_a_box_that_stays_silent_is_given_up(tmp_path: Path) -> None:
+    process = HSMProcess(tmp_path / "hsm", start_timeout_s=0.0)
+    with pytest.raises(HSMUnavailableError, match="no word"):
+        process.start()
+    assert process.pid is None
 
 
 def test_the_program_tells_why_it_cannot_run(

@@ -16,13 +16,16 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsm_sim import key_block, wire
+from hsm_sim import key_block, pin_block, wire
 from hsm_sim.audit import AuditBrokenError, MemoryLines
 from hsm_sim.ceremony import new_components
 from hsm_sim.client import HSMClient
+from hsm_sim.client import _Connection as _ClientConnection
+from hsm_sim.in_process import InProcessHSM
 from hsm_sim.interface import (
     Algorithm,
     CallerRefusedError,
+    CardHSM,
     HSMError,
     HSMLockedError,
     HSMRateLimitedError,
@@ -31,11 +34,14 @@ from hsm_sim.interface import (
     KeyUsageRefusedError,
     PINBlockInvalidError,
     RequestInvalidError,
+    SignatureInvalidError,
 )
 from hsm_sim.key_file import MemoryStorage
 from hsm_sim.keys import BlockKey, load_key
 from hsm_sim.rate_limit import TokenBucket
-from hsm_sim.server import Server, ServerLimits, ServerPolicy
+from hsm_sim.server import BATCH_FRAMES_MAX, Server, ServerLimits, ServerPolicy
+from hsm_sim.server import _Connection as _ServerConnection
+from hsm_sim.session import Session
 from hsm_sim.simulator import Simulator
 from hsm_sim.wire import FrameInvalidError, FrameReader, Operation
 
@@ -359,6 +365,13 @@ async def test_a_caller_who_does_not_read_answers_stops_being_read(
             assert await client.random(8)
 
 
+async def test_keys_are_described_and_used_over_the_socket(box: Simulator, tmp_path: Path) -> None:
+    async with serving(box, tmp_path) as path, HSMClient(path) as client:
+        info = await client.generate("k", Algorithm.ED25519, KeyUsage.SIGN)
+        assert await client.describe("k") == info
+        await client.verify("k", b"m", await client.sign("k", b"m"))
+
+
 # -- the client ----------------------------------------------------------------------------
 
 
@@ -511,31 +524,128 @@ async def test_three_custodians_in_three_sessions_open_a_box(tmp_path: Path) -> 
             await client.list_keys()
 
 
-async def test_cards_and_pins_work_over_the_socket(box: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["in process", "socket"])
+async def test_cards_and_pins_work_on_every_way_in(
+    box: Simulator, tmp_path: Path, way: str
+) -> None:
     components = new_components(secrets.token_bytes)
     value = bytes(a ^ b ^ c for a, b, c in zip(*(one.value for one in components), strict=True))
     transport = load_key("zmk", Algorithm.AES256, KeyUsage.TRANSPORT, value)
     pin_key = load_key("pin", Algorithm.SM4, KeyUsage.PIN, bytes(16))
     assert isinstance(transport, BlockKey)
-    block = key_block.seal(pin_key, transport, secrets.token_bytes)
+    assert isinstance(pin_key, BlockKey)
+    key = key_block.seal(pin_key, transport, secrets.token_bytes)
+    pan = "6217370406000123"
+    pin = pin_block.write_pin(pin_key, "123456", pan, secrets.token_bytes)
     async with serving(box, tmp_path) as path, HSMClient(path) as client:
-        await client.load_components(
-            "zmk",
-            Algorithm.AES256,
-            KeyUsage.TRANSPORT,
-            list(zip("abc", components, strict=True)),
-        )
-        assert await client.import_key("pin", block, transport="zmk") == pin_key.info
-        await client.generate("reference", Algorithm.HMAC_SM3, KeyUsage.PIN)
-        await client.generate("card", Algorithm.SM4, KeyUsage.CARD)
-        code = await client.tac("card", b"m", card_no=bytes(8))
-        await client.verify_tac("card", b"m", code, card_no=bytes(8))
-        for call in (
-            client.translate_pin("pin", "pin", bytes(16), pan="123456789012"),
-            client.pin_reference("pin", "reference", bytes(16), pan="123456789012"),
-        ):
-            with pytest.raises(PINBlockInvalidError):
-                await call
+        named = list(zip("abc", components, strict=True))
+        await client.load_components("zmk", Algorithm.AES256, KeyUsage.TRANSPORT, named)
+        hsm: CardHSM = client if way == "socket" else InProcessHSM(Session(box, "test"))
+        assert await hsm.import_key("pin", key, transport="zmk") == pin_key.info
+        await hsm.generate("reference", Algorithm.HMAC_SM3, KeyUsage.PIN)
+        await hsm.generate("card", Algorithm.SM4, KeyUsage.CARD)
+        code = await hsm.tac("card", b"m", card_no=bytes(8))
+        await hsm.verify_tac("card", b"m", code, card_no=bytes(8))
+        with pytest.raises(SignatureInvalidError):
+            await hsm.verify_tac("card", b"n", code, card_no=bytes(8))
+        again = await hsm.translate_pin("pin", "pin", pin, pan=pan)
+        assert again != pin
+        stored = await hsm.pin_reference("pin", "reference", pin, pan=pan)
+        assert await hsm.pin_reference("pin", "reference", again, pan=pan) == stored
+        with pytest.raises(PINBlockInvalidError):
+            await hsm.translate_pin("pin", "pin", bytes(16), pan=pan)
+
+
+class SilentTransport(asyncio.Transport):
+    """What a connection writes to, without a socket; remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def _connection(box: Simulator, tmp_path: Path) -> tuple[_ServerConnection, SilentTransport]:
+    """A connection past its hello, on a transport of ours."""
+    connection = _ServerConnection(Server(box, tmp_path / "s"))
+    transport = SilentTransport()
+    connection._transport = transport
+    connection._session = Session(box, "test")
+    return connection, transport
+
+
+async def test_work_is_done_in_batches_and_reading_waits_for_it(
+    box: Simulator, tmp_path: Path
+) -> None:
+    connection, transport = _connection(box, tmp_path)
+    ask = wire.frame(Operation.RANDOM, 1, ((1).to_bytes(4, "big"),))
+    answer_size = len(wire.frame(wire.OK, 1, (b"x",)))
+    connection.data_received(ask * (BATCH_FRAMES_MAX + 10))
+    assert len(transport.written) == BATCH_FRAMES_MAX * answer_size
+    assert transport.calls == ["pause"]
+    connection.data_received(ask)  # what was on its way already waits its turn
+    assert len(transport.written) == BATCH_FRAMES_MAX * answer_size
+    await asyncio.sleep(0)
+    assert len(transport.written) == (BATCH_FRAMES_MAX + 11) * answer_size
+    assert transport.calls == ["pause", "resume"]
+
+
+async def test_nothing_is_answered_while_answers_are_not_taken(
+    box: Simulator, tmp_path: Path
+) -> None:
+    connection, transport = _connection(box, tmp_path)
+    connection.pause_writing()
+    connection.data_received(wire.frame(Operation.STATUS, 1, ()))
+    assert (transport.written, transport.calls) == (b"", ["pause"])
+    connection.resume_writing()
+    assert transport.written
+    connection.resume_writing()  # with nothing left to say
+    assert transport.calls == ["pause", "resume", "resume"]
+
+
+async def test_a_lost_connection_refuses_and_a_cancelled_call_stays_cancelled() -> None:
+    connection = _ClientConnection(call_timeout_s=10.0)
+    connection.connection_made(SilentTransport())
+    given_up = asyncio.ensure_future(connection.request(Operation.STATUS, ()))
+    waiting = asyncio.ensure_future(connection.request(Operation.STATUS, ()))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    connection.connection_lost(None)
+    with pytest.raises(HSMUnavailableError):
+        await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    with pytest.raises(HSMUnavailableError):
+        await connection.request(Operation.STATUS, ())
+
+
+async def test_the_clock_is_looked_at_only_while_somebody_waits() -> None:
+    connection = _ClientConnection(call_timeout_s=10.0)
+    transport = SilentTransport()
+    connection.connection_made(transport)
+    waiting = asyncio.ensure_future(connection.request(Operation.STATUS, ()))
+    await asyncio.sleep(0)
+    connection._look_at_the_clock()  # too early: looks again when it would be too late
+    watch = connection._watch
+    assert watch is not None
+    connection.data_received(wire.frame(wire.OK, 1, ()))
+    assert await waiting == []
+    watch.cancel()
+    connection._look_at_the_clock()
+    assert (connection._watch, transport.calls) == (None, [])
 
 
 async def test_counted_uses_are_flushed_while_the_box_runs(tmp_path: Path) -> None:

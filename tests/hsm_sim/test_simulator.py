@@ -135,8 +135,16 @@ def test_a_locked_box_does_nothing(disk: Disk) -> None:
     ):
         with pytest.raises(HSMLockedError):
             call()
+    entries = len(list(disk.lines.lines()))
+    for _ in range(100):  # a waiting caller asks again and again: summed up, not written
+        with pytest.raises(HSMLockedError):
+            session.sign("a", b"m")
+    box.flush_uses()  # nothing can be sealed while it is locked
+    assert len(list(disk.lines.lines())) == entries
     box.unlock(MASTER, actor="test")
     session.sign("a", b"m")
+    box.flush_uses()
+    assert any(b"hsm_locked" in line and b"101 times" in line for line in disk.lines.lines())
 
 
 def test_another_master_key_is_refused(disk: Disk) -> None:

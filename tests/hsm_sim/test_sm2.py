@@ -1,8 +1,10 @@
 """SM2: both providers against the standard's example, against each other and hostile input."""
 
 import re
+import sys
 from pathlib import Path
 
+import gmssl_fast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from hsm_sim.interface import (
     PublicKeyInvalidError,
     SignatureInvalidError,
 )
-from hsm_sim.sm2_libcrypto import LibcryptoProvider
+from hsm_sim.sm2_libcrypto import LibcryptoProvider, _Key
 
 GENERATOR = sm2.compress(sm2.GX, sm2.GY)
 
@@ -117,8 +119,6 @@ def test_decompression_undoes_compression_for_both_signs_of_y(scalar: int) -> No
 
 
 def _public_of(library: LibcryptoProvider, scalar: int) -> bytes:
-    from hsm_sim.sm2_libcrypto import _Key  # noqa: PLC0415  (absent library: skip, not error)
-
     return _Key.private(library._library, scalar.to_bytes(32, "big")).public()
 
 
@@ -177,3 +177,34 @@ def test_without_a_library_the_refusal_tells_why() -> None:
         sm2.choose_provider(())
     with pytest.raises(OSError, match="no-such-library"):
         LibcryptoProvider("no-such-library.so.3")
+
+
+def test_a_library_that_is_absent_or_old_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gmssl_fast", None)
+    monkeypatch.delitem(sys.modules, "hsm_sim.sm2_gmssl", raising=False)
+    monkeypatch.setattr("hsm_sim.sm2_libcrypto._VERSION_MIN", 1 << 60)
+    with pytest.raises(AlgorithmUnavailableError, match=r"older than.*gmssl-fast: .*Error"):
+        sm2.choose_provider(("libcrypto", "gmssl-fast"))
+
+
+def test_a_provider_has_a_name(provider: sm2.SM2Provider) -> None:
+    assert re.match(r"(OpenSSL|gmssl-fast) [0-9]", provider.name)
+
+
+def test_bytes_the_library_cannot_read_make_no_key() -> None:
+    """Why: a null pointer handed on to the library would end the process."""
+    with pytest.raises(PublicKeyInvalidError):
+        _Key.of_public(LibcryptoProvider()._library, b"\xff" * 33)
+
+
+def test_a_library_that_raises_instead_of_refusing_is_a_refusal() -> None:
+    gmssl = _available("gmssl-fast")
+    verifier = gmssl.verifier(GENERATOR)
+
+    class Raising:
+        def verify(self, message: bytes, signature: bytes) -> bool:
+            raise gmssl_fast.GmsslError("unreadable")
+
+    verifier._key = Raising()  # type: ignore[attr-defined]
+    with pytest.raises(SignatureInvalidError):
+        verifier.verify(b"m", b"\1" * 64)
