@@ -93,5 +93,5 @@ async def _serve(options: argparse.Namespace) -> None:
     os.close(lock)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  (a process of its own)
     sys.exit(main())

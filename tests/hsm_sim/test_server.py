@@ -8,6 +8,7 @@ import secrets
 import socket
 import stat
 import struct
+import tempfile
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
@@ -203,6 +204,35 @@ def test_policy_is_by_user_id() -> None:
         True, True, True, True, False,
     ]  # fmt: skip
     assert [policy.may_manage(user) for user in (0, 1001, 1002, 1003)] == [True, False, True, False]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can come as another user")
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_kernel_says_who_calls(box: Simulator, *, allowed: bool) -> None:
+    """How: root puts on another user's id while it connects; that is what the kernel reports."""
+    stranger = 65_534
+    policy = ServerPolicy(users={stranger: False} if allowed else {})
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+        folder.chmod(0o755)
+        path = await stack.enter_async_context(serving(box, folder, policy=policy))
+        path.chmod(0o666)
+        end = socket.socket(socket.AF_UNIX)
+        os.seteuid(stranger)
+        try:
+            end.connect(str(path))
+        finally:
+            os.seteuid(0)
+        reader, writer = await asyncio.open_unix_connection(sock=end)
+        writer.write(HELLO)
+        assert (await _answer(reader))[0] == (wire.OK if allowed else wire.REFUSED)
+        if allowed:
+            fields = (b"k", b"p256", wire.usage_field(KeyUsage.SIGN))
+            writer.write(wire.frame(Operation.GENERATE, 2, fields))
+            kind, _, answer = await _answer(reader)
+            assert (kind, answer[0]) == (wire.REFUSED, b"key_usage_refused")
+        writer.close()
+    assert any(f"uid {stranger}".encode() in line for line in box._lines.lines())
 
 
 async def test_nothing_is_answered_before_hello(box: Simulator, tmp_path: Path) -> None:
