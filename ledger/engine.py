@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, UniqueViolation
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
@@ -202,18 +203,21 @@ class Ledger(Queries):
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 async with self._transaction(connection) as cursor:
-                    return await self._apply(cursor, transfers)
+                    return await self._apply(cursor, transfers, use_cache=attempt == 1)
             except (AccountsMovedOnError, UniqueViolation, DeadlockDetected):
-                # From here on accounts are locked before they are read.
                 self._cache.forget()
                 if attempt == ATTEMPTS_MAX:
                     raise
         raise AssertionError
 
     async def _apply(
-        self, cursor: Cursor, transfers: Sequence[Transfer]
+        self, cursor: Cursor, transfers: Sequence[Transfer], *, use_cache: bool
     ) -> tuple[list[CreateTransferResult], int]:
-        """One batch inside an open transaction: results, and how many pending ones expired."""
+        """One batch inside an open transaction: results, and how many pending ones expired.
+
+        Without the cache all accounts are locked before they are read, so that the batch
+        cannot be overtaken.
+        """
         now = self._clock()
         names = _named(transfers)
         looks_back = bool(names.pending_ids or names.reverses_ids)
@@ -225,7 +229,7 @@ class Ledger(Queries):
         if not transfers and not due:
             return [], 0
         self._cache.confirm(head.chain)
-        kept = self._cache.find(names.account_ids)
+        kept = self._cache.find(names.account_ids) if use_cache else {}
         missing = names.account_ids.difference(kept)
         if books is None or missing or due:
             books = await store.load(cursor, names, account_ids=missing, due=due)
@@ -265,6 +269,13 @@ class Ledger(Queries):
     async def _transaction(self, connection: Connection | None) -> AsyncIterator[Cursor]:
         if connection is not None:
             wire.register(connection)
+            if (
+                not connection.autocommit
+                and connection.info.transaction_status == TransactionStatus.IDLE
+            ):
+                # Open the caller's implicit transaction: ``transaction()`` would otherwise be
+                # the outermost one and commit at its end, which is the caller's to do.
+                await connection.execute("SELECT")
             async with connection.transaction(), connection.cursor(binary=True) as cursor:
                 yield cursor  # a savepoint, where the caller's transaction is open
             return

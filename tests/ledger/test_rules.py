@@ -225,14 +225,12 @@ def test_a_closed_account_lets_holds_be_voided_but_not_posted() -> None:
 def test_closing_is_undone_by_voiding_and_by_expiry() -> None:
     for expires in (False, True):
         of = with_hold(flags=F.pending | F.closing_debit | F.closing_credit, amount=0)
-        assert of.accounts[1].closed
-        assert of.accounts[3].closed
+        assert [of.accounts[n].closed for n in (1, 3)] == [True, True]
         if expires:
             rules.expire(of.transfers[10], of, NOW + 60 * NS_PER_S)
         else:
             apply([Transfer(id=20, pending_id=10, flags=F.void_pending_transfer)], of)
-        assert not of.accounts[1].closed
-        assert not of.accounts[3].closed
+        assert [of.accounts[n].closed for n in (1, 3)] == [False, False]
 
 
 # -- the same id again ------------------------------------------------------------------------
