@@ -9,7 +9,7 @@ import socket
 import stat
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 
 import pytest
@@ -206,16 +206,23 @@ def test_policy_is_by_user_id() -> None:
     assert [policy.may_manage(user) for user in (0, 1001, 1002, 1003)] == [True, False, True, False]
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder any user may enter, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can come as another user")
 @pytest.mark.parametrize("allowed", [True, False])
-async def test_the_kernel_says_who_calls(box: Simulator, *, allowed: bool) -> None:
+async def test_the_kernel_says_who_calls(
+    box: Simulator, open_folder: Path, *, allowed: bool
+) -> None:
     """How: root puts on another user's id while it connects; that is what the kernel reports."""
     stranger = 65_534
     policy = ServerPolicy(users={stranger: False} if allowed else {})
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-        folder.chmod(0o755)
-        path = await stack.enter_async_context(serving(box, folder, policy=policy))
+    async with serving(box, open_folder, policy=policy) as path:
         path.chmod(0o666)
         end = socket.socket(socket.AF_UNIX)
         os.seteuid(stranger)
