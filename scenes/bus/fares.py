@@ -89,7 +89,7 @@ class SectionalFares:
             for fare in feed.fares.values()
             if fare.transfers != 0
         }
-        by_key, self._contains = _group(feed.fares, feed.fare_rules)
+        by_key, self._contains = _group(feed)
         self._by_key: Mapping[_Key, tuple[_Price, ...]] = {
             key: tuple(sorted(prices)) for key, prices in by_key.items()
         }
@@ -310,29 +310,38 @@ class SectionalFares:
 
 
 def _group(
-    fares: Mapping[str, FareAttribute], rules: tuple[FareRule, ...]
+    feed: Feed,
 ) -> tuple[dict[_Key, set[_Price]], dict[str, tuple[_ContainsFare, ...]]]:
     """Prices by (line, origin, destination), and by line those that name zones passed."""
     by_key: dict[_Key, set[_Price]] = defaultdict(set)
     zones: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
-    for rule in rules:
-        if rule.contains_id:
-            name = (rule.line_id, rule.fare_id, rule.origin_id, rule.destination_id)
-            zones[name].add(rule.contains_id)
-        else:
-            price = _Price(fares[rule.fare_id].price_fen, rule.fare_id)
-            by_key[rule.line_id, rule.origin_id, rule.destination_id].add(price)
     # A fare without rules holds everywhere in a feed that has no rules. Beside rules it is one that
     # nobody can place (a pass, a child's ticket): it must not undercut the fares that have them.
-    for fare_id in () if rules else fares:
-        by_key[_ANYWHERE].add(_Price(fares[fare_id].price_fen, fare_id))
+    rules = feed.fare_rules or tuple(FareRule(fare_id, "", "", "", "") for fare_id in feed.fares)
+    for rule in rules:
+        fare = feed.fares[rule.fare_id]
+        for line_id in _lines_of(rule, fare, feed):
+            if rule.contains_id:
+                name = (line_id, rule.fare_id, rule.origin_id, rule.destination_id)
+                zones[name].add(rule.contains_id)
+            else:
+                price = _Price(fare.price_fen, rule.fare_id)
+                by_key[line_id, rule.origin_id, rule.destination_id].add(price)
     contains: dict[str, tuple[_ContainsFare, ...]] = {}
     for (line_id, fare_id, origin, destination), passed in sorted(zones.items()):
-        fare = _ContainsFare(
+        contains_fare = _ContainsFare(
             origin_id=origin,
             destination_id=destination,
             zones=frozenset(passed),
-            price=_Price(fares[fare_id].price_fen, fare_id),
+            price=_Price(feed.fares[fare_id].price_fen, fare_id),
         )
-        contains[line_id] = (*contains.get(line_id, ()), fare)
+        contains[line_id] = (*contains.get(line_id, ()), contains_fare)
     return by_key, contains
+
+
+def _lines_of(rule: FareRule, fare: FareAttribute, feed: Feed) -> list[str]:
+    """The lines a rule is on, "" for all: one operator's fare stays on that operator's lines."""
+    if rule.line_id or not fare.agency_id:
+        return [rule.line_id]
+    own = [line.line_id for line in feed.lines.values() if line.agency_id in ("", fare.agency_id)]
+    return [""] if len(own) == len(feed.lines) else own

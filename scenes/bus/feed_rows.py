@@ -10,7 +10,7 @@ Source: GTFS Schedule reference, "File requirements" (RFC 4180 quoting, UTF-8, o
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -66,9 +66,14 @@ class FeedInvalidError(Exception):
 
 @dataclass(slots=True)
 class Faults:
-    """The faults found so far. Raises ``FeedInvalidError`` when there are too many to go on."""
+    """The faults found so far. Raises ``FeedInvalidError`` when there are too many to go on.
+
+    ``spoiled`` are identifiers, by file, whose own record has a fault: to refer to one of them is
+    no further fault.
+    """
 
     found: list[FeedFault] = field(default_factory=list)
+    spoiled: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, file: str, line: int, name: str, reason: str, text: str) -> None:
         """Note one fault; the bound stops the reading."""
@@ -219,7 +224,15 @@ def first(row: Row, name: str, key: str, known: Mapping[str, object]) -> bool:
     """Whether the row is sound and its identifier new; a repeated one is a fault."""
     if key and key in known:
         row.fault(name, "duplicate", f"{key!r} stands more than once")
+    if not row.sound:
+        row.faults.spoiled.add((row.file, key))
     return row.sound
+
+
+def refer(row: Row, name: str, key: str, known: Collection[str], file: str) -> None:
+    """A fault unless ``key`` is empty, or an identifier of ``file``."""
+    if key and key not in known and (file, key) not in row.faults.spoiled:
+        row.fault(name, "unknown_reference", f"{file} has no {key!r}")
 
 
 def read_rows(file: str, content: bytes, columns: tuple[str, ...], faults: Faults) -> Iterator[Row]:

@@ -98,7 +98,14 @@ async def write_feed(connection: Connection, version_no: int, feed: Feed) -> Non
             for service_id, service in feed.services.items()
         ),
         "fare": (
-            (fare.fare_id, fare.price_fen, fare.prepaid, fare.transfers, fare.transfer_duration_s)
+            (
+                fare.fare_id,
+                fare.price_fen,
+                fare.prepaid,
+                fare.transfers,
+                fare.transfer_duration_s,
+                fare.agency_id,
+            )
             for fare in feed.fares.values()
         ),
         "fare_rule": (
@@ -155,10 +162,11 @@ async def read_feed_version(connection: Connection, version_no: int) -> Feed:
             prepaid=row[2],
             transfers=row[3],
             transfer_duration_s=row[4],
+            agency_id=row[5],
         )
         for row in await _rows(
             connection,
-            "fare_id, price_fen, prepaid, transfers, transfer_duration_s",
+            "fare_id, price_fen, prepaid, transfers, transfer_duration_s, agency_id",
             "fare",
             version_no,
         )

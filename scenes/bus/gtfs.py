@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from scenes.bus.feed_rows import Faults, FeedFault, Row, first, read_rows
+from scenes.bus.feed_rows import Faults, FeedFault, Row, first, read_rows, refer
 from scenes.bus.gtfs_fares_v2 import FareProductsReader
 from scenes.bus.network import (
     FareAttribute,
@@ -79,13 +79,13 @@ class FeedReader:
     def read(self) -> Feed:
         """The feed. Raises ``FeedInvalidError`` with every fault found (up to a bound)."""
         self._require_files()
-        timezone = self._timezone()
+        timezone, agencies = self._agencies()
         stops = self._stops()
-        lines = self._lines()
+        lines = self._lines(agencies)
         services = self._services()
         visits = self._visits(stops)
         patterns, trips = self._trips(lines, services, visits)
-        fares = self._fares()
+        fares = self._fares(agencies)
         rules = self._fare_rules(fares, lines, {stop.zone_id for stop in stops.values()})
         products = FareProductsReader(self.rows, self.minor_per_unit, stops, lines, services).read()
         self.faults.raise_if_any()
@@ -122,9 +122,11 @@ class FeedReader:
                 "fare_attributes.txt", 0, "", "file_missing", "neither this nor fare_products.txt"
             )
 
-    def _timezone(self) -> str:
-        zones = [row.text("agency_timezone") for row in self.rows("agency.txt")]
-        return zones[0] if zones else ""
+    def _agencies(self) -> tuple[str, set[str]]:
+        """The time zone of the feed, and the operators; "" where one has no identifier."""
+        rows = list(self.rows("agency.txt"))
+        zones = [row.text("agency_timezone") for row in rows]
+        return zones[0] if zones else "", {row.text_or_empty("agency_id") for row in rows}
 
     def _stops(self) -> dict[str, Stop]:
         stops: dict[str, Stop] = {}
@@ -142,22 +144,27 @@ class FeedReader:
             if first(row, "stop_id", stop.stop_id, stops):
                 stops[stop.stop_id] = stop
                 places.append((row, stop))
+            else:
+                self.faults.spoiled.add(("zone", stop.zone_id))
         for row, stop in places:
             if stop.parent_id and stop.parent_id not in stops:
                 self._notice(row, "parent_station", "unknown_reference", "no such station")
         return stops
 
-    def _lines(self) -> dict[str, Line]:
+    def _lines(self, agencies: set[str]) -> dict[str, Line]:
         lines: dict[str, Line] = {}
         for row in self.rows("routes.txt"):
             line_id = row.text("route_id")
             row.count("route_type")
+            agency_id = row.text_or_empty("agency_id")
+            if agency_id and agency_id not in agencies:
+                self._notice(row, "agency_id", "unknown_reference", "no such operator")
             name = row.text_or_empty("route_short_name") or row.text_or_empty("route_long_name")
             if first(row, "route_id", line_id, lines):
                 lines[line_id] = Line(
                     line_id=line_id,
                     name=name or line_id,
-                    agency_id=row.text_or_empty("agency_id"),
+                    agency_id=agency_id,
                     network_id=row.text_or_empty("network_id"),
                 )
         return lines
@@ -206,8 +213,7 @@ class FeedReader:
                 departs_s=row.clock_s_or_none("departure_time"),
                 line=row.line,
             )
-            if visit.stop_id and visit.stop_id not in stops:
-                row.fault("stop_id", "unknown_reference", f"stops.txt has no {visit.stop_id!r}")
+            refer(row, "stop_id", visit.stop_id, stops, "stops.txt")
             if row.sound:
                 visits.setdefault(trip_id, []).append(visit)
         for trip_visits in visits.values():
@@ -245,15 +251,14 @@ class FeedReader:
                 row.text(name) for name in ("trip_id", "route_id", "service_id")
             )
             direction = row.choice("direction_id", range(2), default=0)
-            if line_id and line_id not in lines:
-                row.fault("route_id", "unknown_reference", f"routes.txt has no {line_id!r}")
+            refer(row, "route_id", line_id, lines, "routes.txt")
             if service_id not in services:
                 self._notice(row, "service_id", "unknown_reference", "no such service")
             if not first(row, "trip_id", trip_id, trips):
                 continue
             run = visits.get(trip_id, [])
             pattern = tuple(PatternStop(visit.sequence, visit.stop_id) for visit in run)
-            known = numbers[line_id]
+            known = numbers.setdefault(line_id, {})  # its own record may be at fault
             trips[trip_id] = Trip(
                 trip_id=trip_id,
                 line_id=line_id,
@@ -263,7 +268,12 @@ class FeedReader:
                 starts_s=run[0].departs_s if run else None,
                 ends_s=run[-1].arrives_s if run else None,
             )
-        for trip_id in visits.keys() - trips.keys():
+        unknown = {
+            trip_id
+            for trip_id in visits.keys() - trips.keys()
+            if ("trips.txt", trip_id) not in self.faults.spoiled
+        }
+        for trip_id in sorted(unknown, key=lambda trip_id: visits[trip_id][0].line):
             self.faults.add(
                 "stop_times.txt",
                 visits[trip_id][0].line,
@@ -273,7 +283,7 @@ class FeedReader:
             )
         return {line_id: tuple(known) for line_id, known in numbers.items()}, trips
 
-    def _fares(self) -> dict[str, FareAttribute]:
+    def _fares(self, agencies: set[str]) -> dict[str, FareAttribute]:
         fares: dict[str, FareAttribute] = {}
         for row in self.rows("fare_attributes.txt"):
             fare = FareAttribute(
@@ -282,7 +292,9 @@ class FeedReader:
                 prepaid=row.choice("payment_method", range(2)) == 1,
                 transfers=row.count_or_none("transfers"),
                 transfer_duration_s=row.count_or_none("transfer_duration"),
+                agency_id=row.text_or_empty("agency_id"),
             )
+            refer(row, "agency_id", fare.agency_id, agencies, "agency.txt")
             if first(row, "fare_id", fare.fare_id, fares):
                 fares[fare.fare_id] = fare
         return fares
@@ -299,15 +311,11 @@ class FeedReader:
                 destination_id=row.text_or_empty("destination_id"),
                 contains_id=row.text_or_empty("contains_id"),
             )
-            if rule.fare_id and rule.fare_id not in fares:
-                row.fault(
-                    "fare_id", "unknown_reference", f"fare_attributes.txt has no {rule.fare_id!r}"
-                )
-            if rule.line_id and rule.line_id not in lines:
-                row.fault("route_id", "unknown_reference", f"routes.txt has no {rule.line_id!r}")
+            refer(row, "fare_id", rule.fare_id, fares, "fare_attributes.txt")
+            refer(row, "route_id", rule.line_id, lines, "routes.txt")
             for name in ("origin_id", "destination_id", "contains_id"):
                 zone = row.text_or_empty(name)
-                if zone and zone not in zones:
+                if zone and zone not in zones and ("zone", zone) not in self.faults.spoiled:
                     row.fault(name, "unknown_reference", f"stops.txt has no zone {zone!r}")
             if row.sound:
                 rules.append(rule)

@@ -21,7 +21,7 @@ from scenes.bus.fare_products import (
     TransferRule,
     TransferType,
 )
-from scenes.bus.feed_rows import Faults, Row, first, read_rows
+from scenes.bus.feed_rows import Faults, Row, first, read_rows, refer
 from scenes.bus.network import Line, Stop
 from scenes.bus.service_days import Service
 
@@ -102,7 +102,7 @@ class FareProductsReader:
         assigned: dict[str, str] = {}
         for row in self._rows("route_networks.txt", ("network_id", "route_id")):
             line_id = row.text("route_id")
-            _known(row, "route_id", line_id, self._lines, "routes.txt")
+            refer(row, "route_id", line_id, self._lines, "routes.txt")
             if first(row, "route_id", line_id, assigned):
                 assigned[line_id] = row.text("network_id")
         return networks | assigned
@@ -119,8 +119,8 @@ class FareProductsReader:
         own: dict[str, set[str]] = defaultdict(set)
         for row in self._rows("stop_areas.txt", ("area_id", "stop_id")):
             area_id, stop_id = row.text("area_id"), row.text("stop_id")
-            _known(row, "area_id", area_id, areas, "areas.txt")
-            _known(row, "stop_id", stop_id, self._stops, "stops.txt")
+            refer(row, "area_id", area_id, areas, "areas.txt")
+            refer(row, "stop_id", stop_id, self._stops, "stops.txt")
             own[stop_id].add(area_id)
         found: dict[str, frozenset[str]] = {}
         for stop in self._stops.values():
@@ -136,15 +136,15 @@ class FareProductsReader:
             group_id, service_id = row.text("timeframe_group_id"), row.text("service_id")
             starts_s = row.clock_s_or_none("start_time")
             ends_s = row.clock_s_or_none("end_time")
-            _known(row, "service_id", service_id, self._services, "calendar.txt")
+            refer(row, "service_id", service_id, self._services, "calendar.txt")
             if (starts_s is None) != (ends_s is None) and row.sound:
                 row.fault("end_time", "value_missing", "start_time and end_time stand together")
             starts_s, ends_s = starts_s or 0, DAY_S if ends_s is None else ends_s
             if not starts_s < ends_s <= DAY_S:
                 row.fault("end_time", "out_of_range", "start before end, both up to 24:00:00")
-            if not row.sound:
+            service = self._services.get(service_id)
+            if service is None or not row.sound:
                 continue
-            service = self._services[service_id]
             for other in found[group_id]:
                 if other.service is service and starts_s < other.ends_s and other.starts_s < ends_s:
                     row.fault("start_time", "overlap", "overlaps another row of the timeframe")
@@ -182,8 +182,8 @@ class FareProductsReader:
             category_id = row.text_or_empty("rider_category_id")
             medium_id = row.text_or_empty("fare_media_id")
             amount_fen = row.price_fen("amount", "currency", self._fen_per_unit, signed=True)
-            _known(row, "rider_category_id", category_id, categories, "rider_categories.txt")
-            _known(row, "fare_media_id", medium_id, media, "fare_media.txt")
+            refer(row, "rider_category_id", category_id, categories, "rider_categories.txt")
+            refer(row, "fare_media_id", medium_id, media, "fare_media.txt")
             key = f"{product_id}\n{category_id}\n{medium_id}"
             if first(row, "fare_product_id", key, keys):
                 keys[key] = True
@@ -218,15 +218,15 @@ class FareProductsReader:
                 product_id=row.text("fare_product_id"),
                 priority=row.count_or_none("rule_priority") or 0,
             )
-            _known(row, "network_id", rule.network_id, networks, "networks.txt")
-            _known(row, "from_area_id", rule.from_area_id, areas, "areas.txt")
-            _known(row, "to_area_id", rule.to_area_id, areas, "areas.txt")
+            refer(row, "network_id", rule.network_id, networks, "networks.txt")
+            refer(row, "from_area_id", rule.from_area_id, areas, "areas.txt")
+            refer(row, "to_area_id", rule.to_area_id, areas, "areas.txt")
             for name, group_id in (
                 ("from_timeframe_group_id", rule.from_timeframe_id),
                 ("to_timeframe_group_id", rule.to_timeframe_id),
             ):
-                _known(row, name, group_id, timeframes, "timeframes.txt")
-            _known(row, "fare_product_id", rule.product_id, products, "fare_products.txt")
+                refer(row, name, group_id, timeframes, "timeframes.txt")
+            refer(row, "fare_product_id", rule.product_id, products, "fare_products.txt")
             if row.sound:
                 rules.append(rule)
         return tuple(rules), uses_priority
@@ -244,9 +244,9 @@ class FareProductsReader:
             _together(row, "from_network_id", "to_network_id")
             _together(row, "from_stop_id", "to_stop_id")
             for name in ("from_network_id", "to_network_id"):
-                _known(row, name, row.text_or_empty(name), networks, "networks.txt")
+                refer(row, name, row.text_or_empty(name), networks, "networks.txt")
             for name in ("from_stop_id", "to_stop_id"):
-                _known(row, name, row.text_or_empty(name), self._stops, "stops.txt")
+                refer(row, name, row.text_or_empty(name), self._stops, "stops.txt")
             if row.sound:
                 rules.append(rule)
         return tuple(rules)
@@ -272,9 +272,9 @@ class FareProductsReader:
                 transfer_type=TransferType(row.choice("fare_transfer_type", range(3))),
                 product_id=row.text_or_empty("fare_product_id"),
             )
-            _known(row, "from_leg_group_id", from_group, groups, "fare_leg_rules.txt")
-            _known(row, "to_leg_group_id", to_group, groups, "fare_leg_rules.txt")
-            _known(row, "fare_product_id", rule.product_id, products, "fare_products.txt")
+            refer(row, "from_leg_group_id", from_group, groups, "fare_leg_rules.txt")
+            refer(row, "to_leg_group_id", to_group, groups, "fare_leg_rules.txt")
+            refer(row, "fare_product_id", rule.product_id, products, "fare_products.txt")
             if row.sound:
                 rules.append(rule)
         return tuple(rules)
@@ -298,14 +298,6 @@ def _transfer_count(row: Row, from_group: str, to_group: str) -> int | None:
 def _together(row: Row, one: str, other: str) -> None:
     if bool(row.text_or_empty(one)) != bool(row.text_or_empty(other)):
         row.fault(other, "value_missing", f"{one} and {other} stand together")
-
-
-def _known(
-    row: Row, name: str, key: str, known: Mapping[str, object] | set[str], file: str
-) -> None:
-    """A fault unless ``key`` is empty or known."""
-    if key and key not in known:
-        row.fault(name, "unknown_reference", f"{file} has no {key!r}")
 
 
 def read_products(

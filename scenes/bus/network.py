@@ -58,6 +58,7 @@ class FareAttribute:
     """One published price.
 
     ``transfers`` None means without limit; ``prepaid`` is payment method 1 of the reference.
+    ``agency_id`` "" is any operator of the feed.
     """
 
     fare_id: str
@@ -65,6 +66,7 @@ class FareAttribute:
     prepaid: bool
     transfers: int | None
     transfer_duration_s: int | None
+    agency_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

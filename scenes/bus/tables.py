@@ -122,6 +122,7 @@ fare = Table(
     _required("prepaid", Boolean),
     Column("transfers", Integer),
     Column("transfer_duration_s", Integer),
+    _required("agency_id", Text),
 )
 
 fare_rule = Table(

@@ -132,6 +132,20 @@ def test_beside_fares_with_rules_a_fare_without_any_holds_nowhere() -> None:
     assert fares.leg_fare(pair("s3", None, "L2")).rule_id == "maximum_of_network:f2"
 
 
+@pytest.mark.parametrize(
+    "rules", [None, RULES + "f1,,,,\nf2,,,,\n", RULES + "f1,,z1,,\nf2,,z3,,\n"]
+)
+def test_one_operators_fare_stays_on_its_own_lines(rules: str | None) -> None:
+    fares = fares_of(
+        agency="agency_id,agency_name,agency_timezone\nA,甲,Asia/Shanghai\nB,乙,Asia/Shanghai\n",
+        routes="route_id,agency_id,route_short_name,route_type\nL1,A,1路,3\nL2,B,2路,3\n",
+        fare_attributes=FARES.strip() + ",agency_id\nf1,1,CNY,0,0,A\nf2,2,CNY,0,0,B\n",
+        fare_rules=rules,
+    )
+    assert fares.leg_fare(pair("s1", "s2", "L1")).amount_fen == 100
+    assert fares.leg_fare(pair("s3", "s1", "L2")).amount_fen == 200
+
+
 def test_a_stop_outside_all_zones_matches_no_zone_rule() -> None:
     stops = "stop_id,zone_id\ns1,z1\ns2,\ns3,z3\n"
     fares = fares_of(stops=stops, fare_rules=RULES + "f1,L1,z1,z3,\nf2,L1,,z3,\n")

@@ -12,13 +12,14 @@ from scenes.bus.feed_rows import FAULTS_MAX, FeedFault, FeedInvalidError
 from scenes.bus.gtfs import NOTICES_MAX, read_feed
 from scenes.bus.network import PatternStop
 from scenes.bus.service_days import Service
-from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files
+from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files, with_products
 
 HEADER_TIMES = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n"
 HEADER_FARES = "fare_id,price,currency_type,payment_method,transfers,transfer_duration\n"
 HEADER_RULES = "fare_id,route_id,origin_id,destination_id,contains_id\n"
 HEADER_STOPS = "stop_id,stop_name,stop_lat,stop_lon,zone_id\n"
 HEADER_CALENDAR = MINIMAL["calendar.txt"].splitlines()[0] + "\n"
+TIMEFRAMES = "timeframe_group_id,start_time,end_time,service_id\npeak,07:00:00,09:00:00,day\n"
 LONG_TEXT = "x" * 20_000
 
 
@@ -236,6 +237,24 @@ def test_all_faults_are_collected_in_one_reading() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("stops", "s1,城头,35.1", "s1,城头,north"),
+        ("routes", "1路,3", "1路,bus"),
+        ("trips", "L1,day,t1", "L9,day,t1"),
+        ("fare_attributes", "f1,1.00", "f1,one"),
+        ("calendar", "day,1", "day,7"),
+    ],
+)
+def test_what_refers_to_a_faulty_record_is_not_at_fault_itself(
+    file: str, old: str, new: str
+) -> None:
+    """Why: one bad stop would bury its own fault under those of all its visits."""
+    (fault,) = faults_of(with_products(timeframes=TIMEFRAMES, **replaced(file, old, new)))
+    assert fault.file == f"{file}.txt"
+
+
 def test_collecting_stops_at_its_bound_and_says_so() -> None:
     rules = HEADER_RULES + "f1,L9,,,\n" * (FAULTS_MAX + 5)
     with pytest.raises(FeedInvalidError) as caught:
@@ -258,6 +277,15 @@ def test_blemishes_that_touch_no_fare_are_noted_and_not_refused() -> None:
         ("stop_times.txt", 4, "time_backwards"),
         ("trips.txt", 2, "unknown_reference"),
     ]
+
+
+def test_an_operator_nobody_names_is_a_notice_on_a_line_and_a_fault_on_a_fare() -> None:
+    routes = "route_id,agency_id,route_type\nL1,Z,3\nL2,A,3\n"
+    (notice,) = read_feed(minimal(routes=routes), CNY).notices
+    assert (notice.file, notice.line, notice.field) == ("routes.txt", 2, "agency_id")
+    fares = HEADER_FARES.strip() + ",agency_id\nf1,1,CNY,0,0,,A\nf2,1,CNY,0,0,,Z\nf3,1,CNY,0,0,,\n"
+    (fault,) = faults_of(minimal(fare_attributes=fares))
+    assert (fault.line, fault.field, fault.reason) == (3, "agency_id", "unknown_reference")
 
 
 def test_notices_have_a_bound() -> None:
