@@ -33,8 +33,8 @@ async def open_pool(
 ) -> AsyncIterator[AsyncConnectionPool[RawConnection]]:
     """The driver's pool, opened and closed.
 
-    Connections found dead are replaced before they are handed out, so a database restart costs
-    the requests that were under way and no others.
+    Connections are not asked whether they live before each use: that would be a round trip for
+    every batch. Who meets a dead one tries again with another.
     """
     pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
         database_url,
@@ -42,7 +42,6 @@ async def open_pool(
         max_size=connections_max,
         open=False,
         timeout=POOL_WAIT_S,
-        check=AsyncConnectionPool.check_connection,
         reconnect_timeout=30,
         kwargs={"options": "-c timezone=UTC"},
     )

@@ -23,6 +23,7 @@ from cardcore.errors import CardcoreError
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
+from cardcore.user.citizen_codes import IssuingKey
 from hsm_sim.interface import HSMError
 from ledger import QueryFilter
 from ledger.group_commit import GroupCommit
@@ -48,6 +49,10 @@ class CardCore(PeopleService, OrderService):
         """The public keys every verifier needs. Public."""
         ring: dict[str, Any] = json.loads(self._parts.codes.ring.to_json())
         return ring
+
+    def issuing_keys(self) -> tuple[IssuingKey, ...]:
+        """The keys new codes may be signed with, newest last: names, never the keys."""
+        return self._parts.codes.issuing
 
     async def books(self, caller: Caller) -> BooksView:
         """Trial balance and custody invariant over all accounts, in one snapshot."""

@@ -1,5 +1,19 @@
 """``cardcore bench <name>``: figures beside a reference of the same run."""
 
+from typing import Annotated
+
 import typer
 
+from adapters.bench import orders as orders_bench
+from adapters.bench.report import print_report
+
 app = typer.Typer(help="Measure, always beside a reference of the same run.", no_args_is_help=True)
+
+Quick = Annotated[bool, typer.Option("--quick", help="A shorter run, under 45 seconds.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+@app.command()
+def orders(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """Whole orders per second, in process and over HTTP."""
+    print_report(orders_bench.run(quick=quick), as_json=as_json)

@@ -84,78 +84,72 @@ class BatchFacts:
         return self.people_by_id.get(prepared.request.user.user_id)
 
 
-_EFFECTS: Final = """
-    SELECT i.client_id, i.key, i.request_digest, i.effect_id
-    FROM unnest(%s::text[], %s::text[]) AS asked (client_id, key)
-    JOIN cardcore.idempotency i USING (client_id, key)"""
-_ORDERS: Final = """
-    SELECT o.merchant_id, o.out_trade_no, o.request_digest, o.order_id
-    FROM unnest(%s::text[], %s::text[]) AS asked (merchant_id, out_trade_no)
-    JOIN cardcore.business_order o USING (merchant_id, out_trade_no)"""
-_TERMINALS: Final = """
-    SELECT t.terminal_id, t.merchant_id, t.scene, t.status = 'active' AND m.status = 'active',
-           m.payable_id, m.subsidy_payable_id
-    FROM cardcore.terminal t JOIN cardcore.merchant m USING (merchant_id)
-    WHERE t.terminal_id = ANY(%s)"""
-_PERSON: Final = """
-    p.user_id, p.level, p.status, e.classes, e.firsts, e.lasts, f.kinds, f.fund_ids
-    FROM {source}
-    LEFT JOIN LATERAL (
-        SELECT array_agg(class) AS classes, array_agg(valid_from) AS firsts,
-               array_agg(valid_to) AS lasts
-        FROM cardcore.entitlement WHERE user_id = p.user_id) e ON true
-    LEFT JOIN LATERAL (
-        SELECT array_agg(kind) AS kinds, array_agg(fund_id) AS fund_ids
-        FROM cardcore.fund WHERE user_id = p.user_id AND status = 'active') f ON true"""
-_PEOPLE_BY_TOKEN: Final = (
-    "SELECT t.token,"
-    + _PERSON.format(source="cardcore.code_token t JOIN cardcore.person p USING (user_id)")
-    + " WHERE t.token = ANY(%s)"
-)
-_PEOPLE_BY_ID: Final = (
-    "SELECT p.user_id," + _PERSON.format(source="cardcore.person p") + " WHERE p.user_id = ANY(%s)"
-)
-_USED_CODES: Final = (
-    "SELECT replay_key, order_id FROM cardcore.used_code WHERE replay_key = ANY(%s)"
-)
+# One statement, so one round trip and one plan for a batch of any size. The answers come as JSON:
+# reading it costs less than five result sets of their own.
+_FACTS: Final = """
+WITH
+    asked_key AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (client_id, key)),
+    asked_no AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (merchant_id, out_trade_no)),
+    subject AS (
+        SELECT t.token, t.user_id FROM cardcore.code_token t WHERE t.token = ANY(%b::bytea[])
+        UNION ALL
+        SELECT NULL, named FROM unnest(%b::uuid[]) AS named
+    )
+SELECT
+    (SELECT json_agg(json_build_array(
+            i.client_id, i.key, encode(i.request_digest, 'hex'), i.effect_id))
+       FROM asked_key JOIN cardcore.idempotency i USING (client_id, key)),
+    (SELECT json_agg(json_build_array(
+            o.merchant_id, o.out_trade_no, encode(o.request_digest, 'hex'), o.order_id))
+       FROM asked_no JOIN cardcore.business_order o USING (merchant_id, out_trade_no)),
+    (SELECT json_agg(json_build_array(
+            t.terminal_id, t.merchant_id, t.scene, t.status = 'active' AND m.status = 'active',
+            m.payable_id, m.subsidy_payable_id))
+       FROM cardcore.terminal t JOIN cardcore.merchant m USING (merchant_id)
+      WHERE t.terminal_id = ANY(%b::text[])),
+    (SELECT json_agg(json_build_array(
+            encode(s.token, 'hex'), p.user_id, p.level, p.status,
+            (SELECT json_agg(json_build_array(e.class, e.valid_from, e.valid_to))
+               FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
+            (SELECT json_agg(json_build_array(f.kind, f.fund_id))
+               FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')))
+       FROM subject s JOIN cardcore.person p USING (user_id)),
+    (SELECT json_agg(json_build_array(encode(u.replay_key, 'hex'), u.order_id))
+       FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[]))
+"""
 
 
 async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) -> BatchFacts:
     """Read what the batch must know, in one round trip."""
     codes = [prepared.code for prepared in batch if prepared.code is not None]
-    named = [user_id for p in batch if (user_id := p.request.user.user_id) is not None]
-    facts = BatchFacts()
-    async with connection.pipeline():
-        effects = await connection.execute(
-            _EFFECTS, ([p.caller.client_id for p in batch], [p.key for p in batch])
-        )
-        orders = await connection.execute(
-            _ORDERS,
-            (
-                [p.request.business.merchant_id for p in batch],
-                [p.request.business.out_trade_no for p in batch],
-            ),
-        )
-        terminals = await connection.execute(
-            _TERMINALS, (list({p.request.business.terminal_id for p in batch}),)
-        )
-        by_token = used = by_id = None
-        if codes:
-            by_token = await connection.execute(_PEOPLE_BY_TOKEN, ([c.token for c in codes],))
-            used = await connection.execute(_USED_CODES, ([c.replay_key for c in codes],))
-        if named:
-            by_id = await connection.execute(_PEOPLE_BY_ID, (named,))
-    for client_id, key, digest, effect_id in await effects.fetchall():
-        facts.effects[client_id, key] = digest, effect_id
-    for merchant_id, out_trade_no, digest, order_id in await orders.fetchall():
-        facts.orders[merchant_id, out_trade_no] = digest, order_id
-    for terminal_id, *values in await terminals.fetchall():
-        facts.terminals[terminal_id] = _terminal(values)
-    if by_token is not None and used is not None:
-        facts.people_by_token = {row[0]: _person(row[1:]) for row in await by_token.fetchall()}
-        facts.used_codes = dict(await used.fetchall())
-    if by_id is not None:
-        facts.people_by_id = {row[0]: _person(row[1:]) for row in await by_id.fetchall()}
+    found = await connection.execute(
+        _FACTS,
+        (
+            [prepared.caller.client_id for prepared in batch],
+            [prepared.key for prepared in batch],
+            [prepared.request.business.merchant_id for prepared in batch],
+            [prepared.request.business.out_trade_no for prepared in batch],
+            [code.token for code in codes],
+            [user_id for p in batch if (user_id := p.request.user.user_id) is not None],
+            list({prepared.request.business.terminal_id for prepared in batch}),
+            [code.replay_key for code in codes],
+        ),
+    )
+    row = await found.fetchone()
+    assert row is not None
+    effects, orders, terminals, people, used = (rows or () for rows in row)
+    facts = BatchFacts(
+        effects={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in effects},
+        orders={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in orders},
+        terminals={one[0]: _terminal(one[1:]) for one in terminals},
+        used_codes={bytes.fromhex(key): UUID(order_id) for key, order_id in used},
+    )
+    for token, *values in people:
+        person = _person(values)
+        if token is None:
+            facts.people_by_id[person.user_id] = person
+        else:
+            facts.people_by_token[bytes.fromhex(token)] = person
     return facts
 
 
@@ -165,17 +159,20 @@ def _terminal(values: Sequence[Any]) -> TerminalFacts:
         merchant_id=merchant_id,
         scene=scene,
         active=active,
-        payable_id=payable_id,
-        subsidy_payable_id=subsidy_payable_id,
+        payable_id=UUID(payable_id),
+        subsidy_payable_id=UUID(subsidy_payable_id),
     )
 
 
 def _person(values: Sequence[Any]) -> PersonFacts:
-    user_id, level, status, classes, firsts, lasts, kinds, fund_ids = values
+    user_id, level, status, concessions, funds = values
     return PersonFacts(
-        user_id=user_id,
+        user_id=UUID(user_id),
         level=level,
         status=status,
-        concessions=tuple(zip(classes or (), firsts or (), lasts or (), strict=True)),
-        fund_ids=tuple(zip(kinds or (), fund_ids or (), strict=True)),
+        concessions=tuple(
+            (name, date.fromisoformat(first), date.fromisoformat(last))
+            for name, first, last in concessions or ()
+        ),
+        fund_ids=tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ()),
     )

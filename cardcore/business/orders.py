@@ -36,16 +36,20 @@ class OrderLine:
 
     def view(self) -> LineView:
         """The line without its book-keeping."""
-        return LineView.model_construct(
-            line_no=self.line_no,
-            payer=self.payer,
-            fund=self.fund,
-            amount_fen=self.amount_fen,
-            rule_id=self.rule_id,
-            rule_version=self.rule_version,
-            reason_zh=self.reason_zh,
-            reason_en=self.reason_en,
-        )
+        return LineView.model_validate(self.shown())
+
+    def shown(self) -> dict[str, Any]:
+        """The fields of the view."""
+        return {
+            "line_no": self.line_no,
+            "payer": self.payer,
+            "fund": self.fund,
+            "amount_fen": self.amount_fen,
+            "rule_id": self.rule_id,
+            "rule_version": self.rule_version,
+            "reason_zh": self.reason_zh,
+            "reason_en": self.reason_en,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +86,27 @@ class OrderRecord:
         captured_fen = self.captured_fen
         if as_made:
             captured_fen = self.nominal_fen if self.mode is Mode.PAY else 0
-        # The values are our own: validating them again would cost more than making them.
-        return OrderView.model_construct(
-            order_id=self.order_id,
-            status=STATUS_AS_MADE[self.mode] if as_made else self.status,
-            mode=self.mode.value,
-            scene=self.scene,
-            type=self.type,
-            merchant_id=self.merchant_id,
-            terminal_id=self.terminal_id,
-            out_trade_no=self.out_trade_no,
-            nominal_fen=self.nominal_fen,
-            citizen_fen=self.citizen_fen,
-            captured_fen=captured_fen,
-            refunded_fen=0 if as_made else self.refunded_fen,
-            currency="CNY",
-            business_on=self.business_on,
-            occurred_at=self.occurred_at,
-            recorded_at=self.recorded_at,
-            lines=[line.view() for line in self.lines],
+        # Validated whole, in one step: making models one by one costs ten times as much.
+        return OrderView.model_validate(
+            {
+                "order_id": self.order_id,
+                "status": STATUS_AS_MADE[self.mode] if as_made else self.status,
+                "mode": self.mode.value,
+                "scene": self.scene,
+                "type": self.type,
+                "merchant_id": self.merchant_id,
+                "terminal_id": self.terminal_id,
+                "out_trade_no": self.out_trade_no,
+                "nominal_fen": self.nominal_fen,
+                "citizen_fen": self.citizen_fen,
+                "captured_fen": captured_fen,
+                "refunded_fen": 0 if as_made else self.refunded_fen,
+                "currency": "CNY",
+                "business_on": self.business_on,
+                "occurred_at": self.occurred_at,
+                "recorded_at": self.recorded_at,
+                "lines": [line.shown() for line in self.lines],
+            }
         )
 
 

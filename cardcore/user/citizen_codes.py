@@ -125,7 +125,7 @@ class CitizenCodes:
     ) -> None:
         self._hsm = hsm
         self.ring = ring
-        self._issuing = tuple(issuing)
+        self.issuing = tuple(issuing)
         self._random_bytes = random_bytes
 
     async def issue(
@@ -143,7 +143,7 @@ class CitizenCodes:
             SceneUnknownError: a scene has no bit in the code.
             CodeMalformedError: never for a request that passed its model.
         """
-        key = key or self._issuing[-1]
+        key = key or self.issuing[-1]
         scope = codes.Scope(0)
         for scene in request.scenes:
             scope |= scene_bit(scene)
