@@ -12,6 +12,13 @@ from adapters.pkcs11 import PKCS11HSM
 from hsm_sim.client import HSMClient
 from hsm_sim.in_process import InProcessHSM
 from hsm_sim.process import HSMProcess
+from hsm_sim.simulator import Simulator
+
+
+@pytest.fixture
+def box() -> Simulator:
+    """A fresh, open box without a home."""
+    return Simulator.in_memory()
 
 
 @pytest.fixture
