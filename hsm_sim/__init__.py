@@ -3,7 +3,7 @@
 | what | where |
 |---|---|
 | the calls every key user speaks | ``interface`` |
-| one key and its algorithm; cards, PINs, key blocks, labels | ``keys``, ``card``, ``pin_block``, … |
+| one key and its algorithm; cards, PINs, key blocks | ``keys``, ``card``, ``pin_block``, … |
 | the box, one caller's session, the key ceremony | ``simulator``, ``session``, ``ceremony`` |
 | what lies on disk: sealed key file, audit log, folder | ``key_file``, ``audit``, ``home`` |
 | the box in a process of its own | ``wire``, ``server``, ``client``, ``process`` |
