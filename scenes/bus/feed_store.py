@@ -5,7 +5,7 @@ COPY and never changed afterwards.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -248,6 +248,18 @@ async def read_lines(connection: Connection, version_no: int) -> dict[str, Dista
         )
         for row in rows
     }
+
+
+async def lines_priced_twice(connection: Connection, version_nos: Collection[int]) -> list[str]:
+    """Lines that more than one of these versions prices."""
+    cursor = await connection.execute(
+        "SELECT line_id FROM"
+        " (SELECT version_no, line_id FROM scene_bus.line"
+        "  UNION ALL SELECT version_no, line_id FROM scene_bus.distance_line) AS priced"
+        " WHERE version_no = ANY(%s) GROUP BY line_id HAVING count(*) > 1 ORDER BY line_id",
+        (list(version_nos),),
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]
 
 
 async def activate(

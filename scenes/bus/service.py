@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from scenes.bus import feed_store
 from scenes.bus.distance_lines import DistanceLine, read_distance_line
-from scenes.bus.fare_table import FareTable, LineFares, fares_of
+from scenes.bus.fare_table import FareTable, LineConflictError, LineFares, fares_of
 from scenes.bus.feed_differences import Differences, compare_feeds, compare_lines
 from scenes.bus.feed_rows import Faults, FeedFault
 from scenes.bus.feed_store import DISTANCE, GTFS, Connection
@@ -314,9 +314,13 @@ async def _activate(
     current = versions.get(source)
     if (current and current[0]) == version_no:
         return latest
-    activation_no = await feed_store.activate(connection, source, version_no, activated_by, at)
-    await load_fare_table(connection)
-    return activation_no
+    in_force = {number for name, (number, _) in versions.items() if name != source}
+    if version_no is not None:
+        in_force.add(version_no)
+    twice = await feed_store.lines_priced_twice(connection, in_force)
+    if twice:
+        raise LineConflictError(twice)
+    return await feed_store.activate(connection, source, version_no, activated_by, at)
 
 
 async def _active_feed(connection: Connection, source: str) -> Feed | None:
