@@ -138,39 +138,8 @@ async def read_feed_version(connection: Connection, version_no: int) -> Feed:
             connection, "line_id, name, agency_id, network_id", "line", version_no
         )
     ]
-    trips = [
-        Trip(
-            trip_id=row[0],
-            line_id=row[1],
-            service_id=row[2],
-            direction=row[3],
-            pattern_no=row[4],
-            starts_s=row[5],
-            ends_s=row[6],
-        )
-        for row in await _rows(
-            connection,
-            "trip_id, line_id, service_id, direction, pattern_no, starts_s, ends_s",
-            "trip",
-            version_no,
-        )
-    ]
-    fares = [
-        FareAttribute(
-            fare_id=row[0],
-            price_fen=row[1],
-            prepaid=row[2],
-            transfers=row[3],
-            transfer_duration_s=row[4],
-            agency_id=row[5],
-        )
-        for row in await _rows(
-            connection,
-            "fare_id, price_fen, prepaid, transfers, transfer_duration_s, agency_id",
-            "fare",
-            version_no,
-        )
-    ]
+    trips = await _trips(connection, version_no)
+    fares = await _fares(connection, version_no)
     rules = await _rows(
         connection,
         "fare_id, line_id, origin_id, destination_id, contains_id",
@@ -318,6 +287,45 @@ async def _patterns(
         )
         for line in lines
     }
+
+
+async def _trips(connection: Connection, version_no: int) -> list[Trip]:
+    return [
+        Trip(
+            trip_id=row[0],
+            line_id=row[1],
+            service_id=row[2],
+            direction=row[3],
+            pattern_no=row[4],
+            starts_s=row[5],
+            ends_s=row[6],
+        )
+        for row in await _rows(
+            connection,
+            "trip_id, line_id, service_id, direction, pattern_no, starts_s, ends_s",
+            "trip",
+            version_no,
+        )
+    ]
+
+
+async def _fares(connection: Connection, version_no: int) -> list[FareAttribute]:
+    return [
+        FareAttribute(
+            fare_id=row[0],
+            price_fen=row[1],
+            prepaid=row[2],
+            transfers=row[3],
+            transfer_duration_s=row[4],
+            agency_id=row[5],
+        )
+        for row in await _rows(
+            connection,
+            "fare_id, price_fen, prepaid, transfers, transfer_duration_s, agency_id",
+            "fare",
+            version_no,
+        )
+    ]
 
 
 async def _services(connection: Connection, version_no: int) -> dict[str, Service]:
