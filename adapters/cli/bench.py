@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
 from adapters.bench.report import print_report
 
@@ -17,3 +18,9 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 def orders(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Whole orders per second, in process and over HTTP."""
     print_report(orders_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def ledger(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """Transfers per second in every shape, beside pgbench on the same server."""
+    print_report(ledger_bench.run(quick=quick), as_json=as_json)
