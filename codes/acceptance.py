@@ -73,6 +73,7 @@ LIST_IS_STALE: Final = "list_stale"
 _S: Final = CodeClass.S
 _D: Final = CodeClass.D
 _P: Final = CodeClass.P
+_ALGORITHM_OF_NIBBLE: Final = tuple(Algorithm)
 _PURPOSE_MASK: Final = 0x07
 _PAY: Final = Purpose.PAY.value
 _ONLINE_REQUIRED: Final = Purpose.ONLINE_REQUIRED.value
@@ -291,7 +292,7 @@ def _check_signature(key: PublicKey, data: bytes, tag: bytes) -> None:
 
 
 def _device_key(authorisation: bytes) -> PublicKey:
-    algorithm = Algorithm(authorisation[1] & 0x0F)
+    algorithm = _ALGORITHM_OF_NIBBLE[authorisation[1] & 0x0F]
     try:
         return load_public_key(algorithm, authorisation[D_HEAD.size : -SIGNATURE_SIZE])
     except KeyFormError as error:

@@ -5,17 +5,15 @@ the caps in the code, and a cloned phone can spend at most the caps once per ter
 the double spend is then proven from the records (``codes.double_spend``).
 """
 
-from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from codes.errors import AskOnlineError, CapCountExceededError, CapCumulativeExceededError
 
 AUTHORISATIONS_MAX: Final = 50_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfflineUse:
+class OfflineUse(NamedTuple):
     """One use about to be accepted, with the caps that stand in the code. Amounts in fen."""
 
     issuer_id: int

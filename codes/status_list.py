@@ -52,6 +52,7 @@ _HEAD: Final = Struct(">BIIIII")
 _DELTA_HEAD: Final = Struct(">I32sI")
 _CHANGE_SIZE_MAX: Final = 5
 _BLOCK_SIZE: Final = 4096
+_STATUS_OF_BITS: Final = tuple(Status)
 
 
 def packed_size(entry_count: int) -> int:
@@ -96,7 +97,7 @@ class StatusList:
         """Status of ``index``. One beyond the end was given out after this list: ask online."""
         if not 0 <= index < self.entry_count:
             return Status.ASK_ONLINE
-        return Status(self.packed[index >> 2] >> 2 * (index & 3) & 3)
+        return _STATUS_OF_BITS[self.packed[index >> 2] >> 2 * (index & 3) & 3]
 
     async def sign(self, signer: DocumentSigner) -> bytes:
         """The full list as a signed document."""

@@ -58,13 +58,18 @@ Mutation = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 @dataclass(slots=True)
 class FuzzReport:
-    """What came of a run. ``slowest_ms`` is processor time of the slowest answer."""
+    """What came of a run.
+
+    ``slowest_ms`` is processor time of the slowest answer, ``slow`` how many took more than the
+    bound.
+    """
 
     seed: int
     shown: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
     printed_twins: int = 0
     slowest_ms: float = 0.0
+    slow: int = 0
     accepted: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
 
@@ -295,6 +300,7 @@ class Fuzzer:
             taken_ms = (time.thread_time_ns() - started_ns) / 1e6
             report.shown += 1
             report.slowest_ms = max(report.slowest_ms, taken_ms)
+            report.slow += taken_ms > ANSWER_MS_MAX
         return report
 
     def _note_acceptance(self, text: str) -> None:
