@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 import codes
+from adapters.bench.issuing import issuing_rates
 from adapters.bench.qr_reading import read_rates
 from adapters.bench.report import Result
 from codes import (
@@ -391,5 +392,6 @@ def run(*, quick: bool) -> list[Result]:
     for subject in asyncio.run(_City().subjects()):
         results += _measure(subject, TURNS_QUICK if quick else TURNS)
     results += _measure_process(START_RUNS_QUICK if quick else START_RUNS)
+    results += issuing_rates(quick=quick)
     results += read_rates(quick=quick)
     return results
