@@ -9,9 +9,9 @@ what is not rolled up yet is added when they are read, so the answer is always w
 import datetime as dt
 from dataclasses import dataclass
 
+from ledger.business_day import instant_ns
 from ledger.events import Balances
 from ledger.queries import Queries
-from ledger.rules import instant_ns
 from ledger.store import Cursor
 
 

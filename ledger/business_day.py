@@ -15,6 +15,9 @@ DAY_NS: Final = DAY_S * NS_PER_S
 SHANGHAI_UTC_OFFSET_S: Final = 8 * 3600
 EPOCH: Final = dt.date(1970, 1, 1)
 
+_EPOCH_INSTANT: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusinessDay:
@@ -50,3 +53,9 @@ def date_of(day: int) -> dt.date:
 def day_number(day: dt.date) -> int:
     """Days since 1970-01-01."""
     return (day - EPOCH).days
+
+
+def instant_ns(instant: dt.datetime) -> int:
+    """Nanoseconds since 1970 of an aware instant, exact to its microsecond."""
+    assert instant.tzinfo is not None
+    return (instant - _EPOCH_INSTANT) // _MICROSECOND * 1000

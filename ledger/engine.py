@@ -17,12 +17,14 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
-from ledger import account_rules, rules, store, wire
+from ledger import account_rules, resolving, rules, store, wire
 from ledger.account_cache import AccountCache
 from ledger.business_day import BusinessDay
 from ledger.errors import AccountsMovedOnError, BatchTooLargeError, FieldOutOfRangeError
 from ledger.events import Account, Clock, QueryFilter, Transfer
+from ledger.flag_bits import EXPIRED, POST_OR_VOID
 from ledger.queries import Queries
+from ledger.record import EffectiveDay
 from ledger.results import CreateAccountResult, CreateTransferResult
 from ledger.shards import ShardClaim
 from ledger.store import Connection, Cursor, Head
@@ -242,8 +244,8 @@ class Ledger(Queries):
         self._last_timestamp = timestamp
         outcome = rules.Outcome()
         for at, pending_id in enumerate(due, start=time_ + 1):
-            rules.expire(books.transfers[pending_id], books, at)
-            outcome.resolved[pending_id] = (at, rules.EXPIRED)
+            resolving.expire(books.transfers[pending_id], books, at)
+            outcome.resolved[pending_id] = (at, EXPIRED)
         rules.create_transfers(
             transfers, books, timestamp, self._effective_day(head.open_from), outcome
         )
@@ -258,7 +260,7 @@ class Ledger(Queries):
         """The instant after which the events of a batch count up."""
         return max(head.last_timestamp + 1, self._last_timestamp + 1, accounts_last, now)
 
-    def _effective_day(self, open_from: int | None) -> rules.EffectiveDay:
+    def _effective_day(self, open_from: int | None) -> EffectiveDay:
         """The day a transfer counts for: never one that is closed."""
         number = self.business_day.number
         if open_from is None:
@@ -290,7 +292,7 @@ def _named(transfers: Sequence[Transfer]) -> store.Names:
     for index, event in enumerate(transfers):
         _check_transfer_range(index, event)
         names.ids.append(event.id)
-        if int(event.flags) & rules.POST_OR_VOID:
+        if int(event.flags) & POST_OR_VOID:
             names.pending_ids.add(event.pending_id)
         else:
             names.account_ids.add(event.debit_account_id)

@@ -14,7 +14,8 @@ from ledger import merkle, wire
 from ledger.books import CLOSED_FLAG, AccountState, Books, TransferRecord
 from ledger.business_day import day_number
 from ledger.events import NS_PER_S, Account, AccountFlags
-from ledger.rules import EXPIRED, Outcome
+from ledger.flag_bits import EXPIRED
+from ledger.rules import Outcome
 from ledger.wire import id_of, unsigned_16, unsigned_32, unsigned_64
 
 Connection = AsyncConnection[Any]

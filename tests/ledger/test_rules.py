@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from ledger import AMOUNT_MAX, CREATE_TRANSFER_RESULTS, ID_MAX, Transfer, TransferFlags, rules
+from ledger import (
+    AMOUNT_MAX,
+    CREATE_TRANSFER_RESULTS,
+    ID_MAX,
+    Transfer,
+    TransferFlags,
+    resolving,
+    rules,
+)
 from ledger.books import AccountState, Books
 from ledger.business_day import BusinessDay
 from ledger.events import AMOUNT_ALL, NS_PER_S
@@ -189,7 +197,7 @@ def test_a_hold_cannot_be_resolved_at_its_expiry() -> None:
     assert apply([post], with_hold(), at_expiry)[0] == ["pending_transfer_expired"]
     assert apply([post], with_hold(), at_expiry - 1)[0] == ["created"]
     of = with_hold()
-    rules.expire(of.transfers[10], of, at_expiry)
+    resolving.expire(of.transfers[10], of, at_expiry)
     assert apply([post], of, at_expiry)[0] == ["pending_transfer_expired"]
     assert of.accounts[1].debits_pending == of.accounts[3].credits_pending == 0
 
@@ -227,7 +235,7 @@ def test_closing_is_undone_by_voiding_and_by_expiry() -> None:
         of = with_hold(flags=F.pending | F.closing_debit | F.closing_credit, amount=0)
         assert [of.accounts[n].closed for n in (1, 3)] == [True, True]
         if expires:
-            rules.expire(of.transfers[10], of, NOW + 60 * NS_PER_S)
+            resolving.expire(of.transfers[10], of, NOW + 60 * NS_PER_S)
         else:
             apply([Transfer(id=20, pending_id=10, flags=F.void_pending_transfer)], of)
         assert [of.accounts[n].closed for n in (1, 3)] == [False, False]
@@ -404,7 +412,11 @@ def test_a_reversal_must_mirror_its_original() -> None:
 
 
 def test_every_result_that_is_given_has_its_place_in_the_order() -> None:
-    source = Path(rules.__file__).read_text(encoding="utf-8")
+    folder = Path(rules.__file__).parent
+    source = "".join(
+        (folder / f"{module}.py").read_text(encoding="utf-8")
+        for module in ("rules", "moves", "resolving", "repeats")
+    )
     fields = ("flags", "pending_id", "timeout", "debit_account_id", "credit_account_id", "amount",
               "user_data_128", "user_data_64", "user_data_32", "ledger", "code", "effective_at",
               "reverses_id")  # fmt: skip
