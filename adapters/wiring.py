@@ -39,7 +39,7 @@ from ledger import Ledger
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
 from scenes.bus.pricing import BusPricer
-from scenes.bus.service import load_fare_table
+from scenes.bus.service import load_fare_table, load_rules
 from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
 
@@ -69,7 +69,8 @@ class City:
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
         async with self.pool.connection() as connection:
-            self.bus.activate(await load_fare_table(connection), DEFAULT_POLICY)
+            table = await load_fare_table(connection)
+            self.bus.activate(table, (await load_rules(connection)).policy)
 
 
 class Nowhere(io.BytesIO):

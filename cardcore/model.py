@@ -3,15 +3,30 @@
 Amounts are JSON integers of fen; a float, a string or a boolean is refused.
 """
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 AMOUNT_FEN_MAX = 10_000_000_00  # ten million yuan: above any order a card may carry
 
 AmountFen = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_FEN_MAX)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 PrintedNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_.:\-]{1,64}$")]
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _only_rfc3339(value: object) -> object:
+    # Left to itself the validator also takes Unix seconds in a string, and guesses their unit.
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise ValueError("an instant is written as in RFC 3339, with its offset")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_only_rfc3339)]
 
 
 class Model(BaseModel):

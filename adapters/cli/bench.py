@@ -6,6 +6,7 @@ import typer
 
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
+from adapters.bench import verify as verify_bench
 from adapters.bench.report import print_report
 
 app = typer.Typer(help="Measure, always beside a reference of the same run.", no_args_is_help=True)
@@ -24,3 +25,9 @@ def orders(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 def ledger(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Transfers per second in every shape, beside pgbench on the same server."""
     print_report(ledger_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def verify(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """Codes verified per second, beside the bare signature check of the same library."""
+    print_report(verify_bench.run(quick=quick), as_json=as_json)

@@ -1,6 +1,7 @@
 """Commands that run the city: everything at once, or one part for a container."""
 
 import asyncio
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from adapters import demo_city
-from adapters.database import migrate
+from adapters.database import DatabaseUnfitError, migrate
 from adapters.demo.api_client import APIClient
 from adapters.demo.job import PEOPLE
 from adapters.embedded_postgres import EmbeddedPostgresError
@@ -71,7 +72,15 @@ def run_command() -> None:
             asyncio.run(_load_demo_city(addresses, settings))
             console.print("演示城市已载入 · the demo city is loaded")
             serve(addresses, settings, on_ready=lambda _, url: _say_how(console, url))
-    except (EmbeddedPostgresError, HSMError, OSError) as error:
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        console.print(
+            f"[bold red]cardcore did not start[/]: 端口 port {settings.port} 已被占用 is taken; "
+            "choose another with CARDCORE_PORT"
+        )
+        raise typer.Exit(1) from None
+    except (EmbeddedPostgresError, HSMError, DatabaseUnfitError) as error:
         console.print(f"[bold red]cardcore did not start[/]: {error}")
         raise typer.Exit(1) from None
 

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from cardcore.model import AmountFen, Model, Name, PrintedNumber
+from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
 
 # Longer than any legal code: an over-long one is answered as an invalid code, not as a bad field.
 CredentialText = Annotated[str, StringConstraints(max_length=8192)]
@@ -61,7 +61,7 @@ class Business(Model):
     out_trade_no: PrintedNumber
     amount_fen: AmountFen | None = None
     currency: Literal["CNY"] | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     details: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
