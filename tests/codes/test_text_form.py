@@ -119,6 +119,8 @@ def test_class_d_stands_as_its_table_says() -> None:
     assert data[139] == 0xE1
     assert data[140:] == bytes(range(64, 128))
     assert D.made_at_s == 0x6AB13B80 + 0x010203
+    assert (D.suite, D.issuer_id, D.kid) == (0x33, 0x3704, 0x21)
+    assert D.token == b"TOKEN--D"
 
 
 def test_an_ed25519_device_key_makes_class_d_one_byte_shorter() -> None:
