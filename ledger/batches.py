@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger import merkle, store
+from ledger import account_store, merkle, store
 from ledger.books import CLOSED_FLAG, TransferRecord
 from ledger.events import Account
 from ledger.queries import TRANSFER_JOINS, TRANSFER_READ
@@ -114,11 +114,11 @@ async def read_rows(
     )
     rows.extend(store.transfer_record(columns) for columns in await cursor.fetchall())
     await cursor.execute(
-        f"SELECT {store.ACCOUNT_COLUMNS} FROM ledger.account "  # noqa: S608  (constants)
+        f"SELECT {account_store.ACCOUNT_COLUMNS} FROM ledger.account "  # noqa: S608  (constants)
         'WHERE shard = %s AND "timestamp" BETWEEN %s AND %s',
         span,
     )
-    rows.extend(store.account_of(columns) for columns in await cursor.fetchall())
+    rows.extend(account_store.account_of(columns) for columns in await cursor.fetchall())
     await cursor.execute(
         'SELECT uuid_send(pending_id), "timestamp" FROM ledger.resolution '
         'WHERE status = 4 AND shard = %s AND "timestamp" BETWEEN %s AND %s',

@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
-from ledger import account_rules, resolving, rules, store, wire
+from ledger import account_rules, account_store, resolving, rules, store, wire
 from ledger.account_cache import AccountCache
 from ledger.business_day import BusinessDay
 from ledger.errors import AccountsMovedOnError, BatchTooLargeError, FieldOutOfRangeError
@@ -125,11 +125,13 @@ class Ledger(Queries):
             now = self._clock()
             head, _, _ = await store.lock_head(cursor, await self._claim.number(), 0, None)
             self._cache.confirm(head.chain)
-            existing = await store.find_accounts(cursor, [account.id for account in accounts])
+            existing = await account_store.find_accounts(
+                cursor, [account.id for account in accounts]
+            )
             timestamp = self._advance_time(head, now, 0) + len(accounts)
             self._last_timestamp = timestamp
             opening = account_rules.create_accounts(accounts, existing, timestamp)
-            await store.write_new_accounts(cursor, head, opening.created, timestamp)
+            await account_store.write_new_accounts(cursor, head, opening.created, timestamp)
             self._cache.keep({}, head.chain)
         return opening.results
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from ledger import store, wire
+from ledger import account_store, store, wire
 from ledger.books import TransferRecord
 from ledger.events import (
     ID_MAX,
@@ -62,7 +62,7 @@ class Queries:
         ``connection``: an open transaction whose own writes are to be seen too.
         """
         async with self.reading(connection) as cursor:
-            found = await store.find_accounts(cursor, ids)
+            found = await account_store.find_accounts(cursor, ids)
         return [found[id_][0] for id_ in ids if id_ in found]
 
     async def lookup_transfers(
@@ -99,11 +99,11 @@ class Queries:
         order = _order(reverse=bool(query_filter.flags & QueryFilterFlags.reversed))
         async with self.reading(connection) as cursor:
             await cursor.execute(
-                f"SELECT {store.ACCOUNT_COLUMNS} FROM ledger.account "  # noqa: S608  (constants)
+                f"SELECT {account_store.ACCOUNT_COLUMNS} FROM ledger.account "  # noqa: S608  (constants)
                 f'WHERE {where} ORDER BY "timestamp" {order}, id {order} LIMIT %s',
                 (*values, query_filter.limit),
             )
-            return [store.account_of(row) for row in await cursor.fetchall()]
+            return [account_store.account_of(row) for row in await cursor.fetchall()]
 
     async def query_transfers(self, query_filter: QueryFilter) -> list[Transfer]:
         """Transfers that match all given fields, in order of timestamp."""

@@ -9,13 +9,14 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ledger.account_store import find_accounts
 from ledger.as_of import effective_on
 from ledger.books import TransferRecord
 from ledger.business_day import date_of, day_number
 from ledger.errors import AccountUnknownError
 from ledger.events import Transfer
 from ledger.queries import TRANSFER_JOINS, TRANSFER_READ, Queries, instant_of, transfer_of
-from ledger.store import Cursor, find_accounts, transfer_record
+from ledger.store import Cursor, transfer_record
 
 Describe = Callable[[Transfer], str]
 """The text of a line. The ledger knows ids; what they mean is the caller's knowledge."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncCursor
 
 from ledger import merkle, wire
-from ledger.books import CLOSED_FLAG, AccountState, Books, TransferRecord
+from ledger.books import AccountState, Books, TransferRecord
 from ledger.business_day import day_number
-from ledger.events import NS_PER_S, Account, AccountFlags
+from ledger.events import NS_PER_S
 from ledger.flag_bits import EXPIRED
 from ledger.rules import Outcome
 from ledger.wire import id_of, unsigned_16, unsigned_32, unsigned_64
@@ -358,66 +358,3 @@ async def copy_rows(cursor: Cursor, target: str, rows: Iterable[bytes]) -> None:
     statement = f"COPY {target} FROM STDIN (FORMAT BINARY)"  # constants of ledger.wire only
     async with cursor.copy(statement.encode()) as copy:
         await copy.write(b"".join((wire.COPY_HEADER, *rows, wire.COPY_TRAILER)))
-
-
-# -- accounts ---------------------------------------------------------------------------------
-
-
-async def find_accounts(cursor: Cursor, ids: Sequence[int]) -> dict[int, tuple[Account, int]]:
-    """Accounts by id, flags as they are now, with the timestamp kept apart from the event."""
-    await cursor.execute(
-        f"SELECT {ACCOUNT_COLUMNS} FROM ledger.account WHERE id = ANY (%b)",  # noqa: S608  (constant)
-        (wire.uuid_array(ids),),
-    )
-    accounts = [account_of(row) for row in await cursor.fetchall()]
-    return {account.id: (account, account.timestamp) for account in accounts}
-
-
-ACCOUNT_COLUMNS: Final = (
-    "uuid_send(id), debits_pending, debits_posted, credits_pending, credits_posted, "
-    "uuid_send(user_data_128), user_data_64, user_data_32, ledger, code, flags, closed, "
-    '"timestamp", overdraft_limit'
-)
-
-
-def account_of(row: Sequence[Any]) -> Account:
-    """An account as it is now, from ``ACCOUNT_COLUMNS``."""
-    (
-        id_, debits_pending, debits_posted, credits_pending, credits_posted, data_128, data_64,
-        data_32, ledger, code, flags, closed, timestamp, overdraft_limit,
-    ) = row  # fmt: skip
-    return Account(
-        id=id_of(id_),
-        debits_pending=debits_pending,
-        debits_posted=debits_posted,
-        credits_pending=credits_pending,
-        credits_posted=credits_posted,
-        user_data_128=id_of(data_128),
-        user_data_64=unsigned_64(data_64),
-        user_data_32=unsigned_32(data_32),
-        ledger=unsigned_32(ledger),
-        code=unsigned_16(code),
-        flags=AccountFlags(unsigned_16(flags) | (CLOSED_FLAG if closed else 0)),
-        timestamp=timestamp,
-        overdraft_limit=overdraft_limit,
-    )
-
-
-async def write_new_accounts(
-    cursor: Cursor, head: Head, created: Sequence[tuple[Account, int]], timestamp: int
-) -> None:
-    """Write the accounts of a batch."""
-    rows: list[bytes] = []
-    leaves: list[bytes] = []
-    for account, at in created:
-        flags = int(account.flags)
-        rows.append(
-            wire.account_row(
-                account, flags & ~CLOSED_FLAG, bool(flags & CLOSED_FLAG), at, head.shard
-            )
-        )
-        leaves.append(merkle.account_leaf(account, flags & ~CLOSED_FLAG, at))
-    async with cursor.connection.pipeline():
-        await advance(cursor, head, leaves, created[0][1] if created else timestamp, timestamp)
-    if rows:
-        await copy_rows(cursor, f"ledger.account ({wire.ACCOUNT_COLUMNS})", rows)
