@@ -7,9 +7,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.hazmat.primitives.hashes import SM3, Hash
-
 from codes.fields import CONTEXT_NONE, Purpose, Scope
+from codes.national import sm3
 from codes.suites import Algorithm
 
 SKEW_S_MAX: Final = 30
@@ -24,9 +23,7 @@ def context_of(place_id: str, issuer_algorithm: Algorithm) -> bytes:
     data = place_id.encode()
     if issuer_algorithm is not Algorithm.SM2_SM3:
         return hashlib.sha256(data).digest()[:4]
-    digest = Hash(SM3())
-    digest.update(data)
-    return digest.finalize()[:4]
+    return sm3(data)[:4]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
