@@ -5,7 +5,6 @@ Every function runs inside the caller's transaction and sends its statements in 
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from psycopg import AsyncConnection, AsyncCursor
@@ -36,7 +35,7 @@ class Head:
     open_from: int | None
 
 
-def _head(shard: int, row: tuple[int, int, bytes, date | None]) -> Head:
+def _head(shard: int, row: Sequence[Any]) -> Head:
     batch_number, last_timestamp, chain, closed_through = row
     open_from = None if closed_through is None else day_number(closed_through) + 1
     return Head(shard, batch_number, last_timestamp, bytes(chain), open_from)
@@ -68,27 +67,20 @@ async def lock_head(
         early: a batch whose ids are to be looked up in the same round trip.
 
     Returns:
-        The head, the ids of pending transfers due at ``now``, earliest first, and books with
-        the transfers found early.
+        The head, the ids of pending transfers due at ``now``, earliest first, and empty books
+        where ``early`` was given and none of its ids is known: then nothing is to be read.
     """
-    connection = cursor.connection
-    async with connection.pipeline():
-        await cursor.execute(
-            "SELECT batch_number, last_timestamp, chain, closed_through "
-            "FROM ledger.shard WHERE shard = %s FOR UPDATE",
-            (shard,),
-        )
-        due = connection.cursor(binary=True)
-        await due.execute(
-            "SELECT uuid_send(pending_id) FROM ledger.expiry WHERE expires_at <= %s::bigint "
-            'ORDER BY expires_at, "timestamp" LIMIT %s',
-            (now, EXPIRE_EVENTS_MAX),
-        )
-        books = None if early is None else await _find(connection, early.ids, early.ids)
-        row = await cursor.fetchone()
-        due_ids = [id_of(id_bytes) for (id_bytes,) in await due.fetchall()]
-    assert row is not None, f"shard {shard} has no row"
-    return _head(shard, row), due_ids, books
+    ids = wire.uuid_array(() if early is None else early.ids)
+    await cursor.execute(
+        "SELECT * FROM ledger.begin_batch(%s::smallint, %s::bigint, %s::integer, %b)",
+        (shard, now, EXPIRE_EVENTS_MAX, ids),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    *head, due, known = row
+    assert head[0] is not None, f"shard {shard} has no row"
+    books = None if early is None or known else Books()
+    return _head(shard, head), [id_of(id_bytes) for id_bytes in due], books
 
 
 async def load(
@@ -319,6 +311,7 @@ async def advance(
 ) -> None:
     """Seal a batch into the chain of its shard; a batch without rows only moves the time on."""
     head.last_timestamp = last
+    batch_root = marks = b""
     if leaves:
         head.batch_number += 1
         batch_root = merkle.root(leaves)
@@ -331,25 +324,11 @@ async def advance(
             rows=len(leaves),
             batch_root=batch_root,
         )
-        await cursor.execute(
-            "INSERT INTO ledger.batch "
-            "(shard, number, first_timestamp, last_timestamp, rows, root, chain, marks) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                head.shard,
-                head.batch_number,
-                first,
-                last,
-                len(leaves),
-                batch_root,
-                head.chain,
-                b"".join([leaf[: merkle.MARK_SIZE] for leaf in leaves]),
-            ),
-        )
+        marks = b"".join([leaf[: merkle.MARK_SIZE] for leaf in leaves])
     await cursor.execute(
-        "UPDATE ledger.shard SET batch_number = %s, last_timestamp = %s, chain = %s "
-        "WHERE shard = %s",
-        (head.batch_number, head.last_timestamp, head.chain, head.shard),
+        "SELECT ledger.advance(%s::smallint, %s::bigint, %s::bigint, %s::bigint, %s::integer, "
+        "%s, %s, %s)",
+        (head.shard, head.batch_number, first, last, len(leaves), batch_root, head.chain, marks),
     )
 
 

@@ -82,3 +82,38 @@ BEGIN
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END $$;
+
+-- The first step of a batch: lock the shard, look for holds whose time is over, and say whether
+-- any of the new ids is known already. One round trip.
+CREATE FUNCTION ledger.begin_batch(writer_shard smallint, now bigint, due_max integer, ids uuid[])
+RETURNS TABLE (batch_number bigint, last_timestamp bigint, chain bytea, closed_through date,
+               due bytea[], known boolean)
+LANGUAGE plpgsql ROWS 1 SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT s.batch_number, s.last_timestamp, s.chain, s.closed_through
+    INTO batch_number, last_timestamp, chain, closed_through
+    FROM ledger.shard s WHERE s.shard = writer_shard FOR UPDATE;
+    due := ARRAY(SELECT uuid_send(e.pending_id) FROM ledger.expiry e WHERE e.expires_at <= now
+                 ORDER BY e.expires_at, e."timestamp" LIMIT due_max);
+    known := cardinality(ids) > 0
+        AND (EXISTS (SELECT FROM ledger.transfer t WHERE t.id = ANY (ids))
+             OR EXISTS (SELECT FROM ledger.failed_transfer f WHERE f.id = ANY (ids)));
+    RETURN NEXT;
+END $$;
+
+-- The last step before the rows: seal the batch into the chain of its shard. A batch without
+-- rows only moves the time of the shard on.
+CREATE FUNCTION ledger.advance(
+    writer_shard smallint, batch_number bigint, first_timestamp bigint, last_timestamp bigint,
+    row_count integer, root bytea, chain bytea, marks bytea)
+RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+    IF row_count > 0 THEN
+        INSERT INTO ledger.batch
+            (shard, number, first_timestamp, last_timestamp, rows, root, chain, marks)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+    END IF;
+    UPDATE ledger.shard AS s SET batch_number = $2, last_timestamp = $4, chain = $7
+    WHERE s.shard = $1;
+END $$;
