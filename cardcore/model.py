@@ -4,6 +4,7 @@ Amounts are JSON integers of fen; a float, a string or a boolean is refused.
 """
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -19,14 +20,16 @@ _RFC3339 = re.compile(
 )
 
 
-def _only_rfc3339(value: object) -> object:
-    # Left to itself the validator also takes Unix seconds in a string, and guesses their unit.
-    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+def _read_instant(value: object) -> object:
+    # Left to itself the validator also takes Unix seconds, and guesses their unit.
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("an instant is written as in RFC 3339, with its offset")
-    return value
+    return datetime.fromisoformat(value.upper())
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_only_rfc3339)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
 
 
 class Model(BaseModel):

@@ -20,6 +20,8 @@ def test_an_instant_is_rfc_3339(text: str) -> None:
 def test_anything_else_is_no_instant(text: str) -> None:
     with pytest.raises(ValidationError):
         INSTANT.validate_python(text)
+    with pytest.raises(ValidationError):
+        INSTANT.validate_json("1700000000", strict=True)
 
 
 @pytest.mark.parametrize(
