@@ -22,9 +22,28 @@ if "$venv/bin/python" -c 'import pip' 2>/dev/null; then
 else
     pip="$python -m pip --python $venv/bin/python"
 fi
-quiet="--quiet --disable-pip-version-check --no-input"
-echo "setup: installing the locked dependencies (a minute or two the first time)"
-$pip install $quiet --only-binary :all: --require-hashes -r "$lock"
+options="--disable-pip-version-check --no-input --progress-bar off"
+log=$venv/setup.log
+
+# pip is either silent or a flood: count what it has taken up instead.
+total=$(grep -c '^[a-z0-9].*==' "$lock")
+echo "setup: installing $total locked dependencies (a minute or two the first time)"
+$pip install $options --only-binary :all: --require-hashes -r "$lock" > "$log" 2>&1 &
+installer=$!
+shown=0
+while kill -0 "$installer" 2>/dev/null; do
+    sleep 2
+    taken=$(grep -cE '^(Collecting|Requirement already)' "$log" || true)
+    if [ "$taken" -ge $((shown + 15)) ]; then
+        echo "setup: $taken of $total"
+        shown=$taken
+    fi
+done
+wait "$installer" || {
+    echo "setup: pip failed; the end of its log ($log):" >&2
+    tail -n 20 "$log" >&2
+    exit 1
+}
 # The project itself: dependencies are already there, and the build backend comes from the lock.
-$pip install $quiet --no-deps --no-build-isolation --editable .
+$pip install $options --quiet --no-deps --no-build-isolation --editable .
 echo "setup: ready, try $venv/bin/cardcore --help"

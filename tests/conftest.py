@@ -157,3 +157,8 @@ async def city(
     """The demo city, running on a database of its own."""
     async with open_city(city_addresses, city_settings, clock=city_clock) as opened:
         yield opened
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name byte cases by their argument: workers that sign afresh must still agree on the names."""
+    return argname if isinstance(val, bytes) else None

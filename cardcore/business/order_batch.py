@@ -23,11 +23,18 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
 from cardcore.books import RawConnection
 from cardcore.business.booking import lines_of_order, transfers_of_order
+from cardcore.business.order_checks import (
+    check_code,
+    claims_of,
+    known_effect,
+    ledger_refusal,
+    person_of,
+    terminal_of,
+)
 from cardcore.business.order_facts import (
     BatchFacts,
     PersonFacts,
     PreparedOrder,
-    TerminalFacts,
     read_facts,
 )
 from cardcore.business.order_rows import write_orders, write_refusals
@@ -37,22 +44,13 @@ from cardcore.business.request import Mode
 from cardcore.errors import (
     AmountInvalidError,
     CardcoreError,
-    CodeRefusedError,
     FundUnknownError,
-    IdempotencyKeyReusedError,
-    InsufficientBalanceError,
-    LimitExceededError,
     MerchantUnknownError,
-    OrderConflictError,
     SceneUnknownError,
     ServiceUnavailableError,
-    TerminalUnknownError,
-    UserFrozenError,
-    UserUnknownError,
 )
 from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import ScenePricer
-from cardcore.user.presented import PresentedCode
 from ledger import Ledger, Transfer
 
 ATTEMPTS_MAX: Final = 8
@@ -163,8 +161,8 @@ class OrderWriter:
                 facts = await read_facts(connection, [prepared])
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error
-        _terminal_of(facts, prepared)
-        return self._price(prepared, _person_of(facts, prepared))
+        terminal_of(facts, prepared)
+        return self._price(prepared, person_of(facts, prepared))
 
     async def _book_once(
         self, orders: Sequence[tuple[int, PreparedOrder]]
@@ -197,14 +195,14 @@ class OrderWriter:
         state = _Batch()
         claimed: set[object] = set()
         for position, prepared in orders:
-            claims = _claims(prepared)
+            claims = claims_of(prepared)
             # A twin in this same batch must see the first one's row: it waits for the next.
             if not claimed.isdisjoint(claims):
                 state.later.append(position)
                 continue
             claimed.update(claims)
             try:
-                known = _known_effect(facts, prepared)
+                known = known_effect(facts, prepared)
                 if known is not None:
                     state.replays[position] = known
                     continue
@@ -261,11 +259,11 @@ class OrderWriter:
     def _decide(self, facts: BatchFacts, position: int, prepared: PreparedOrder) -> Decided:
         """The pure part: refuse, or say exactly what is to be booked."""
         request = prepared.request
-        terminal = _terminal_of(facts, prepared)
-        person = _person_of(facts, prepared)
+        terminal = terminal_of(facts, prepared)
+        person = person_of(facts, prepared)
         quote = self._price(prepared, person)
         if prepared.code is not None:
-            _check_code(facts, prepared.code, quote)
+            check_code(facts, prepared.code, quote)
         shares = self._fund(facts, prepared, person, quote)
         order_id = new_id(prepared.received_at, self._random_bytes)
         lines = lines_of_order(
@@ -381,7 +379,7 @@ class OrderWriter:
             start += len(decided.transfers)
             refusals = [name for name in own if name != _BOOKED]
             if refusals:
-                state.outcomes[decided.position] = _ledger_refusal(refusals)
+                state.outcomes[decided.position] = ledger_refusal(refusals)
                 continue
             state.outcomes[decided.position] = Booked(order=decided.record, replayed=False)
             booked.append(decided)
@@ -398,78 +396,3 @@ def _all_unavailable(
 ) -> dict[int, Outcome | Exception]:
     # One exception each: every caller raises its own.
     return {position: ServiceUnavailableError() for position, _ in orders}
-
-
-def _claims(prepared: PreparedOrder) -> list[object]:
-    """What only one order of a batch may hold."""
-    business = prepared.request.business
-    claims: list[object] = [
-        ("key", prepared.caller.client_id, prepared.key),
-        ("number", business.merchant_id, business.out_trade_no),
-    ]
-    if prepared.code is not None:
-        claims.append(("code", prepared.code.replay_key))
-    return claims
-
-
-def _known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
-    """The order this request has already become, if it has."""
-    business = prepared.request.business
-    effect = facts.effects.get((prepared.caller.client_id, prepared.key))
-    if effect is not None:
-        if effect[0] != prepared.digest:
-            raise IdempotencyKeyReusedError(field="Idempotency-Key")
-        return effect[1]
-    if prepared.caller.merchant_id not in (None, business.merchant_id):
-        raise MerchantUnknownError(field="business.merchant_id")
-    order = facts.orders.get((business.merchant_id, business.out_trade_no))
-    if order is None:
-        return None
-    if order[0] != prepared.digest:
-        raise OrderConflictError(field="business.out_trade_no", order_id=str(order[1]))
-    return order[1]
-
-
-def _terminal_of(facts: BatchFacts, prepared: PreparedOrder) -> TerminalFacts:
-    business = prepared.request.business
-    terminal = facts.terminals.get(business.terminal_id)
-    if (
-        terminal is None
-        or not terminal.active
-        or terminal.merchant_id != business.merchant_id
-        or terminal.scene != business.scene
-        or prepared.caller.terminal_id not in (None, business.terminal_id)
-    ):
-        raise TerminalUnknownError(field="business.terminal_id")
-    return terminal
-
-
-def _person_of(facts: BatchFacts, prepared: PreparedOrder) -> PersonFacts:
-    person = facts.person(prepared)
-    if person is None:
-        raise UserUnknownError(field="user")
-    if person.status != "active":
-        raise UserFrozenError(field="user")
-    return person
-
-
-def _check_code(facts: BatchFacts, code: PresentedCode, quote: Quote) -> None:
-    if code.replay_key in facts.used_codes:
-        raise CodeRefusedError("code_replayed", "this code was used before")
-    if quote.citizen_fen > code.cap_fen:
-        raise LimitExceededError(
-            "the amount is above what this code may pay",
-            field="user.credential",
-            limit="code_cap",
-            limit_fen=code.cap_fen,
-            amount_fen=quote.citizen_fen,
-        )
-
-
-def _ledger_refusal(names: Sequence[str]) -> CardcoreError:
-    """The ledger's reason in the core's words. What a bug would cause is asserted, not answered."""
-    reason = next(name for name in names if name != "linked_event_failed")
-    if reason == "exceeds_credits":
-        return InsufficientBalanceError(field="account.fund")
-    assert reason in ("debit_account_already_closed", "credit_account_already_closed"), reason
-    return UserFrozenError(field="account.fund")
