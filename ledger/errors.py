@@ -80,3 +80,13 @@ class AccountUnknownError(LedgerError):
     """There is no account with this id, or not one that can do this."""
 
     code = "account_unknown"
+
+
+class ShardsExhaustedError(LedgerError):
+    """Every shard has a writer already."""
+
+    code = "shards_exhausted"
+    retryable = True
+
+    def __init__(self, shards_max: int) -> None:
+        super().__init__(f"all {shards_max} shards are claimed by writers")

@@ -13,6 +13,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.errors import ShardsExhaustedError
+
 ADVISORY_CLASS: Final = 0x1ED6E2
 """First key of the advisory locks that claim shards; the second is the shard's number."""
 
@@ -81,4 +83,4 @@ class ShardClaim:
             row = await cursor.fetchone()
             if row == (True,):
                 return number
-        raise AssertionError("every shard is claimed")
+        raise ShardsExhaustedError(SHARDS_MAX)

@@ -5,6 +5,7 @@ import datetime as dt
 
 import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 import ledger
 from ledger import (
@@ -20,7 +21,7 @@ from ledger import (
 from ledger.account_cache import AccountCache
 from ledger.books import AccountState
 from ledger.engine import ATTEMPTS_MAX
-from ledger.errors import AccountsMovedOnError
+from ledger.errors import AccountsMovedOnError, ShardsExhaustedError
 from ledger.testing import ManualClock, set_counters
 from ledger.verify import verify
 
@@ -342,6 +343,44 @@ def test_a_full_cache_starts_again() -> None:
     assert len(cache) == 1
     cache.confirm(b"z")
     assert len(cache) == 0
+
+
+async def test_a_pool_that_was_given_stays_open(ledger_url: str) -> None:
+    async with AsyncConnectionPool(ledger_url, min_size=1, open=False) as pool:
+        book = Ledger(pool=pool)
+        first, second = await asyncio.gather(
+            book.create_accounts([account(1)]), book.create_accounts([account(2)])
+        )
+        assert first + second == ["created", "created"]
+        await book.close()
+        await book.close()
+        async with pool.connection() as connection:
+            cursor = await connection.execute("SELECT count(*) FROM ledger.shard")
+            assert await cursor.fetchone() == (1,)
+
+
+async def test_two_first_calls_claim_one_shard(ledger_url: str) -> None:
+    async with await Ledger.open(ledger_url) as book:
+        assert set(await asyncio.gather(book._claim.number(), book._claim.number())) == {0}
+
+
+async def test_queries_see_what_the_callers_transaction_wrote(
+    opened: Ledger, ledger_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(ledger_url) as connection:
+        await opened.create_accounts([account(3, code=9)], connection=connection)
+        wanted = ledger.QueryFilter(code=9)
+        assert await opened.query_accounts(wanted) == []
+        assert len(await opened.query_accounts(wanted, connection=connection)) == 1
+
+
+async def test_when_every_shard_is_claimed_nobody_writes(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.shards.SHARDS_MAX", 0)
+    async with await Ledger.open(ledger_url) as book:
+        with pytest.raises(ShardsExhaustedError):
+            await book.create_accounts([account(1)])
 
 
 # -- installing -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ must be the name of the first fault that is left. So every rule is tested togeth
 rules that come after it.
 """
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,8 @@ def test_a_repeated_id_names_the_first_field_that_differs() -> None:
         ({"user_data_64": 1}, "user_data_32"),
         ({"user_data_32": 1}, "ledger"),
         ({"ledger": 1}, "code"),
-        ({"code": 1, "reverses_id": 4}, "reverses_id"),
+        ({"code": 1, "effective_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "effective_at"),
+        ({"effective_at": None, "reverses_id": 4}, "reverses_id"),
     ]
     for repair, field in repairs:
         fields.update(repair)
