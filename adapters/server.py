@@ -1,11 +1,12 @@
 """Serving the HTTP face: one event loop in this process, or several worker processes."""
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 import uvicorn
@@ -41,16 +42,21 @@ def serve(
     settings: Settings,
     *,
     shared_port: bool = False,
+    beside: Callable[[City], Coroutine[None, None, None]] | None = None,
     on_ready: Callable[[City, str], None] | None = None,
 ) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM), then finish what is under way."""
-    uvloop.run(_serve(addresses, settings, shared_port, on_ready))
+    """Serve until told to stop (SIGINT, SIGTERM), then finish what is under way.
+
+    ``beside`` runs for as long as the server does, on the same event loop.
+    """
+    uvloop.run(_serve(addresses, settings, shared_port, beside, on_ready))
 
 
 async def _serve(
     addresses: Addresses,
     settings: Settings,
     shared_port: bool,  # noqa: FBT001  (private)
+    beside: Callable[[City], Coroutine[None, None, None]] | None,
     on_ready: Callable[[City, str], None] | None,
 ) -> None:
     listener = listen(settings.host, settings.port, shared=shared_port)
@@ -60,7 +66,13 @@ async def _serve(
         server = http_server(app)
         if on_ready is not None:
             on_ready(city, public_url)
-        await server.serve(sockets=[listener])
+        companion = None if beside is None else asyncio.create_task(beside(city))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if companion is not None:
+                companion.cancel()
+                await asyncio.gather(companion, return_exceptions=True)
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:

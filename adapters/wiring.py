@@ -35,7 +35,7 @@ from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_ke
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, Algorithm, KeyUsage
-from ledger import Ledger
+from ledger import BusinessDay, Ledger
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
 from scenes.bus.pricing import BusPricer
@@ -133,7 +133,9 @@ async def open_city(
         engine = await stack.enter_async_context(
             open_engine(addresses.database_url, connections_max=connections_max)
         )
-        book = await stack.enter_async_context(Ledger(pool=pool))
+        book = await stack.enter_async_context(
+            Ledger(pool=pool, business_day=business_day_of(settings))
+        )
         hsm = await stack.enter_async_context(HSMClient(addresses.hsm_socket, name="core"))
         await ensure_keys(hsm, engine, book, clock())
         bus = BusPricer(FareTable(), DEFAULT_POLICY)
@@ -170,6 +172,12 @@ async def open_city(
         )
         await city.reload_fares()
         yield city
+
+
+def business_day_of(settings: Settings) -> BusinessDay:
+    """The ledger's calendar, with the same cut-off as the orders': one day, one rule."""
+    cut_off = settings.cut_off
+    return BusinessDay(cut_off_s=cut_off.hour * 3600 + cut_off.minute * 60 + cut_off.second)
 
 
 def scene_pricers(bus: BusPricer) -> dict[str, ScenePricer]:

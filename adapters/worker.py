@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from adapters.database import open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
-from adapters.wiring import utc_now
+from adapters.wiring import business_day_of, utc_now
 from cardcore.books import RawConnection
 from ledger import Ledger
 
@@ -61,21 +61,33 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    log = structlog.get_logger("worker")
     async with (
         open_pool(addresses.database_url, connections_max=settings.pool_connections_max) as pool,
-        Ledger(pool=pool) as book,
+        Ledger(pool=pool, business_day=business_day_of(settings)) as book,
     ):
-        while not stopping.is_set():
-            try:
-                done = await work_once(pool, book, utc_now())
+        await keep_working(pool, book, stopping, once=once)
+
+
+async def keep_working(
+    pool: AsyncConnectionPool[RawConnection],
+    book: Ledger,
+    stopping: asyncio.Event,
+    *,
+    once: bool = False,
+) -> None:
+    """One round after another until ``stopping`` is set. Bears the database being away."""
+    log = structlog.get_logger("worker")
+    while not stopping.is_set():
+        try:
+            done = await work_once(pool, book, utc_now())
+            if once or done.holds_expired or done.rows_forgotten:
                 log.info(
                     "round", holds_expired=done.holds_expired, rows_forgotten=done.rows_forgotten
                 )
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                # The database is away: it will be back, and nothing here is urgent.
-                log.warning("database_away", error=type(error).__name__)
-            if once:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), PERIOD_S)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            # The database is away: it will be back, and nothing here is urgent.
+            log.warning("database_away", error=type(error).__name__)
+        if once:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), PERIOD_S)

@@ -246,7 +246,14 @@ class OrderService:
             )
 
         async def recall(_: AsyncConnection, raw: RawConnection, resolved: UUID) -> OrderView:
-            return (await load_order(raw, caller, resolved)).view()
+            # The answer it got, not what became of the order since: a hold resolves once.
+            now_stands = (await load_order(raw, caller, resolved)).view()
+            return now_stands.model_copy(
+                update={
+                    "status": "captured" if now_stands.captured_fen else "voided",
+                    "refunded_fen": 0,
+                }
+            )
 
         return await once(
             self._parts.engine,

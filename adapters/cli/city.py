@@ -17,8 +17,8 @@ from adapters.embedded_postgres import EmbeddedPostgresError
 from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
-from adapters.wiring import open_city, refuse_optimised_python, utc_now
-from adapters.worker import work
+from adapters.wiring import City, open_city, refuse_optimised_python, utc_now
+from adapters.worker import keep_working, work
 from hsm_sim.interface import HSMError
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
@@ -71,7 +71,12 @@ def run_command() -> None:
             )
             asyncio.run(_load_demo_city(addresses, settings))
             console.print("演示城市已载入 · the demo city is loaded")
-            serve(addresses, settings, on_ready=lambda _, url: _say_how(console, url))
+            serve(
+                addresses,
+                settings,
+                beside=_work,
+                on_ready=lambda _, url: _say_how(console, url),
+            )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -136,6 +141,11 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
     key = demo_city.client_key(settings.clients_home, client_id)
     async with APIClient(base_url, client_id, key) as client:
         return await client.sign_in(utc_now())
+
+
+async def _work(city: City) -> None:
+    """What the worker does in a container, done beside the server."""
+    await keep_working(city.pool, city.book, asyncio.Event())
 
 
 async def _load_demo_city(addresses: Addresses, settings: Settings) -> None:

@@ -4,7 +4,7 @@ One order is one transaction with everything that belongs to it: the idempotency
 and its lines, the spent code, the ledger transfers, the outbox row. A batch puts many such orders
 into one transaction, set-based; each order is decided alone and a refused one leaves the others
 untouched. Order of the decision: idempotency key → merchant's own number → terminal → user →
-code replay → price → funding → ledger.
+price → code replay and cap → funding → ledger.
 
 Two writers may decide about the same key, number or code at the same instant. Nobody waits for
 locks to find out: the unique keys of the tables refuse the later one, whose whole batch is rolled

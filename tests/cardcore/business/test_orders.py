@@ -340,10 +340,17 @@ async def test_a_hold_keeps_the_money_until_it_is_captured_in_part(life: Life) -
     assert await life.books_are_right()
     with pytest.raises(OrderStateError):
         await life.city.core.capture(VALIDATOR, held.order_id, CaptureRequest(), "c2")
-    with pytest.raises(RefundExceedsError):
-        await life.city.core.refund(
-            CENTRE, held.order_id, RefundRequest(out_refund_no="R", amount_fen=61, reason="r"), "r"
-        )
+    for amount_fen, key in ((61, "r1"), (60, "r2")):
+        refund = RefundRequest(out_refund_no=f"R{key}", amount_fen=amount_fen, reason="r")
+        if amount_fen > 60:
+            with pytest.raises(RefundExceedsError):
+                await life.city.core.refund(CENTRE, held.order_id, refund, key)
+        else:
+            await life.city.core.refund(CENTRE, held.order_id, refund, key)
+    again, replayed = await life.city.core.capture(
+        VALIDATOR, held.order_id, CaptureRequest(amount_fen=60), "c1"
+    )
+    assert (again, replayed) == (taken, True)
 
 
 async def test_a_hold_is_voided_once_and_a_retry_hears_the_same(life: Life) -> None:
