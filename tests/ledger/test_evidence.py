@@ -180,6 +180,9 @@ async def test_a_changed_proof_is_refused(lived_in: Ledger, box: Box) -> None:
     proof = await prove(lived_in, 3)
     assert check_proof.check(proof, box.public_key)[0]
     assert check_proof.check(proof, None)[0]
+    unsealed = await prove(lived_in, 20)
+    assert check_proof.check(unsealed, box.public_key)[0]
+    assert not check_proof.check({**unsealed, "path": [["left", "00" * 32]]}, None)[0]
     for change in (
         {"transfer": {**proof["transfer"], "amount": 8}},
         {"path": proof["path"][:-1]},
