@@ -65,8 +65,8 @@ async def verify(
             async for checked in _verify_shard(cursor, shard, last_number, chain):
                 if isinstance(checked, Finding):
                     findings.append(checked)
-                    break
-                progress(done + checked, total)
+                else:
+                    progress(done + checked, total)
             done += last_number
         findings.extend([found async for found in _verify_row_count(cursor)])
         findings.extend([found async for found in _verify_seals(cursor, verifier)])
