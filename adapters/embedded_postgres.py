@@ -150,7 +150,10 @@ class EmbeddedPostgres:
     # -- steps -----------------------------------------------------------------------------
 
     def _make_home(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if not self.home.exists():
+            self.home.mkdir(parents=True)
+            # Whatever the umask: the server's user must get in. What was there stays as it is.
+            self.home.chmod(0o755)
         if self._user is None:
             return
         for directory in (self.home, *self.home.parents):

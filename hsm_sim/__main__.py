@@ -37,13 +37,15 @@ def main(
     """Run the box until it is told to stop. Returns the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
-    os.umask(0o077)
+    mask = os.umask(0o077)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_serve(options))
     except (HSMError, OSError) as problem:
         sys.stderr.write(f"hsm: {problem}\n")
         return 1
+    finally:
+        os.umask(mask)
     return 0
 
 

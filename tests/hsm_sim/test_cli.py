@@ -137,10 +137,12 @@ def test_serve_passes_everything_on_and_tells_why_it_cannot_run(tmp_path: Path) 
 
 def test_bench_prints_the_one_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("adapters.cli.hsm.BENCH_QUICK_DURATION_S", 0.02)
+    monkeypatch.setattr("adapters.cli.hsm.BENCH_QUICK_DURATION_S", 0.2)
     alone = typer.Typer()
     alone.command()(bench_command)
-    report = json.loads(CliRunner().invoke(alone, ["--quick", "--json"]).output)
+    result = CliRunner().invoke(alone, ["--quick", "--json"])
+    assert result.exception is None, result.exception
+    report = json.loads(result.stdout)
     assert len(report["results"]) == 6
     assert all(one["value"] > 0 and one["ratio"] > 0 for one in report["results"])
     assert list(tmp_path.iterdir()) == []  # it cleans up after itself
