@@ -61,7 +61,9 @@ class HSMHome:
         if not _is_private(path.parent):
             path = self.path / "hsm.sock"  # a temporary folder was tidied away, or made by another
         if len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
-            path = Path(tempfile.mkdtemp(prefix="cardcore-hsm-")) / "hsm.sock"
+            # Not where TMPDIR says: that may be as deep as the folder itself.
+            short = tempfile.mkdtemp(prefix="cardcore-hsm-", dir="/tmp")  # noqa: S108  (mode 0700)
+            path = Path(short) / "hsm.sock"
             partial = self.path / "socket_path.new"
             partial.write_text(str(path), encoding="utf-8")
             partial.rename(self.path / "socket_path")
