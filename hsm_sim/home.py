@@ -62,7 +62,7 @@ class HSMHome:
             path = self.path / "hsm.sock"  # a temporary folder was tidied away, or made by another
         if len(os.fsencode(path)) > SOCKET_PATH_SIZE_MAX:
             # Not where TMPDIR says: that may be as deep as the folder itself.
-            short = tempfile.mkdtemp(prefix="cardcore-hsm-", dir="/tmp")  # noqa: S108  (mode 0700)
+            short = tempfile.mkdtemp(prefix="cardcore-hsm-", dir="/tmp")
             path = Path(short) / "hsm.sock"
             partial = self.path / "socket_path.new"
             partial.write_text(str(path), encoding="utf-8")
