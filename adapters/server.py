@@ -87,6 +87,7 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=DRAIN_S,
             http="httptools",
+            proxy_headers=False,  # a proxy in front is told so by the public URL, not per request
             lifespan="off",
         )
     )

@@ -105,5 +105,5 @@ async def serve_core(parts: Parts) -> AsyncIterator[CardCore]:
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")
-    async with GroupCommit(writer.execute) as orders:
+    async with GroupCommit(writer.execute, linger_max_s=0.0) as orders:
         yield CardCore(parts, orders, writer, pseudonym_key)
