@@ -18,6 +18,16 @@ class Scope(StrEnum):
     USERS_WRITE = "users:write"
     FUNDS_WRITE = "funds:write"
     REPORTS_READ = "reports:read"
+    BILLS_READ = "bills:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    SESSIONS_WRITE = "sessions:write"
+    CLIENTS_READ = "clients:read"
+    CLIENTS_WRITE = "clients:write"
+    OPERATORS_WRITE = "operators:write"
+    AUDIT_READ = "audit:read"
+    PROPOSALS_WRITE = "proposals:write"
+    PROPOSALS_DECIDE = "proposals:decide"
+    CLOCK_WRITE = "clock:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ from adapters.http.refusals import (
     TokenInvalidError,
     TokenMissingError,
 )
+from adapters.http.scopes import SCOPE_WORDS
+from adapters.http.session_cookies import CITIZEN_COOKIE, OPERATOR_COOKIE
 from adapters.http.settings import HTTPSettings
 from adapters.http.tokens import PATH as TOKEN_PATH
 from adapters.http.tokens import OAuthProblem, TokenReply, TokenRequest
@@ -86,6 +88,16 @@ _REFUSALS_OF_TOKEN: Final[Kinds] = (
 )
 
 
+# What is in a path is a UUID, but for these.
+_PRINTED: Final[Document] = {"type": "string", "pattern": r"^[0-9A-Za-z_.:\-]{1,64}$"}
+_PATH_SCHEMAS: Final[dict[str, Document]] = {
+    "terminal_id": _PRINTED,
+    "merchant_id": _PRINTED,
+    "client_id": _PRINTED,
+    "business_on": {"type": "string", "format": "date"},
+}
+
+
 def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
     """The whole document; JSON-ready."""
     operations = [operation for noun in nouns for operation in noun.operations]
@@ -116,7 +128,11 @@ def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
         "paths": paths,
         "components": {
             "schemas": _schemas(operations),
-            "securitySchemes": {"oauth2": _security_scheme(settings)},
+            "securitySchemes": {
+                "oauth2": _security_scheme(settings),
+                "operator_session": _session_scheme("An operator's session", OPERATOR_COOKIE),
+                "citizen_session": _session_scheme("A citizen's session", CITIZEN_COOKIE),
+            },
         },
     }
 
@@ -153,7 +169,7 @@ def _operation(operation: Operation) -> Document:
             str(operation.status): _success(operation),
             **_refusal_responses(refusals_of(operation), Problem, PROBLEM_TYPE),
         },
-        "security": [] if operation.public else [{"oauth2": _scopes(operation)}],
+        "security": _security(operation),
     }
     if operation.method == "POST" and operation.body is not None:
         examples = {name: {"value": value} for name, value in operation.examples.items()}
@@ -167,8 +183,12 @@ def _description(operation: Operation) -> str:
     return f"{text} Scope: `{operation.scope.value}`." if operation.scope else text
 
 
-def _scopes(operation: Operation) -> list[str]:
-    return [operation.scope.value] if operation.scope else []
+def _security(operation: Operation) -> list[Document]:
+    if operation.public:
+        return []
+    if operation.access == "client":
+        return [{"oauth2": [operation.scope.value] if operation.scope else []}]
+    return [{f"{operation.access}_session": []}]
 
 
 def _parameters(operation: Operation) -> Iterator[Document]:
@@ -178,7 +198,7 @@ def _parameters(operation: Operation) -> Iterator[Document]:
                 "name": part.strip("{}"),
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "format": "uuid"},
+                "schema": _PATH_SCHEMAS.get(part.strip("{}"), {"type": "string", "format": "uuid"}),
             }
     if operation.method == "GET" and operation.body is not None:
         schema = operation.body.model_json_schema()
@@ -213,6 +233,8 @@ def _success(operation: Operation) -> Document:
     schema: Document = (
         {"type": "object"} if operation.reply is None else _reference(operation.reply)
     )
+    if operation.media_type != _JSON:
+        schema = {"type": "string"}
     headers = {"Request-Id": _header("The id of this request.")}
     if operation.keyed:
         headers["Idempotent-Replayed"] = _header(
@@ -221,7 +243,7 @@ def _success(operation: Operation) -> Document:
     return {
         "description": operation.summary,
         "headers": headers,
-        "content": {_JSON: {"schema": schema}},
+        "content": {operation.media_type: {"schema": schema}},
     }
 
 
@@ -345,22 +367,14 @@ def _security_scheme(settings: HTTPSettings) -> Document:
         "flows": {
             "clientCredentials": {
                 "tokenUrl": settings.token_url,
-                "scopes": {scope.value: _SCOPE_WORDS[scope] for scope in Scope},
+                "scopes": {scope.value: SCOPE_WORDS[scope].en for scope in Scope},
             }
         },
     }
 
 
-_SCOPE_WORDS: Final[dict[Scope, str]] = {
-    Scope.ORDERS_WRITE: "Quote, pay, hold, capture, void and record.",
-    Scope.ORDERS_READ: "Read and explain orders.",
-    Scope.REFUNDS_WRITE: "Refund.",
-    Scope.VERIFY: "Verify a presented code.",
-    Scope.CODES_ISSUE: "Issue codes.",
-    Scope.USERS_WRITE: "Register and read users.",
-    Scope.FUNDS_WRITE: "Top up.",
-    Scope.REPORTS_READ: "Read the books.",
-}
+def _session_scheme(what: str, cookie: str) -> Document:
+    return {"type": "apiKey", "in": "cookie", "name": cookie, "description": f"{what}."}
 
 
 def _reference(model: type[BaseModel]) -> Document:

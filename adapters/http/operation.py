@@ -9,7 +9,18 @@ resolution costs more than an order's whole HTTP budget (ADR 0050), hence a plai
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, Required, TypedDict, TypeVar, Unpack
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    Protocol,
+    Required,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -29,10 +40,12 @@ from cardcore.caller import Scope as AccessScope
 from cardcore.errors import CardcoreError, NotFoundError
 
 if TYPE_CHECKING:
-    from adapters.http.access import Gate
     from cardcore.service import CardCore
 
 BodyT = TypeVar("BodyT")
+# Whose function it is: a client's (system or terminal, by token), an operator's or a citizen's
+# (each by session).
+Access = Literal["client", "operator", "citizen"]
 
 _UUID_SIZE: Final = 36
 
@@ -69,10 +82,16 @@ class Call(Generic[BodyT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an operation answers; its status is the declared one."""
+    """What an operation answers, as a view or, in the declared media type, as ``content``.
 
-    view: BaseModel | Mapping[str, object]
+    ``status`` is set where it is not the declared one; ``headers`` are added to the declared.
+    """
+
+    view: BaseModel | Mapping[str, object] = field(default_factory=dict)
     replayed: bool = False
+    content: bytes | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Run = Callable[[Call[Any]], Awaitable[Answer]]
@@ -88,6 +107,8 @@ class Declared(TypedDict, total=False):
     body: type[BaseModel]
     keyed: bool
     public: bool
+    access: Access
+    media_type: str
     scope: AccessScope
     refusals: tuple[type[CardcoreError], ...]
     examples: Mapping[str, Mapping[str, object]]
@@ -99,7 +120,8 @@ class Operation:
     """One method of one path; see the module's docstring.
 
     ``body`` is read from JSON, or from the query where the method is GET. ``keyed`` operations
-    demand an Idempotency-Key. ``scope`` is documented here and required by the core. ``refusals``
+    demand an Idempotency-Key. ``access`` says whose it is, unless it is ``public``. ``scope`` is
+    documented here and required by the core. ``media_type`` is that of the answer. ``refusals``
     are those of its own: what every operation of its form may answer is added to the document.
     """
 
@@ -113,6 +135,8 @@ class Operation:
     body: type[BaseModel] | None = None
     keyed: bool = False
     public: bool = False
+    access: Access = "client"
+    media_type: str = "application/json"
     scope: AccessScope | None = None
     refusals: tuple[type[CardcoreError], ...] = ()
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -144,11 +168,19 @@ class Noun:
 _NOBODY: Final = Caller(client_id="", merchant_id=None, scopes=frozenset())
 
 
+class CallerGate(Protocol):
+    """Turns the head of a request into its caller, or refuses."""
+
+    async def caller(self, headers: header.RawHeaders) -> Caller:
+        """The proven caller."""
+        ...
+
+
 class OperationEndpoint:
     """The ASGI application behind one operation's route."""
 
     def __init__(
-        self, operation: Operation, core: "CardCore", gate: "Gate", settings: HTTPSettings
+        self, operation: Operation, core: "CardCore", gate: CallerGate, settings: HTTPSettings
     ) -> None:
         self._operation = operation
         self._core = core
@@ -203,14 +235,14 @@ class OperationEndpoint:
         return None
 
     def _response(self, answer: Answer) -> Response:
-        headers = dict(self._operation.headers)
+        headers = {**self._operation.headers, **answer.headers}
         if answer.replayed:
             headers["Idempotent-Replayed"] = "true"
         return Response(
-            to_json(answer.view),
-            self._operation.status,
+            to_json(answer.view) if answer.content is None else answer.content,
+            answer.status or self._operation.status,
             headers=headers,
-            media_type="application/json",
+            media_type=self._operation.media_type,
         )
 
 

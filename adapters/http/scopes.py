@@ -1,0 +1,41 @@
+"""The catalogue of scopes: what each lets a client or an operator do, in both languages."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cardcore.caller import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeWords:
+    """What one scope allows, for people."""
+
+    zh: str
+    en: str
+
+
+# One entry per scope; the document cannot be made with one missing.
+SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
+    Scope.ORDERS_WRITE: ScopeWords(
+        "报价、支付、预授权、完成、撤销、记录", "Quote, pay, hold, capture, void and record."
+    ),
+    Scope.ORDERS_READ: ScopeWords("查询与解释订单", "Read and explain orders."),
+    Scope.REFUNDS_WRITE: ScopeWords("退款", "Refund."),
+    Scope.VERIFY: ScopeWords("核验出示的码", "Verify a presented code."),
+    Scope.CODES_ISSUE: ScopeWords("发码", "Issue codes."),
+    Scope.USERS_WRITE: ScopeWords("登记与查询用户", "Register and read users."),
+    Scope.FUNDS_WRITE: ScopeWords("充值入账", "Top up."),
+    Scope.REPORTS_READ: ScopeWords("查看账簿", "Read the books."),
+    Scope.BILLS_READ: ScopeWords("下载对账单", "Read daily bills and lists of orders."),
+    Scope.WEBHOOKS_WRITE: ScopeWords("管理事件推送", "Manage webhook endpoints and deliveries."),
+    Scope.SESSIONS_WRITE: ScopeWords("为市民开启会话", "Open sessions for citizens by host code."),
+    Scope.CLIENTS_READ: ScopeWords("查看接入方", "List clients and their keys."),
+    Scope.CLIENTS_WRITE: ScopeWords("登记、吊销接入方", "Register, re-key and revoke clients."),
+    Scope.OPERATORS_WRITE: ScopeWords("管理操作员", "Manage operators."),
+    Scope.AUDIT_READ: ScopeWords("查阅审计日志", "Read the audit log."),
+    Scope.PROPOSALS_WRITE: ScopeWords(
+        "提出须复核的事项", "Propose what a second operator decides."
+    ),
+    Scope.PROPOSALS_DECIDE: ScopeWords("复核他人提出的事项", "Decide what another has proposed."),
+    Scope.CLOCK_WRITE: ScopeWords("拨动沙箱时钟", "Move the test clock of a sandbox."),
+}
