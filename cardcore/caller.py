@@ -28,6 +28,9 @@ class Scope(StrEnum):
     PROPOSALS_WRITE = "proposals:write"
     PROPOSALS_DECIDE = "proposals:decide"
     CLOCK_WRITE = "clock:write"
+    TERMINALS_WRITE = "terminals:write"
+    TERMINALS_READ = "terminals:read"
+    RECORDS_WRITE = "records:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

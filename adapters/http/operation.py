@@ -8,7 +8,7 @@ resolution costs more than an order's whole HTTP budget (ADR 0050), hence a plai
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -55,7 +55,8 @@ class Call(Generic[BodyT]):
     """One request, checked: what an operation's function gets.
 
     ``caller`` is the proven client (of a public operation: nobody), ``body`` the model the
-    operation declared, ``key`` its idempotency key where it is keyed.
+    operation declared, ``key`` its idempotency key where it is keyed, ``headers`` the head as it
+    came, ``settings`` those of the face.
     """
 
     core: "CardCore"
@@ -63,6 +64,8 @@ class Call(Generic[BodyT]):
     body: BodyT
     key: str
     path: Mapping[str, str]
+    headers: header.RawHeaders
+    settings: HTTPSettings
 
     def id(self, name: str) -> UUID:
         """The UUID in the path.
@@ -109,6 +112,7 @@ class Declared(TypedDict, total=False):
     public: bool
     access: Access
     media_type: str
+    body_bytes_max: int
     scope: AccessScope
     refusals: tuple[type[CardcoreError], ...]
     examples: Mapping[str, Mapping[str, object]]
@@ -121,8 +125,9 @@ class Operation:
 
     ``body`` is read from JSON, or from the query where the method is GET. ``keyed`` operations
     demand an Idempotency-Key. ``access`` says whose it is, unless it is ``public``. ``scope`` is
-    documented here and required by the core. ``media_type`` is that of the answer. ``refusals``
-    are those of its own: what every operation of its form may answer is added to the document.
+    documented here and required by the core. ``media_type`` is that of the answer.
+    ``body_bytes_max`` stands where the face's usual bound does not do. ``refusals`` are those of
+    its own: what every operation of its form may answer is added to the document.
     """
 
     noun: str
@@ -137,6 +142,7 @@ class Operation:
     public: bool = False
     access: Access = "client"
     media_type: str = "application/json"
+    body_bytes_max: int | None = None
     scope: AccessScope | None = None
     refusals: tuple[type[CardcoreError], ...] = ()
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -185,6 +191,8 @@ class OperationEndpoint:
         self._operation = operation
         self._core = core
         self._gate = gate
+        if operation.body_bytes_max is not None:
+            settings = replace(settings, body_bytes_max=operation.body_bytes_max)
         self._settings = settings
 
     def route(self) -> TemplateRoute:
@@ -212,7 +220,15 @@ class OperationEndpoint:
         elif operation.body is not None:
             body = read_query(scope["query_string"], operation.body)
         answer = await operation.run(
-            Call(core=self._core, caller=caller, body=body, key=key, path=scope["path_params"])
+            Call(
+                core=self._core,
+                caller=caller,
+                body=body,
+                key=key,
+                path=scope["path_params"],
+                headers=headers,
+                settings=self._settings,
+            )
         )
         await self._response(answer)(scope, receive, send)
 
