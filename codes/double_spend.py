@@ -10,19 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+from typing import NamedTuple
 
 from codes.errors import CodeMalformedError
 from codes.layout import ClassD, ClassP
-from codes.validator_record import CHAIN_START, Decision, ValidatorRecord
+from codes.validator_record import CHAIN_START, Decision, EvidenceKind, ValidatorRecord
 
 
 class FindingKind(Enum):
     """What two records prove.
 
-    DOUBLE_SPEND: one code was accepted twice. COUNTER_REUSED: the device key signed two different
-    codes with one counter. COUNTER_BACKWARDS: a later code has a lower counter; with the one before
-    it proves two copies of the key, or a phone put back to an older state. TERMINAL_FORKED: one
-    terminal signed two records with one sequence number.
+    DOUBLE_SPEND: one code or tap was accepted twice. COUNTER_REUSED: the key of a phone or card
+    signed two different things with one counter. COUNTER_BACKWARDS: a later code or tap has a lower
+    counter; with the one before it proves two copies of the key, or a phone put back to an older
+    state. TERMINAL_FORKED: one terminal signed two records with one sequence number.
     """
 
     DOUBLE_SPEND = "double_spend"
@@ -64,14 +65,16 @@ def _is_same(one: ValidatorRecord, other: ValidatorRecord) -> bool:
 def double_spends(records: Iterable[ValidatorRecord]) -> list[Finding]:
     """Codes accepted more than once, each later acceptance with the first one.
 
-    Printed codes may be shown again and never count. Order of the records does not matter.
+    Printed codes may be shown again and never count; a card's tap counts as a code does. Order of
+    the records does not matter.
     """
     by_code: dict[bytes, list[ValidatorRecord]] = defaultdict(list)
     for record in records:
         if record.decision is Decision.REFUSED:
             continue
         try:
-            if not isinstance(record.code, ClassP):
+            is_tap = record.evidence_kind is EvidenceKind.CARD_TAP
+            if is_tap or not isinstance(record.code, ClassP):
                 by_code[record.code_identity.key].append(record)
         except CodeMalformedError:
             continue
@@ -87,33 +90,53 @@ def double_spends(records: Iterable[ValidatorRecord]) -> list[Finding]:
 
 
 def cloned_keys(records: Iterable[ValidatorRecord]) -> list[Finding]:
-    """Device keys that exist twice, by their counters.
+    """Keys of phones and cards that exist twice, by their counters.
 
-    Codes of one authorisation in order of the phone's clock must have rising counters. Refused
-    records count too: a refused code was signed all the same.
+    Codes of one authorisation in order of the phone's clock, and taps of one card's token in order
+    of their instants, must have rising counters. Refused records count too: what was refused was
+    signed all the same.
     """
-    by_device: dict[bytes, dict[bytes, tuple[ClassD, ValidatorRecord]]] = defaultdict(dict)
+    by_key: dict[bytes, dict[bytes, tuple[_Counted, ValidatorRecord]]] = defaultdict(dict)
     for record in sorted(records, key=_order):
         try:
-            code = record.code
+            counted = _counted(record)
         except CodeMalformedError:
             continue
-        if isinstance(code, ClassD):
-            # One code shown twice is no clone: keep its first record only. The signature is left
-            # out because its twin says nothing new.
-            by_device[record.code_identity.key[:11]].setdefault(code.signed_part, (code, record))
+        if counted is not None:
+            # One code shown twice is no clone: keep its first record only.
+            by_key[record.code_identity.key[:11]].setdefault(counted.signed_part, (counted, record))
     findings = []
-    for shown in by_device.values():
+    for shown in by_key.values():
         in_order = sorted(shown.values(), key=lambda pair: (pair[0].made_at_s, pair[0].counter))
-        for (code, record), (next_code, next_record) in pairwise(in_order):
-            if next_code.counter == code.counter:
+        for (before, record), (after, next_record) in pairwise(in_order):
+            if after.counter == before.counter:
                 kind = FindingKind.COUNTER_REUSED
-            elif next_code.counter < code.counter:
+            elif after.counter < before.counter:
                 kind = FindingKind.COUNTER_BACKWARDS
             else:
                 continue
             findings.append(Finding(kind=kind, first=record, second=next_record))
     return findings
+
+
+class _Counted(NamedTuple):
+    """What a key signed under a counter: by its own clock, and without the signature."""
+
+    made_at_s: int
+    counter: int
+    signed_part: bytes
+
+
+def _counted(record: ValidatorRecord) -> _Counted | None:
+    """None for codes without a counter. Raises ``CodeMalformedError``."""
+    if record.evidence_kind is EvidenceKind.CARD_TAP:
+        tap = record.tap
+        return _Counted(tap.made_at_s, tap.counter, tap.tac_message)
+    code = record.code
+    if isinstance(code, ClassD):
+        # The signature is left out because its twin says nothing new.
+        return _Counted(code.made_at_s, code.counter, code.signed_part)
+    return None
 
 
 def chain_breaks(

@@ -35,6 +35,7 @@ from struct import Struct
 from typing import Final
 from uuid import UUID
 
+from codes.card_tap import CardTap, read_tap
 from codes.errors import CodeMalformedError
 from codes.fields import SCOPE_KNOWN_MAX, Scope
 from codes.layout import Code
@@ -95,7 +96,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidatorRecord:
-    """One record; see the table. ``evidence`` is the scanned text or the card tap, verbatim.
+    """One record; see the table. ``evidence`` is the scanned text, or the bytes of the card tap.
 
     ``signature`` is empty until ``sign_record`` fills it. Raises ``RecordInvalidError`` when a
     field does not fit the table.
@@ -194,8 +195,17 @@ class ValidatorRecord:
             raise CodeMalformedError("the evidence is not ASCII") from None
 
     @property
+    def tap(self) -> CardTap:
+        """The card tap that was shown. Raises ``CodeMalformedError`` when it was none."""
+        if self.evidence_kind is not EvidenceKind.CARD_TAP:
+            raise CodeMalformedError("the evidence is a code")
+        return read_tap(self.evidence)
+
+    @property
     def code_identity(self) -> ReplayIdentity:
-        """Semantic identity of the code. Raises as ``code`` does."""
+        """Semantic identity of the code or tap. Raises as ``code`` and ``tap`` do."""
+        if self.evidence_kind is EvidenceKind.CARD_TAP:
+            return self.tap.identity
         return identity_of(self.code.to_bytes())
 
 
