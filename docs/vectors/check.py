@@ -1,7 +1,7 @@
 """Independent checker of the public test vectors: `python check.py [folder]`.
 
 Written from the tables of docs/codes.md alone; it imports nothing of the project. Needs Python 3.11
-and the package `cryptography` (for Ed25519, P-256 and SM3); SM2 is computed here in plain Python,
+and the package `cryptography` (for Ed25519, P-256, SM3, SM4 and 3DES); SM2 is computed here in plain Python,
 which is slow and good for nothing but checking. Exit code 0: every vector is judged as it says.
 
 A "refused" in the vectors means: refused, with whatever reason comes first.
@@ -15,7 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.hashes import SHA256, SM3, Hash
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
@@ -453,11 +456,68 @@ def check_ride_code(data, roots, now):
     verify_signature(SM2, data[158:191], data[268 + n :], data[: 267 + n])
 
 
+# --- card taps ----------------------------------------------------------------------------------
+
+
+def encrypt(suite, key, block):
+    cipher = SM4(key) if suite == 1 else TripleDES(key + key[:8])
+    encryptor = Cipher(cipher, modes.ECB()).encryptor()
+    return encryptor.update(block) + encryptor.finalize()
+
+
+def card_tac(suite, master, card_no, message):
+    whole = card_no + bytes(255 - byte for byte in card_no)
+    size = 16 if suite == 1 else 8
+    key = b"".join(encrypt(suite, master, whole[at : at + size]) for at in range(0, 16, size))
+    if suite == 2:  # the halves folded, and single DES by them
+        key = bytes(a ^ b for a, b in zip(key[:8], key[8:])) * 2
+    message += b"\x80"
+    message += bytes(-len(message) % size)
+    state = bytes(size)
+    for at in range(0, len(message), size):
+        state = encrypt(suite, key, bytes(a ^ b for a, b in zip(state, message[at : at + size])))
+    return state[:4]
+
+
+def check_tap(data, entry):
+    reader = Reader(data)
+    need(reader.number(1) == 0x19)
+    suite = reader.number(1)
+    need(suite in (1, 2))
+    reader.bytes(2 + 1 + 8)
+    amount, kind = reader.number(4), reader.number(1)
+    need(kind in (0, 6, 9) and (kind == 0) == (amount == 0))
+    reader.bytes(6)
+    need(reader.number(4) > 0)
+    moment = reader.bytes(7).hex()
+    need(moment.isdecimal() and moment[:2] == "20")
+    try:
+        datetime.strptime(moment, "%Y%m%d%H%M%S")
+    except ValueError:
+        raise Refused("moment") from None
+    need(reader.number(2) > 0)
+    tac = reader.bytes(4)
+    reader.end()
+    master, card_no = bytes.fromhex(entry["master_key"]), bytes.fromhex(entry["card_no"])
+    need(card_tac(suite, master, card_no, data[13:37]) == tac)
+
+
+def check_taps(document):
+    for place, entry in enumerate(document["taps"]):
+        try:
+            check_tap(bytes.fromhex(entry["tap"]), entry)
+            verdict = True
+        except Refused:
+            verdict = False
+        yield f"taps {place} ({entry['note']}): {verdict}", verdict == entry["valid"]
+
+
 CHECKS = {
     "codes.json": check_codes,
     "records.json": check_records,
     "status_lists.json": check_lists,
     "ride_codes.json": check_ride_codes,
+    "taps.json": check_taps,
 }
 
 

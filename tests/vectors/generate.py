@@ -25,6 +25,7 @@ from codes.validator_record import (
     sign_record,
 )
 from tests.vectors.code_cases import CodeVectors, code_vectors
+from tests.vectors.tap_cases import make_tap, tap_vectors
 from tests.vectors.vector_keys import ALGORITHMS, ISSUER_ID, NOW_S, Keys
 
 
@@ -35,8 +36,16 @@ async def record_vectors(keys: Keys) -> dict[str, Any]:
     for algorithm in ALGORITHMS:
         key = keys.key("terminal", algorithm)
         previous = CHAIN_START
-        for number in (1, 2, 3):
-            evidence = await (vectors.s, vectors.d, vectors.p)[number - 1]()
+        tap = make_tap()
+        for number, evidence in enumerate(
+            [
+                (await vectors.s()).encode(),
+                (await vectors.d()).encode(),
+                (await vectors.p()).encode(),
+                tap.to_bytes(),
+            ],
+            start=1,
+        ):
             refused = number == 3
             record = sign_record(
                 ValidatorRecord(
@@ -49,8 +58,8 @@ async def record_vectors(keys: Keys) -> dict[str, Any]:
                     occurred_at_ms=1000 * NOW_S + number,
                     amount_fen=200,
                     scene=Scope.BUS,
-                    evidence_kind=EvidenceKind.CODE,
-                    evidence=evidence.encode(),
+                    evidence_kind=EvidenceKind.CARD_TAP if number == 4 else EvidenceKind.CODE,
+                    evidence=evidence,
                     place=Place(terminal_id="bus-4711", line_id="运通110", stop_id="7"),
                     reason="scene_not_allowed" if refused else "",
                     package_version=3,
@@ -172,6 +181,7 @@ async def generate(folder: Path) -> None:
         "records.json": await record_vectors(keys),
         "status_lists.json": await status_vectors(keys),
         "ride_codes.json": ride_vectors(keys),
+        "taps.json": tap_vectors(),
     }
     keys.write()
     for name, document in documents.items():

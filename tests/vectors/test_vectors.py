@@ -21,11 +21,14 @@ from codes import (
     Status,
     jtt,
 )
+from codes.card_tap import CardSuite, read_tap
 from codes.key_ring import IssuerKey
 from codes.status_list import StatusList, StatusLists, pack
 from codes.suites import Algorithm, load_public_key
 from codes.validator_record import RecordInvalidError, verify_record
+from hsm_sim import card
 from tests.vectors.generate import generate
+from tests.vectors.tap_cases import block_key
 from tests.vectors.vector_keys import ISSUER_ID, NOW_S
 
 FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
@@ -132,6 +135,22 @@ def test_a_status_list_says_what_its_vector_says(entry: dict[str, Any]) -> None:
         listed = lists.apply(bytes.fromhex(entry[document]), ring, NOW_S)
         found = {str(index): listed.status(index) for index in range(listed.entry_count)}
         assert {index: status for index, status in found.items() if status} == entry[statuses]
+
+
+TAPS = _document("taps.json")["taps"]
+
+
+@pytest.mark.parametrize("entry", TAPS, ids=lambda entry: entry["note"])
+def test_a_tap_is_judged_as_its_vector_says(entry: dict[str, Any]) -> None:
+    data = bytes.fromhex(entry["tap"])
+    master = block_key(CardSuite(entry["suite"]), bytes.fromhex(entry["master_key"]))
+    key = card.card_key(master, bytes.fromhex(entry["card_no"]))
+    try:
+        tap = read_tap(data)
+        valid = card.transaction_code(key, tap.tac_message) == tap.tac
+    except CodeError:
+        valid = False
+    assert valid is entry["valid"]
 
 
 RIDES = _document("ride_codes.json")
