@@ -1,15 +1,14 @@
 """A small client of our own HTTP face, for the demo, the command line and the benchmarks."""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+from adapters.client_assertion import ASSERTION_TYPE, client_assertion
 
 
 class RefusedError(Exception):
@@ -20,21 +19,6 @@ class RefusedError(Exception):
         self.code = str(problem.get("code", problem.get("error", "unknown")))
         self.problem = problem
         super().__init__(f"{status} {self.code}: {problem.get('detail', '')}")
-
-
-def client_assertion(
-    client_id: str, key: Ed25519PrivateKey, *, audience: str, now: datetime
-) -> str:
-    """A signed proof of who is asking for a token (RFC 7523), good once and for two minutes."""
-    claims = {
-        "iss": client_id,
-        "sub": client_id,
-        "aud": audience,
-        "iat": now,
-        "exp": now + timedelta(minutes=2),
-        "jti": str(uuid.uuid4()),
-    }
-    return jwt.encode(claims, key, algorithm="EdDSA")
 
 
 class APIClient:
