@@ -1,5 +1,6 @@
 """The composition root: the only place that builds implementations and ties them together."""
 
+import contextlib
 import io
 import os
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from cardcore import tables
+from cardcore.audit import SEAL_KEY
 from cardcore.books import RawConnection, transaction
 from cardcore.business.merchants import open_fixed_accounts
 from cardcore.business.plain_pricing import PlainPricer
@@ -34,7 +36,7 @@ from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
 from hsm_sim.client import HSMClient
-from hsm_sim.interface import HSM, Algorithm, KeyUsage
+from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
 from ledger import BusinessDay, Ledger
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
@@ -53,6 +55,7 @@ SECRET_KEYS: Final = (
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
 )
 
+    (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
@@ -187,12 +190,18 @@ def scene_pricers(bus: BusPricer) -> dict[str, ScenePricer]:
     return pricers | {"bus": bus, "community": GatePricer()}
 
 
-async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime) -> None:
-    """Make the keys and accounts an installation cannot be without; does nothing the next time."""
+async def ensure_secret_keys(hsm: HSM) -> None:
+    """Make the keys that are missing; two processes may start at once."""
     known = {info.label for info in await hsm.list_keys()}
     for label, algorithm, usage in SECRET_KEYS:
         if label not in known:
-            await hsm.generate(label, algorithm, usage)
+            with contextlib.suppress(KeyExistsError):
+                await hsm.generate(label, algorithm, usage)
+
+
+async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime) -> None:
+    """Make the keys and accounts an installation cannot be without; does nothing the next time."""
+    await ensure_secret_keys(hsm)
     async with transaction(engine) as (connection, raw):
         await open_fixed_accounts(book, raw)
         _, issuing = await load_keys(connection)

@@ -1,12 +1,14 @@
 """The worker: what falls due without anybody asking. Safe to run twice, or not for a while.
 
 Expired holds give their money back; codes, aliases and assertions that have been past their end
-for a day are forgotten (the order keeps the digest of its code as evidence).
+for a day are forgotten (the order keeps the digest of its code as evidence); the audit log is
+sealed.
 """
 
 import asyncio
 import contextlib
 import signal
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,11 +21,16 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from adapters.database import open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
-from adapters.wiring import business_day_of, utc_now
+from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
+from cardcore import audit
 from cardcore.books import RawConnection
+from cardcore.errors import ServiceUnavailableError
+from hsm_sim.client import HSMClient
+from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
 
 PERIOD_S: Final = 30.0
+SEAL_PERIOD_S: Final = 5.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 ROWS_PER_ROUND_MAX: Final = 20_000
 _EXPIRING: Final = ("used_code", "code_token", "used_assertion")
@@ -52,6 +59,35 @@ async def work_once(pool: AsyncConnectionPool[RawConnection], book: Ledger, now:
     return Done(holds_expired=holds_expired, rows_forgotten=rows_forgotten)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """One thing the worker does again and again: bounded, and harmless when done twice at once.
+
+    ``run`` takes the instant and returns how much it did.
+    """
+
+    name: str
+    period_s: float
+    run: Callable[[datetime], Awaitable[int]]
+
+
+def duties_of(pool: AsyncConnectionPool[RawConnection], book: Ledger, hsm: HSM) -> list[Duty]:
+    """Everything that falls due in an installation."""
+
+    async def forget_and_release(now: datetime) -> int:
+        done = await work_once(pool, book, now)
+        return done.holds_expired + done.rows_forgotten
+
+    async def seal_audit_log(now: datetime) -> int:
+        async with pool.connection() as connection:
+            return await audit.seal(connection, hsm, now=now)
+
+    return [
+        Duty(name="forget_and_release", period_s=PERIOD_S, run=forget_and_release),
+        Duty(name="seal_audit_log", period_s=SEAL_PERIOD_S, run=seal_audit_log),
+    ]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -64,30 +100,32 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
     async with (
         open_pool(addresses.database_url, connections_max=settings.pool_connections_max) as pool,
         Ledger(pool=pool, business_day=business_day_of(settings)) as book,
+        HSMClient(addresses.hsm_socket, name="worker") as hsm,
     ):
-        await keep_working(pool, book, stopping, once=once)
+        await ensure_secret_keys(hsm)
+        await keep_working(duties_of(pool, book, hsm), stopping, once=once)
 
 
 async def keep_working(
-    pool: AsyncConnectionPool[RawConnection],
-    book: Ledger,
-    stopping: asyncio.Event,
-    *,
-    once: bool = False,
+    duties: Sequence[Duty], stopping: asyncio.Event, *, once: bool = False
 ) -> None:
-    """One round after another until ``stopping`` is set. Bears the database being away."""
+    """Each duty in its own rhythm until ``stopping`` is set. Bears a part being away."""
+    async with asyncio.TaskGroup() as group:
+        for duty in duties:
+            group.create_task(_keep_doing(duty, stopping, once=once))
+
+
+async def _keep_doing(duty: Duty, stopping: asyncio.Event, *, once: bool) -> None:
     log = structlog.get_logger("worker")
     while not stopping.is_set():
         try:
-            done = await work_once(pool, book, utc_now())
-            if once or done.holds_expired or done.rows_forgotten:
-                log.info(
-                    "round", holds_expired=done.holds_expired, rows_forgotten=done.rows_forgotten
-                )
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            # The database is away: it will be back, and nothing here is urgent.
-            log.warning("database_away", error=type(error).__name__)
+            done = await duty.run(utc_now())
+            if once or done:
+                log.info("round", duty=duty.name, done=done)
+        except (psycopg.OperationalError, PoolTimeout, ServiceUnavailableError, HSMError) as error:
+            # A part is away: it will be back, and nothing here is urgent.
+            log.warning("part_away", duty=duty.name, error=type(error).__name__)
         if once:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), PERIOD_S)
+            await asyncio.wait_for(stopping.wait(), duty.period_s)

@@ -288,3 +288,24 @@ audit_event = Table(
     required("object", Text),
     required("outcome", Text),
 )
+    Column("purpose", Text, nullable=False, server_default=""),
+)
+
+audit_unsealed = Table("audit_unsealed", metadata, required("seq", BigInteger, key=True))
+
+audit_link = Table(
+    "audit_link",
+    metadata,
+    required("position", BigInteger, key=True),
+    required("seq", BigInteger),
+    required("digest", LargeBinary),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    required("position", BigInteger, key=True),
+    required("digest", LargeBinary),
+    required("sealed_at", _At),
+    required("key_label", Text),
+    required("signature", LargeBinary),

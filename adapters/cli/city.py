@@ -18,7 +18,7 @@ from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, refuse_optimised_python, utc_now
-from adapters.worker import keep_working, work
+from adapters.worker import duties_of, keep_working, work
 from hsm_sim.interface import HSMError
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
@@ -145,7 +145,7 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
 
 async def _work(city: City) -> None:
     """What the worker does in a container, done beside the server."""
-    await keep_working(city.pool, city.book, asyncio.Event())
+    await keep_working(duties_of(city.pool, city.book, city.hsm), asyncio.Event())
 
 
 async def _load_demo_city(addresses: Addresses, settings: Settings) -> None:
