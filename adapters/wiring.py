@@ -53,9 +53,9 @@ SECRET_KEYS: Final = (
     (INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
+    (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
 )
 
-    (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:

@@ -111,6 +111,30 @@ class UserFrozenError(CardcoreError):
     title_en = "The user or credential is frozen"
 
 
+class PersonStateError(CardcoreError):
+    """The person, fund or credential is not in a state that allows this; ``facts`` say which."""
+
+    code = "person_state"
+    title_zh = "当前状态不允许此操作"
+    title_en = "The present state does not allow this"
+
+
+class PersonExistsError(CardcoreError):
+    """The number belongs to another person; ``facts`` name whose, so that the two may be merged."""
+
+    code = "person_exists"
+    title_zh = "该证件号或手机号已属于另一用户"
+    title_en = "The number belongs to another user"
+
+
+class ObligationsOpenError(CardcoreError):
+    """Something is still open that must be settled first; ``facts`` name it."""
+
+    code = "obligations_open"
+    title_zh = "尚有未了结事项"
+    title_en = "Something is still open"
+
+
 class InsufficientBalanceError(CardcoreError):
     """The funds allowed here do not cover the citizen's share."""
 

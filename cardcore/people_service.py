@@ -2,9 +2,10 @@
 
 import base64
 import hmac
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
@@ -19,6 +20,8 @@ from cardcore.caller import Caller, Scope
 from cardcore.errors import CodeRefusedError, ForbiddenError, NotFoundError, UserUnknownError
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
+from cardcore.user.access_log import Access, Purpose
+from cardcore.user.entitlements import concessions_on
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
@@ -58,7 +61,11 @@ class PeopleService:
             token = tables.code_token.c
             row = (
                 await connection.execute(
-                    select(tables.person.c.user_id, tables.person.c.level, tables.person.c.status)
+                    select(
+                        tables.person.c.user_id,
+                        tables.person.c.level,
+                        func.coalesce(token.blocked, tables.person.c.status).label("status"),
+                    )
                     .join(tables.code_token, token.user_id == tables.person.c.user_id)
                     .where(token.token == code.token)
                 )
@@ -72,7 +79,7 @@ class PeopleService:
             )
             if used.one_or_none() is not None:
                 raise CodeRefusedError("code_replayed", "this code was used before")
-            concessions = await self._people.concessions(connection, row.user_id, on)
+            concessions = await concessions_on(connection, row.user_id, on)
         return VerifyView(
             subject=self._pseudonym(request.merchant_id, row.user_id),
             level=row.level,
@@ -91,12 +98,18 @@ class PeopleService:
         today = business_date(now, self._parts.cut_off)
 
         async def perform(connection: AsyncConnection, raw: RawConnection) -> tuple[UUID, UserView]:
-            user_id, _ = await self._people.open(connection, request, now=now, today=today)
+            user_id, _ = await self._people.open(
+                connection, request, client_id=caller.client_id, now=now, today=today
+            )
             person = await self._people.read(connection, user_id)
             await self._funds.open(
                 connection, raw, user_id=user_id, level=person.level, kinds=request.funds, now=now
             )
-            return user_id, await self._user_view(connection, raw, user_id)
+            return user_id, await view(connection, raw, user_id)
+
+        async def view(connection: AsyncConnection, raw: RawConnection, user_id: UUID) -> UserView:
+            access = _looking(caller, Purpose.REGISTRATION, now)
+            return await self._user_view(connection, raw, user_id, access)
 
         return await once(
             self._parts.engine,
@@ -107,14 +120,18 @@ class PeopleService:
             subject="person",
             now=now,
             perform=perform,
-            recall=self._user_view,
+            recall=view,
         )
 
     async def read_user(self, caller: Caller, user_id: UUID) -> UserView:
-        """One user, masked, with balances. For the card centre's own callers."""
+        """One user, masked, with balances; a merged id leads to the survivor.
+
+        For the card centre's own callers. The look is written into the person's access log.
+        """
         caller.require(Scope.USERS_WRITE)
+        access = _looking(caller, Purpose.SERVICE, self._parts.clock())
         async with transaction(self._parts.engine) as (connection, raw):
-            return await self._user_view(connection, raw, user_id)
+            return await self._user_view(connection, raw, user_id, access)
 
     async def issue_code(
         self, caller: Caller, user_id: UUID, request: IssueCodeRequest
@@ -140,9 +157,14 @@ class PeopleService:
         async def perform(
             connection: AsyncConnection, raw: RawConnection
         ) -> tuple[UUID, TopUpView]:
-            await self._people.read(connection, user_id)
+            person = await self._people.resolve(connection, user_id)
             return await self._funds.top_up(
-                connection, raw, user_id=user_id, request=request, now=now, business_on=on
+                connection,
+                raw,
+                user_id=person.user_id,
+                request=request,
+                now=now,
+                business_on=on,
             )
 
         async def recall(
@@ -163,19 +185,22 @@ class PeopleService:
         )
 
     async def _user_view(
-        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID
+        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID, access: Access
     ) -> UserView:
-        person = await self._people.read(connection, user_id)
-        name, id_no = await self._people.masked(person)
+        person = await self._people.resolve(connection, user_id)
+        shown = await self._people.masked(connection, person, access)
         on = business_date(self._parts.clock(), self._parts.cut_off)
+        names = await self._people.names_of(connection, person.user_id)
         return UserView(
-            user_id=user_id,
+            user_id=person.user_id,
             level=person.level,
             status=person.status,
-            name_masked=name,
-            id_no_masked=id_no,
-            concessions=sorted(await self._people.concessions(connection, user_id, on)),
-            funds=await self._funds.read(connection, raw, user_id),
+            name_masked=shown.name,
+            id_no_masked=shown.id_no,
+            phone_masked=shown.phone,
+            concessions=sorted(await concessions_on(connection, person.user_id, on)),
+            funds=await self._funds.read(connection, raw, person.user_id),
+            merged_ids=names[1:],
         )
 
     def _pseudonym(self, merchant_id: str, user_id: UUID) -> str:
@@ -184,6 +209,10 @@ class PeopleService:
             self._pseudonym_key, merchant_id.encode() + b"\0" + user_id.bytes, "sha256"
         )
         return base64.b32encode(digest[:15]).decode().lower()
+
+
+def _looking(caller: Caller, purpose: Purpose, now: datetime) -> Access:
+    return Access(client_id=caller.client_id, purpose=purpose, at=now)
 
 
 def _require_merchant(caller: Caller, merchant_id: str) -> None:

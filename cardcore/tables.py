@@ -40,11 +40,12 @@ person = Table(
     required("user_id", Uuid, key=True),
     required("level", Text),
     required("status", Text),
-    Column("data_key_wrapped", LargeBinary),
     Column("name_sealed", LargeBinary),
     Column("id_no_sealed", LargeBinary),
     Column("id_no_index", LargeBinary),
     required("recorded_at", _At),
+    Column("merged_into", Uuid),
+    Column("erased_at", _At),
 )
 
 entitlement = Table(
@@ -53,10 +54,12 @@ entitlement = Table(
     required("entitlement_id", Uuid, key=True),
     required("user_id", Uuid),
     required("class", Text),
-    required("evidence", Text),
+    Column("evidence", Text),
     required("valid_from", Date),
     required("valid_to", Date),
     required("recorded_at", _At),
+    Column("evidence_sealed", LargeBinary),
+    Column("granted_by", Text),
 )
 
 code_token = Table(
@@ -66,6 +69,7 @@ code_token = Table(
     required("user_id", Uuid),
     required("issued_at", _At),
     required("expires_at", _At),
+    Column("blocked", Text),
 )
 
 issuer_key = Table(
@@ -99,6 +103,7 @@ fund = Table(
     required("kind", Text),
     required("status", Text),
     required("recorded_at", _At),
+    Column("moved_to", Uuid),
 )
 
 funding_plan = Table(
@@ -287,7 +292,6 @@ audit_event = Table(
     required("action", Text),
     required("object", Text),
     required("outcome", Text),
-)
     Column("purpose", Text, nullable=False, server_default=""),
 )
 
@@ -309,3 +313,4 @@ audit_head = Table(
     required("sealed_at", _At),
     required("key_label", Text),
     required("signature", LargeBinary),
+)

@@ -24,6 +24,16 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     Scope.VERIFY: ScopeWords("核验出示的码", "Verify a presented code."),
     Scope.CODES_ISSUE: ScopeWords("发码", "Issue codes."),
     Scope.USERS_WRITE: ScopeWords("登记与查询用户", "Register and read users."),
+    Scope.USERS_READ: ScopeWords(
+        "查询凭证、优惠资格、代付、授权同意与信息查看记录",
+        "Read credentials, entitlements, delegations, consents and the access log.",
+    ),
+    Scope.USERS_ADMIN: ScopeWords(
+        "冻结、合并、销户、身故登记、抹除", "Freeze, merge, close, register a death, erase."
+    ),
+    Scope.PERSONAL_READ: ScopeWords(
+        "按登记用途查看明文个人信息", "Find people and read personal data for a stated purpose."
+    ),
     Scope.FUNDS_WRITE: ScopeWords("充值入账", "Top up."),
     Scope.REPORTS_READ: ScopeWords("查看账簿", "Read the books."),
     Scope.BILLS_READ: ScopeWords("下载对账单", "Read daily bills and lists of orders."),

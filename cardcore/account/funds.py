@@ -19,9 +19,8 @@ from cardcore.errors import (
     UserFrozenError,
 )
 from cardcore.ids import RandomBytes, new_id, part_id
+from cardcore.user.life import LEVELS
 from ledger import Account, Ledger, Transfer
-
-LEVELS = ("anonymous", "phone", "real_name")
 
 
 class Funds:

@@ -91,9 +91,10 @@ WITH
     asked_key AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (client_id, key)),
     asked_no AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (merchant_id, out_trade_no)),
     subject AS (
-        SELECT t.token, t.user_id FROM cardcore.code_token t WHERE t.token = ANY(%b::bytea[])
+        SELECT t.token, t.user_id, t.blocked
+          FROM cardcore.code_token t WHERE t.token = ANY(%b::bytea[])
         UNION ALL
-        SELECT NULL, named FROM unnest(%b::uuid[]) AS named
+        SELECT NULL, named, NULL FROM unnest(%b::uuid[]) AS named
     )
 SELECT
     (SELECT json_agg(json_build_array(
@@ -108,7 +109,7 @@ SELECT
        FROM cardcore.terminal t JOIN cardcore.merchant m USING (merchant_id)
       WHERE t.terminal_id = ANY(%b::text[])),
     (SELECT json_agg(json_build_array(
-            encode(s.token, 'hex'), p.user_id, p.level, p.status,
+            encode(s.token, 'hex'), p.user_id, p.level, coalesce(s.blocked, p.status),
             (SELECT json_agg(json_build_array(e.class, e.valid_from, e.valid_to))
                FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
             (SELECT json_agg(json_build_array(f.kind, f.fund_id))

@@ -6,6 +6,8 @@ Amounts are integers of fen, instants aware UTC (RFC 3339 on the wire), business
 from datetime import date, datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from cardcore.account.views import BooksView, FundView, TopUpView
 from cardcore.model import Model
 from cardcore.user.views import IssuedCodeView
@@ -131,12 +133,17 @@ class ExplainView(Model):
 
 
 class UserView(Model):
-    """A user as the card centre's own callers see it: masked."""
+    """A user as the card centre's own callers see it: masked; None where it is not known.
+
+    ``merged_ids`` are former ids of the same person: they lead here.
+    """
 
     user_id: UUID
     level: str
     status: str
-    name_masked: str
-    id_no_masked: str
+    name_masked: str | None
+    id_no_masked: str | None
+    phone_masked: str | None = None
     concessions: list[str]
     funds: list[FundView]
+    merged_ids: list[UUID] = Field(default_factory=list)

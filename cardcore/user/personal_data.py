@@ -1,127 +1,93 @@
-"""Personal data at rest: sealed with a key per person, found by a blind index, shown masked.
+"""Personal data at rest: sealed with a key per person, found by a blind index.
 
-The person's data key is made by the HSM and kept only wrapped (envelope encryption): destroying
-the wrapped key erases the person for good, in every backup too. Looking a number up uses a keyed
-hash from the HSM, so the table alone does not tell whose number it is.
+The person's data key is made by the HSM and kept only wrapped (envelope encryption), in a table
+apart from what it seals: destroying the wrapped key erases the person for good. Looking a number
+up uses a keyed hash from the HSM, so the table alone does not tell whose number it is.
+
+Nothing here opens data without saying for what: see ``access_log``.
 """
 
 import os
-from dataclasses import dataclass
-from datetime import date
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from stdnum import numdb
-from stdnum.cn import ric
-from stdnum.exceptions import ValidationError
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.errors import RequestInvalidError
+from cardcore.user.people_tables import person_key
 from hsm_sim.interface import HSM
 
 WRAPPING_KEY: Final = "personal-data-wrap"
 INDEX_KEY: Final = "personal-data-index"
 _NONCE_SIZE: Final = 12
-_ID_SIZE: Final = 18
-_OLD_ID_SIZE: Final = 15
+_KEY_SIZE: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPerson:
-    """What the table keeps of a person."""
+class Field(StrEnum):
+    """What is sealed. The name is bound into the sealed bytes and into the blind index."""
 
-    data_key_wrapped: bytes
-    name_sealed: bytes
-    id_no_sealed: bytes
-    id_no_index: bytes
-
-
-def normalise_id_no(id_no: str, today: date) -> str:
-    """GB 11643 number in its 18-character form with a capital check character.
-
-    A first-generation number (15 digits, before 1999) gets its century and check character.
-
-    Raises:
-        RequestInvalidError: with the reason; the number itself is never in the message.
-
-    Source:
-        GB 11643-1999; ``python-stdnum`` (cn.ric) for the rules of place, date and check.
-    """
-    number = id_no.strip().upper()
-    if len(number) == _OLD_ID_SIZE and number.isascii() and number.isdigit():
-        body = f"{number[:6]}19{number[6:]}"
-        number = body + ric.calc_check_digit(body + "0")
-    fault = _fault_of(number, today)
-    if fault is not None:
-        raise RequestInvalidError(f"not a valid identity number: {fault}", field="id_no")
-    return number
+    NAME = "name"
+    ID_NO = "id_no"
+    PHONE = "phone"
+    ADDRESS = "address"
+    PLATE = "plate"
+    EVIDENCE = "evidence"
+    NOTE = "note"
+    PAYEE = "payee"
 
 
-def _fault_of(number: str, today: date) -> str | None:
-    """What is wrong with an 18-character number, or None.
+class DataKey:
+    """One person's key in clear, for the moment it is needed. Never stored, never shown."""
 
-    The library's own ``validate`` also demands that the county existed in the year of birth.
-    Numbers were given out from 1984 on, with the county of that day: everybody born before their
-    county was founded would be refused, so only the place itself is looked up.
-    """
-    if len(number) != _ID_SIZE or not number[:-1].isascii() or not number[:-1].isdigit():
-        return "it has 17 digits and a check character"
-    if number[-1] != ric.calc_check_digit(number):
-        return "the check character does not match"
-    try:
-        born_on = ric.get_birth_date(number)
-    except ValidationError:
-        return "the birth date does not exist"
-    if born_on > today:
-        return "the birth date lies in the future"
-    if not any("county" in facts for _, facts in numdb.get("cn/loc").info(number[:6])):
-        return "the place is unknown"
-    return None
+    __slots__ = ("_cipher",)
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, field: Field, text: str) -> bytes:
+        """``text`` sealed: nonce (12 bytes), ciphertext, tag (16 bytes)."""
+        nonce = os.urandom(_NONCE_SIZE)
+        # The field is bound in: a sealed name moved into another column does not open.
+        return nonce + self._cipher.encrypt(nonce, text.encode(), field.value.encode())
+
+    def open(self, field: Field, sealed: bytes) -> str:
+        """What was sealed.
+
+        Raises:
+            cryptography.exceptions.InvalidTag: another person's, another field's, or changed.
+        """
+        nonce, rest = sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:]
+        return self._cipher.decrypt(nonce, rest, field.value.encode()).decode()
 
 
 class PersonalData:
-    """Seals and opens personal data with keys in the HSM."""
+    """Keys and indexes of personal data, with the HSM's help."""
 
     def __init__(self, hsm: HSM) -> None:
         self._hsm = hsm
 
-    async def index(self, id_no: str) -> bytes:
-        """Blind index of a normalised number: the same number, the same 32 bytes."""
-        return await self._hsm.mac(INDEX_KEY, b"id_no\0" + id_no.encode())
+    async def index(self, field: Field, value: str) -> bytes:
+        """Blind index of a value in its one written form: 32 bytes, another for every field."""
+        return await self._hsm.mac(INDEX_KEY, field.value.encode() + b"\0" + value.encode())
 
-    async def seal(self, user_id: UUID, *, name: str, id_no: str) -> SealedPerson:
-        """Make a data key for a new person and seal what is known of them."""
-        data_key = await self._hsm.random(32)
-        return SealedPerson(
-            data_key_wrapped=await self._hsm.wrap(WRAPPING_KEY, data_key, context=user_id.bytes),
-            name_sealed=_seal(data_key, name, b"name"),
-            id_no_sealed=_seal(data_key, id_no, b"id_no"),
-            id_no_index=await self.index(id_no),
+    async def make_key(self, connection: AsyncConnection, user_id: UUID) -> DataKey:
+        """Make a new person's key and keep it wrapped, bound to the person."""
+        key = await self._hsm.random(_KEY_SIZE)
+        wrapped = await self._hsm.wrap(WRAPPING_KEY, key, context=user_id.bytes)
+        await connection.execute(
+            insert(person_key).values(user_id=user_id, data_key_wrapped=wrapped)
         )
+        return DataKey(key)
 
-    async def open(
-        self, user_id: UUID, *, data_key_wrapped: bytes, name_sealed: bytes, id_no_sealed: bytes
-    ) -> tuple[str, str]:
-        """Name and number in clear. For masking, and for callers with a lawful purpose."""
-        data_key = await self._hsm.unwrap(WRAPPING_KEY, data_key_wrapped, context=user_id.bytes)
-        return _open(data_key, name_sealed, b"name"), _open(data_key, id_no_sealed, b"id_no")
-
-
-def mask_name(name: str) -> str:
-    """All but the first character hidden: 张** ."""
-    return name[:1] + "*" * max(len(name) - 1, 1)
-
-
-def mask_id_no(id_no: str) -> str:
-    """Only the first and the last character shown."""
-    return f"{id_no[0]}{'*' * (len(id_no) - 2)}{id_no[-1]}"
-
-
-def _seal(data_key: bytes, text: str, column: bytes) -> bytes:
-    # The column is bound in: a sealed name moved into another column does not open.
-    nonce = os.urandom(_NONCE_SIZE)
-    return nonce + AESGCM(data_key).encrypt(nonce, text.encode(), column)
-
-
-def _open(data_key: bytes, sealed: bytes, column: bytes) -> str:
-    return AESGCM(data_key).decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], column).decode()
+    async def key_of(self, connection: AsyncConnection, user_id: UUID) -> DataKey | None:
+        """A person's key; None once the person was erased."""
+        wrapped = (
+            await connection.execute(
+                select(person_key.c.data_key_wrapped).where(person_key.c.user_id == user_id)
+            )
+        ).scalar_one_or_none()
+        if wrapped is None:
+            return None
+        return DataKey(await self._hsm.unwrap(WRAPPING_KEY, wrapped, context=user_id.bytes))

@@ -1,7 +1,7 @@
 """What the card centre's own callers send about people: opening, concessions, codes."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -9,12 +9,21 @@ from cardcore.model import Model, Name
 
 TTL_S_MAX = 60
 
+# One line of text as people write it. Control characters are refused: no form shows them.
+Line = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=200, strip_whitespace=True
+    ),
+]
+PhoneText = Annotated[str, StringConstraints(min_length=7, max_length=32)]
+
 
 class Entitlement(Model):
     """A concession class with its evidence and validity, both days included."""
 
     concession: Name
-    evidence: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    evidence: Line
     valid_from: date
     valid_to: date
 
@@ -26,15 +35,33 @@ class Entitlement(Model):
 
 
 class OpenUserRequest(Model):
-    """A real-name registration. ``id_no`` is a GB 11643 number; 15 digits and ``x`` are normalised.
+    """A registration at one of three levels.
 
-    Opening the same person again answers with the existing user.
+    ``real_name`` needs name and ``id_no``, a GB 11643 number (15 digits and ``x`` are normalised);
+    ``phone`` needs a phone number that was verified; ``anonymous`` takes nothing. Opening the
+    same person again answers with the existing user.
     """
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
-    id_no: Annotated[str, StringConstraints(min_length=15, max_length=18)]
+    level: Literal["anonymous", "phone", "real_name"] = "real_name"
+    name: Annotated[Line, StringConstraints(max_length=80)] | None = None
+    id_no: Annotated[str, StringConstraints(min_length=15, max_length=18)] | None = None
+    phone: PhoneText | None = None
+    address: Line | None = None
     entitlements: list[Entitlement] = Field(default_factory=list, max_length=16)
     funds: list[Name] = Field(default_factory=list, max_length=8)
+
+    @model_validator(mode="after")
+    def _has_what_the_level_needs(self) -> Self:
+        real_name = self.name is not None and self.id_no is not None
+        if self.level == "real_name" and not real_name:
+            raise ValueError("the level real_name needs name and id_no")
+        if self.level != "real_name" and (self.name is not None or self.id_no is not None):
+            raise ValueError("name and id_no are taken at the level real_name alone")
+        if self.level == "phone" and self.phone is None:
+            raise ValueError("the level phone needs a phone number")
+        if self.level == "anonymous" and (self.phone or self.address or self.entitlements):
+            raise ValueError("nothing personal is kept of an anonymous user")
+        return self
 
 
 class IssueCodeRequest(Model):
