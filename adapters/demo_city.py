@@ -23,6 +23,9 @@ from adapters.wiring import City
 from cardcore.books import transaction
 from cardcore.business.merchants import register_client, register_merchant, register_terminal
 from cardcore.caller import Scope
+from cardcore.terminals.enrolment import TERMINAL_SCOPES, add_terminal_key
+from codes.suites import Algorithm as CodeAlgorithm
+from codes.suites import load_public_key
 from scenes.bus import service as bus_service
 
 BUS_MERCHANT: Final = "shanting-bus"
@@ -53,7 +56,7 @@ CLIENTS: Final = (
         client_id=BUS_TERMINAL,
         merchant_id=BUS_MERCHANT,
         terminal_id=BUS_TERMINAL,
-        scopes=(Scope.VERIFY, Scope.ORDERS_WRITE, Scope.ORDERS_READ),
+        scopes=TERMINAL_SCOPES,
     ),
     DemoClient(
         client_id="shanting-bus-office",
@@ -65,7 +68,7 @@ CLIENTS: Final = (
         client_id=GATE_TERMINAL,
         merchant_id=GATE_MERCHANT,
         terminal_id=GATE_TERMINAL,
-        scopes=(Scope.VERIFY, Scope.ORDERS_WRITE, Scope.ORDERS_READ),
+        scopes=TERMINAL_SCOPES,
     ),
 )
 
@@ -108,6 +111,15 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
                 public_key=public_jwk(client_key(clients_home, client.client_id)),
                 now=now,
             )
+            if client.terminal_id is not None:
+                # The key a demo terminal calls with also signs its records, as after an enrolment.
+                key = client_key(clients_home, client.client_id)
+                await add_terminal_key(
+                    connection,
+                    client.terminal_id,
+                    load_public_key(CodeAlgorithm.ED25519, key.public_key().public_bytes_raw()),
+                    now=now,
+                )
     async with city.pool.connection() as connection:
         await bus_service.import_feed(
             connection,

@@ -35,6 +35,7 @@ from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
+from codes.key_ring import KeyUse
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
 from ledger import BusinessDay, Ledger
@@ -46,6 +47,7 @@ from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
 
 ISSUER_ID: Final = 0x3704
+PACKAGE_KID: Final = 128
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
 TOKEN_KEY_CONTEXT: Final = b"access token signing key, version 1"
 SECRET_KEYS: Final = (
@@ -216,6 +218,17 @@ async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime
                     algorithm=algorithm,
                     now=now,
                 )
+        _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
+        if not signing_packages:
+            await create_issuer_key(
+                connection,
+                hsm,
+                issuer_id=ISSUER_ID,
+                kid=PACKAGE_KID,
+                algorithm=Algorithm.ED25519,
+                now=now,
+                use=KeyUse.PACKAGES,
+            )
 
 
 async def _funding_plans(engine: AsyncEngine) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from cardcore.errors import CardcoreError
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
+from cardcore.terminal_service import TerminalService
 from cardcore.user.citizen_codes import IssuingKey
 from hsm_sim.interface import HSMError
 from ledger import QueryFilter
@@ -32,7 +33,7 @@ PSEUDONYM_KEY: Final = "pseudonym"
 PAGE_SIZE_MAX: Final = 8189
 
 
-class CardCore(PeopleService, OrderService):
+class CardCore(PeopleService, OrderService, TerminalService):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
     def __init__(
@@ -44,6 +45,7 @@ class CardCore(PeopleService, OrderService):
     ) -> None:
         PeopleService.__init__(self, parts, pseudonym_key)
         OrderService.__init__(self, parts, orders, writer)
+        TerminalService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

@@ -82,6 +82,7 @@ issuer_key = Table(
     required("public_key", LargeBinary),
     required("not_before", _At),
     required("not_after", _At),
+    required("uses", ARRAY(Text)),
 )
 
 fund_kind = Table(

@@ -33,6 +33,7 @@ from adapters.http.refusals import (
 from adapters.http.refuser import Refuser
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import fault_of
+from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
 from adapters.http.users import USERS
@@ -42,7 +43,7 @@ from cardcore.ports import Clock
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CODES, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CODES, TERMINALS, BOOKS)
 
 
 class CardcoreAPI(FastAPI):

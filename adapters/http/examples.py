@@ -58,3 +58,14 @@ TOP_UP: Final[Example] = {
     "channel_no": "B-20261123-1",
 }
 ISSUE_CODE: Final[Example] = {"scenes": ["bus"], "ttl_s": 30, "cap_fen": 2000}
+ENROLMENT: Final[Example] = {
+    "terminal_id": "bus-0001",
+    "activation_code": "7ZK3M-Q0T5W-8XD2P-V6N1H",
+    "public_key": {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    },
+    "proof": "A" * 86,
+}
+REVOCATION: Final[Example] = {"since": "2026-11-23T18:00:00+08:00"}

@@ -52,8 +52,9 @@ async def create_issuer_key(
     kid: int,
     algorithm: KeyAlgorithm,
     now: datetime,
+    use: codes.KeyUse = codes.KeyUse.CODES,
 ) -> IssuingKey:
-    """Let the HSM make an issuer key and publish its public half in the register."""
+    """Let the HSM make an issuer key for one use and publish its public half in the register."""
     label = f"issuer-{issuer_id}-{kid}"
     known = {info.label: info for info in await hsm.list_keys()}
     # A key made by a run that was cut off before it was registered is taken up, not lost.
@@ -67,6 +68,7 @@ async def create_issuer_key(
             public_key=info.public_key,
             not_before=now - timedelta(minutes=5),
             not_after=now + KEY_LIFE,
+            uses=[use.value],
         )
     )
     return IssuingKey(
@@ -74,8 +76,10 @@ async def create_issuer_key(
     )
 
 
-async def load_keys(connection: AsyncConnection) -> tuple[codes.KeyRing, list[IssuingKey]]:
-    """The public ring every verifier gets, and the keys we sign with, newest last."""
+async def load_keys(
+    connection: AsyncConnection, use: codes.KeyUse = codes.KeyUse.CODES
+) -> tuple[codes.KeyRing, list[IssuingKey]]:
+    """The public ring every verifier gets, and the keys we sign with for a use, newest last."""
     rows = (
         await connection.execute(
             select(tables.issuer_key).order_by(
@@ -91,6 +95,7 @@ async def load_keys(connection: AsyncConnection) -> tuple[codes.KeyRing, list[Is
             public_key=row.public_key,
             not_before_s=int(row.not_before.timestamp()),
             not_after_s=int(row.not_after.timestamp()),
+            uses=frozenset(map(codes.KeyUse, row.uses)),
         )
         for row in rows
     )
@@ -102,6 +107,7 @@ async def load_keys(connection: AsyncConnection) -> tuple[codes.KeyRing, list[Is
             algorithm=CODE_ALGORITHM[KeyAlgorithm(row.algorithm)],
         )
         for row in rows
+        if use.value in row.uses
     ]
 
 

@@ -349,6 +349,9 @@ PROTECTED = [
     ("GET", "/v1/users/{user_id}", Scope.USERS_WRITE),
     ("POST", "/v1/users/{user_id}/topups", Scope.FUNDS_WRITE),
     ("POST", "/v1/users/{user_id}/codes", Scope.CODES_ISSUE),
+    ("POST", "/v1/terminals/{terminal_id}/activation-codes", Scope.TERMINALS_WRITE),
+    ("POST", "/v1/terminals/{terminal_id}/revocation", Scope.TERMINALS_WRITE),
+    ("GET", "/v1/terminals/{terminal_id}", Scope.TERMINALS_READ),
     ("GET", "/v1/books", Scope.REPORTS_READ),
 ]
 
@@ -368,6 +371,7 @@ async def test_each_operation_wants_a_token_and_its_own_scope(
     face: Face, method: str, template: str, scope: Scope
 ) -> None:
     path = template.replace("{order_id}", ID).replace("{user_id}", ID)
+    path = path.replace("{terminal_id}", "bus-0001")
     if (method, path) == ("GET", "/v1/orders"):
         path = ORDERS
     body = _body(face, template) if method == "POST" else None

@@ -1,0 +1,166 @@
+"""The verbs about terminals: enrolling them, what they carry, what they bring back."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore import audit
+from cardcore.books import transaction
+from cardcore.caller import Caller, Scope
+from cardcore.errors import CardcoreError
+from cardcore.once import record_refusal
+from cardcore.parts import Parts
+from cardcore.terminals import enrolment
+from cardcore.terminals.errors import ActivationRefusedError
+from cardcore.terminals.request import EnrolmentRequest, RevocationRequest, base64url
+from cardcore.terminals.views import (
+    ActivationCodeView,
+    EnrolledTerminal,
+    PackageKeyView,
+    TerminalKeyView,
+    TerminalView,
+)
+from codes.key_ring import KeyUse
+from codes.suites import Algorithm
+
+_ALGORITHM_NAMES = {
+    Algorithm.ED25519: "ed25519",
+    Algorithm.ES256: "es256",
+    Algorithm.SM2_SM3: "sm2-sm3",
+}
+
+
+class TerminalService:
+    """Serves terminals and those who look after them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def give_activation_code(self, caller: Caller, terminal_id: str) -> ActivationCodeView:
+        """A code to enrol a terminal with, good once within a day."""
+        caller.require(Scope.TERMINALS_WRITE)
+        now = self._parts.clock()
+        try:
+            async with transaction(self._parts.engine) as (connection, _):
+                view = await enrolment.give_activation_code(
+                    connection,
+                    caller=caller,
+                    terminal_id=terminal_id,
+                    now=now,
+                    random_bytes=self._parts.random_bytes,
+                )
+                await _audit(connection, caller.client_id, "terminal.activate", terminal_id, now)
+        except CardcoreError as refusal:
+            await self._note(caller, "terminal.activate", terminal_id, refusal, now)
+            raise
+        return view
+
+    async def enrol(self, request: EnrolmentRequest) -> EnrolledTerminal:
+        """Take up a terminal's own key. Public: the activation code is the proof.
+
+        Raises:
+            ActivationRefusedError: whatever does not fit.
+        """
+        now = self._parts.clock()
+        async with transaction(self._parts.engine) as (connection, _):
+            enrolled = await enrolment.enrol(connection, request, now=now)
+            if enrolled is not None:
+                await _audit(
+                    connection,
+                    enrolled.client_id,
+                    "terminal.enrol",
+                    f"{request.terminal_id}/{enrolled.kid}",
+                    now,
+                )
+        if enrolled is None:
+            nobody = Caller(client_id="", merchant_id=None, scopes=frozenset())
+            refusal = ActivationRefusedError()
+            await self._note(nobody, "terminal.enrol", request.terminal_id, refusal, now)
+            raise refusal
+        return EnrolledTerminal(
+            client_id=enrolled.client_id,
+            terminal_id=enrolled.terminal_id,
+            merchant_id=enrolled.merchant_id,
+            scene=enrolled.scene,
+            place=enrolled.place,
+            kid=enrolled.kid,
+            scopes=sorted(scope.value for scope in enrolment.TERMINAL_SCOPES),
+            issuer_id=self._parts.codes.issuing[-1].issuer_id,
+            package_keys=[
+                PackageKeyView(
+                    kid=key.kid,
+                    algorithm=_ALGORITHM_NAMES[key.algorithm],
+                    public_key=base64url(key.public_key),
+                )
+                for key in self._parts.codes.ring
+                if KeyUse.PACKAGES in key.uses and key.not_after_s > now.timestamp()
+            ],
+            server_time=now,
+        )
+
+    async def revoke_terminal(
+        self, caller: Caller, terminal_id: str, request: RevocationRequest
+    ) -> TerminalView:
+        """A terminal that was stolen or opened: out at once, its records since then are doubted."""
+        caller.require(Scope.TERMINALS_WRITE)
+        now = self._parts.clock()
+        since = now if request.since is None else min(request.since, now)
+        try:
+            async with transaction(self._parts.engine) as (connection, _):
+                await enrolment.revoke_terminal(
+                    connection, caller=caller, terminal_id=terminal_id, since=since, now=now
+                )
+                await _audit(connection, caller.client_id, "terminal.revoke", terminal_id, now)
+                return await _terminal_view(connection, caller, terminal_id)
+        except CardcoreError as refusal:
+            await self._note(caller, "terminal.revoke", terminal_id, refusal, now)
+            raise
+
+    async def read_terminal(self, caller: Caller, terminal_id: str) -> TerminalView:
+        """A terminal with the history of its keys."""
+        caller.require(Scope.TERMINALS_READ)
+        async with transaction(self._parts.engine) as (connection, _):
+            return await _terminal_view(connection, caller, terminal_id)
+
+    async def _note(
+        self, caller: Caller, action: str, terminal_id: str, refusal: CardcoreError, now: datetime
+    ) -> None:
+        await record_refusal(
+            self._parts.engine, caller, action, f"terminal/{terminal_id}", refusal, now
+        )
+
+
+async def _terminal_view(
+    connection: AsyncConnection, caller: Caller, terminal_id: str
+) -> TerminalView:
+    terminal = await enrolment.terminal_of(connection, caller, terminal_id)
+    return TerminalView(
+        terminal_id=terminal.terminal_id,
+        merchant_id=terminal.merchant_id,
+        scene=terminal.scene,
+        place=terminal.place,
+        status=terminal.status,
+        keys=[
+            TerminalKeyView(
+                kid=key.kid,
+                algorithm=_ALGORITHM_NAMES[enrolment.algorithm_of(key.suite)],
+                enrolled_at=key.enrolled_at,
+                retired_at=key.retired_at,
+                revoked_at=key.revoked_at,
+            )
+            for key in await enrolment.keys_of(connection, terminal_id)
+        ],
+    )
+
+
+async def _audit(
+    connection: AsyncConnection, client_id: str, action: str, terminal: str, now: datetime
+) -> None:
+    await audit.record(
+        connection,
+        actor=client_id,
+        action=action,
+        subject=f"terminal/{terminal}",
+        outcome="done",
+        now=now,
+    )
