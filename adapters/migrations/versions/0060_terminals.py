@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0060_terminals"
-down_revision = "0080_audit_chain"
+down_revision = "0070_people"
 
 
 def upgrade() -> None:
