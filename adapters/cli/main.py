@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adapters.cli import audit, bench, bus, codes, hsm, ledger
+from adapters.cli import audit, bench, bus, codes, hsm, ledger, terminal
 from adapters.cli.city import (
     migrate_command,
     run_command,
@@ -35,6 +35,7 @@ app.add_typer(hsm.app, name="hsm")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(codes.app, name="codes")
 app.add_typer(bus.app, name="bus")
+app.add_typer(terminal.app, name="terminal")
 app.add_typer(audit.app, name="audit")
 
 

@@ -1,0 +1,291 @@
+"""A scan becomes a decision and a signed record, or is refused for a reason that stays the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import codes
+from adapters.terminal.agent import Agent
+from adapters.terminal.decision import Validator
+from adapters.terminal.journal import Journal
+from adapters.terminal.memory import ScanMemory
+from codes import Purpose, Scope, Status
+from codes.double_spend import chain_breaks
+from codes.suites import make_private_key
+from codes.validator_record import CHAIN_START, Decision, RecordWarning, verify_record
+from tests.adapters.terminal.depot import FARE_FEN, Depot
+from tests.adapters.terminal.fake_server import ISSUER_ID, SENIOR, Issuer
+
+
+def test_an_accepted_scan_is_a_signed_record_of_everything_the_office_needs(depot: Depot) -> None:
+    with depot.ready(line_id="101", stop_id="SC01") as agent:
+        text = depot.fake.issuer.phone(depot.now, tariff_class=1).code(depot.now, flags=0x22)
+        outcome = agent.scan(text)
+        assert outcome.accepted
+        assert (outcome.amount_fen, outcome.holder, outcome.companions) == (FARE_FEN, SENIOR, 2)
+    (record,) = depot.records()
+    assert verify_record(record.to_bytes(), depot.fake.keys[0]) == record
+    assert record.decision is Decision.ACCEPTED_OFFLINE
+    assert record.evidence == text.encode()
+    assert (record.sequence_no, record.previous_digest) == (1, CHAIN_START)
+    assert (record.package_version, record.list_version, record.rule_version) == (1, 1, 0)
+    assert (record.place.line_id, record.place.stop_id) == ("101", "SC01")
+    assert record.place.vehicle_id == "V0001"
+    assert (record.amount_fen, record.scene) == (FARE_FEN, Scope.BUS)
+    assert record.occurred_at_ms == 1000 * depot.now
+    assert record.record_id == outcome.record_id
+
+
+def test_records_are_numbered_and_chained_over_restarts(depot: Depot) -> None:
+    for _ in range(3):
+        with depot.ready(offline=bool(depot.fake.keys)) as agent:
+            for _ in range(2):
+                assert agent.scan(depot.fake.issuer.code_s(depot.now)).accepted
+    records = depot.records()
+    assert [record.sequence_no for record in records] == [1, 2, 3, 4, 5, 6]
+    assert chain_breaks(records) == []
+    assert [event["sequence_no"] for event in depot.events("started")] == [0, 2, 4]
+
+
+Make = Callable[[Issuer, int], str]
+BUS_REFUSALS: dict[str, tuple[Make, str]] = {
+    "an expired code": (lambda issuer, now: issuer.code_s(now - 300), "code_expired"),
+    "a code from the future": (lambda issuer, now: issuer.code_s(now + 300), "clock_skew"),
+    "a code for another scene": (
+        lambda issuer, now: issuer.code_s(now, scope=Scope.HOSPITAL),
+        "scene_not_allowed",
+    ),
+    "a code that may not pay": (
+        lambda issuer, now: issuer.code_s(now, purpose=Purpose.IDENTITY),
+        "purpose_not_allowed",
+    ),
+    "a code that must be asked online": (
+        lambda issuer, now: issuer.code_s(now, purpose=Purpose.PAY | Purpose.ONLINE_REQUIRED),
+        "ask_online",
+    ),
+    "a printed code that would pay": (lambda issuer, now: issuer.code_p(now), "ask_online"),
+    "a code for another merchant": (
+        lambda issuer, now: issuer.code_s(now, domain=9),
+        "domain_not_allowed",
+    ),
+    "a code for another terminal": (
+        lambda issuer, now: issuer.code_s(now, context=b"ELSE"),
+        "context_mismatch",
+    ),
+    "a fare above the cap": (lambda issuer, now: issuer.code_s(now, cap_fen=190), "cap_exceeded"),
+    "a forged code": (lambda issuer, now: Issuer().code_s(now), "code_invalid"),
+    "a revoked phone": (
+        lambda issuer, now: issuer.phone(now, status_index=1).code(now),
+        "code_revoked",
+    ),
+    "a suspended phone": (
+        lambda issuer, now: issuer.phone(now, status_index=2).code(now),
+        "code_suspended",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BUS_REFUSALS)
+def test_a_refusal_has_its_stable_reason_and_a_record(depot: Depot, case: str) -> None:
+    make, reason = BUS_REFUSALS[case]
+    depot.fake.issuer.statuses = {1: Status.REVOKED, 2: Status.SUSPENDED}
+    with depot.ready() as agent:
+        outcome = agent.scan(make(depot.fake.issuer, depot.now))
+    assert (outcome.reason, outcome.accepted) == (reason, False)
+    (record,) = depot.records()
+    assert (record.decision, record.reason) == (Decision.REFUSED, reason)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hello", "M1:", "M1:" + "é", "M1:\ud800", "x" * 5000, "M1:" + "0" * 300, "\0"]
+)
+def test_what_is_no_code_is_refused_and_makes_no_record(depot: Depot, text: str) -> None:
+    with depot.ready() as agent:
+        assert agent.scan(text).reason == "code_invalid"
+    assert depot.records() == []
+
+
+def test_a_code_is_taken_once_even_over_a_restart(depot: Depot) -> None:
+    text = depot.fake.issuer.phone(depot.now).code(depot.now)
+    with depot.ready() as agent:
+        assert agent.scan(text).accepted
+        assert agent.scan(text).reason == "code_replayed"
+    with depot.ready() as agent:
+        assert agent.scan(text).reason == "code_replayed"
+
+
+def test_the_same_text_refused_again_at_once_makes_no_second_record(depot: Depot) -> None:
+    """Why: a camera sees a forged code ten times a second and must not fill the disk with it."""
+    text = Issuer().code_s(depot.now)
+    with depot.ready() as agent:
+        assert agent.scan(text).sequence_no == 1
+        assert agent.scan(text).sequence_no is None
+        depot.wait(11)
+        assert agent.scan(text).sequence_no == 2
+
+
+def test_a_phone_is_bounded_by_its_caps_over_restarts(depot: Depot) -> None:
+    phone = depot.fake.issuer.phone(depot.now, cumulative_cap_fen=500, uses_max=10)
+    reasons = []
+    for _ in range(4):
+        with depot.ready() as agent:
+            reasons.append(agent.scan(phone.code(depot.now)).reason)
+    assert reasons == [None, None, "cap_cumulative_exceeded", "cap_cumulative_exceeded"]
+    phone = depot.fake.issuer.phone(depot.now, cumulative_cap_fen=5000, uses_max=1)
+    with depot.ready() as agent:
+        assert agent.scan(phone.code(depot.now)).accepted
+        assert agent.scan(phone.code(depot.now)).reason == "cap_count_exceeded"
+
+
+@pytest.mark.parametrize("terminal_count", [1, 2, 3])
+def test_terminals_cut_off_from_everybody_keep_exposure_inside_the_caps_of_the_code(
+    tmp_path: Path, depot: Depot, terminal_count: int
+) -> None:
+    """Why: with no network at all, caps times terminals is the most that one phone can take."""
+    phone = depot.fake.issuer.phone(depot.now, cumulative_cap_fen=600, uses_max=5)
+    depot.fake.publish()
+    taken_fen, uses = 0, 0
+    for number in range(terminal_count):
+        one = Depot(tmp_path / f"cut-off-{number}", depot.fake)
+        depot.fake.codes.add(code := f"AAAAA-AAAAA-AAAAA-AAAA{number}")
+        one.enrol(code)
+        with one.agent() as agent:
+            assert agent.uplink is not None
+            agent.uplink.turn()
+        with one.agent(offline=True) as agent:
+            outcomes = [agent.scan(phone.code(depot.now)) for _ in range(8)]
+        accepted = [outcome for outcome in outcomes if outcome.accepted]
+        assert 0 < sum(outcome.amount_fen for outcome in accepted) <= 600
+        taken_fen += sum(outcome.amount_fen for outcome in accepted)
+        uses += len(accepted)
+        assert outcomes[-1].reason == "cap_cumulative_exceeded"
+    assert taken_fen <= 600 * terminal_count
+    assert uses <= 5 * terminal_count
+
+
+def test_a_counter_that_goes_back_is_taken_and_reported(depot: Depot) -> None:
+    phone = depot.fake.issuer.phone(depot.now)
+    with depot.ready() as agent:
+        assert agent.scan(phone.code(depot.now, counter=9)).warnings == ()
+        assert agent.scan(phone.code(depot.now, counter=3)).warnings == ("counter_regression",)
+    assert depot.records()[-1].warnings is RecordWarning.COUNTER_REGRESSION
+
+
+def test_a_stale_list_allows_only_the_stale_cap(depot: Depot) -> None:
+    with depot.ready() as agent:
+        depot.wait(3 * 3600)
+        phone = depot.fake.issuer.phone(depot.now)
+        assert agent.scan(phone.code(depot.now)).reason == "list_stale"
+    with depot.ready(amount_fen=100, offline=True) as agent:
+        outcome = agent.scan(phone.code(depot.now))
+        assert outcome.warnings == ("list_stale",)
+    assert depot.records()[-1].warnings is RecordWarning.LIST_STALE
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [({"amount_fen": None}, "fare_missing"), ({"amount_fen": 0}, None)]
+)
+def test_without_a_price_nobody_rides_and_a_price_of_nothing_is_a_price(
+    depot: Depot, options: dict[str, Any], reason: str | None
+) -> None:
+    with depot.ready(**options) as agent:
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).reason == reason
+
+
+def test_a_gate_takes_identity_and_no_money(depot: Depot) -> None:
+    depot.fake.scene, depot.fake.place = "community", {"door": "N01"}
+    with depot.ready(amount_fen=None) as agent:
+        printed = depot.fake.issuer.code_p(depot.now, purpose=Purpose.IDENTITY, cap_fen=0)
+        assert agent.scan(printed).accepted
+        assert agent.scan(printed).accepted, "a printed code may be shown again"
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).accepted
+    records = depot.records()
+    assert [record.amount_fen for record in records] == [0, 0, 0]
+    assert {record.place.gate_id for record in records} == {"N01"}
+
+
+def test_nothing_is_judged_before_the_first_package(depot: Depot) -> None:
+    depot.enrol()
+    with depot.agent(offline=True) as agent:
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).reason == "package_missing"
+    (record,) = depot.records()
+    assert (record.package_version, record.list_version) == (0, 0)
+
+
+def test_nothing_is_judged_by_a_package_past_its_end(depot: Depot) -> None:
+    with depot.ready(offline=False) as agent:
+        depot.wait(2 * 86_400)
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).reason == "package_expired"
+
+
+def test_a_clock_set_back_refuses_even_a_code_that_would_look_fresh(depot: Depot) -> None:
+    """Why: with the clock at yesterday, yesterday's code on a photograph is fresh again."""
+    yesterday = depot.now - 86_400
+    depot.fake.issuer.list_version = 5
+    with depot.ready() as agent:
+        depot.now_s = yesterday
+        assert agent.scan(depot.fake.issuer.code_s(yesterday)).reason == "terminal_clock"
+        (jumped,) = depot.events("clock_jumped")
+        assert jumped["jumped_s"] == -86_400
+    with depot.agent(offline=True) as agent:
+        assert agent.scan(depot.fake.issuer.code_s(yesterday)).reason == "terminal_clock"
+        depot.now_s += 86_400
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).accepted
+
+
+def test_a_clock_set_forward_and_back_forgets_no_code(depot: Depot) -> None:
+    """Why: a terminal that forgets by its own clock could be talked into taking a code twice."""
+    text = depot.fake.issuer.code_s(depot.now)
+    with depot.ready() as agent:
+        assert agent.scan(text).accepted
+        depot.now_s += 400 * 86_400
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).reason == "package_expired"
+        depot.now_s -= 400 * 86_400
+        assert agent.scan(text).reason == "code_replayed"
+    years = [record.occurred_at_ms // 1000 > depot.now for record in depot.records()]
+    assert years == [False, True, False]
+    assert chain_breaks(depot.records()) == [], "the numbers keep the order the clock lost"
+
+
+def test_with_too_many_records_waiting_room_is_kept_for_acceptances(depot: Depot) -> None:
+    with depot.ready(offline=bool(depot.fake.keys)) as agent:
+        small = _with_bound(agent, depot, 4)
+        now, issuer = depot.now, depot.fake.issuer
+        refused = [small.decide(Issuer().code_s(now)).sequence_no for _ in range(3)]
+        assert refused == [1, 2, None]
+        accepted = [small.decide(issuer.code_s(now)) for _ in range(3)]
+        assert [outcome.reason for outcome in accepted] == [None, None, "queue_full"]
+    assert [record.sequence_no for record in depot.records()] == [1, 2, 3, 4]
+
+
+def _with_bound(agent: Agent, depot: Depot, unsent_max: int) -> Validator:
+    """The agent's validator with another bound."""
+    validator = agent.validator
+    validator._unsent_max = unsent_max
+    return validator
+
+
+def test_a_full_memory_refuses_rather_than_forgets(depot: Depot) -> None:
+    with depot.ready() as agent:
+        journal: Journal = agent._journal
+        identities = [
+            codes.ReplayIdentity(bytes((65, number)), ISSUER_ID, b"", None) for number in range(3)
+        ]
+        with journal.transaction() as connection:
+            memory = ScanMemory(connection, claims_max=2)
+            for identity in identities[:2]:
+                memory.claim(identity, now_s=0, expires_at_s=1)
+            with pytest.raises(codes.CodeError) as refused:
+                memory.claim(identities[2], now_s=0, expires_at_s=1)
+    assert refused.value.code == "ask_online"
+
+
+def test_a_foreign_key_in_the_record_is_not_believed(depot: Depot) -> None:
+    """Why: the records of a stolen terminal id prove nothing without its key."""
+    with depot.ready() as agent:
+        agent.scan(depot.fake.issuer.code_s(depot.now))
+    (record,) = depot.records()
+    with pytest.raises(ValueError, match="signature"):
+        verify_record(record.to_bytes(), make_private_key(codes.Algorithm.ED25519).public_key)
