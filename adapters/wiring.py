@@ -33,8 +33,11 @@ from cardcore.business.plain_pricing import PlainPricer
 from cardcore.parts import Parts
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
+from cardcore.user.card_taps import register_card_key
+from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
 from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
+from codes.card_tap import CardSuite
 from codes.key_ring import KeyUse
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
@@ -48,6 +51,8 @@ from scenes.community.pricing import GatePricer
 
 ISSUER_ID: Final = 0x3704
 PACKAGE_KID: Final = 128
+CARD_KEY: Final = "card-master-1"
+CARD_KEY_VERSION: Final = 1
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
 TOKEN_KEY_CONTEXT: Final = b"access token signing key, version 1"
 SECRET_KEYS: Final = (
@@ -56,6 +61,9 @@ SECRET_KEYS: Final = (
     (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
+    (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
+    (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
 )
 
 
@@ -206,6 +214,14 @@ async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime
     await ensure_secret_keys(hsm)
     async with transaction(engine) as (connection, raw):
         await open_fixed_accounts(book, raw)
+        await register_card_key(
+            connection,
+            issuer_id=ISSUER_ID,
+            key_version=CARD_KEY_VERSION,
+            suite=CardSuite.SM4,
+            label=CARD_KEY,
+            now=now,
+        )
         _, issuing = await load_keys(connection)
         if not issuing:
             # Two suites from the first day: terminals must know how to read both.

@@ -20,6 +20,8 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"
     PERSONAL_READ = "personal:read"
     FUNDS_WRITE = "funds:write"
+    CARDS_WRITE = "cards:write"
+    CARDS_READ = "cards:read"
     REPORTS_READ = "reports:read"
     BILLS_READ = "bills:read"
     WEBHOOKS_WRITE = "webhooks:write"

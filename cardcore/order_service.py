@@ -32,6 +32,7 @@ from cardcore.errors import (
 )
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
+from cardcore.user.card_taps import CardTaps, TapPlace
 from cardcore.user.presented import PresentedCode
 from ledger.errors import QueueFullError, WriterClosedError
 from ledger.group_commit import GroupCommit
@@ -48,6 +49,7 @@ class OrderService:
         self._parts = parts
         self._orders = orders
         self._writer = writer
+        self._taps = CardTaps(parts.hsm)
         self._refunds = Refunds(parts.book, parts.random_bytes)
         self._holds = Holds(parts.book, parts.random_bytes)
 
@@ -55,7 +57,7 @@ class OrderService:
         """What it would cost and who would pay. Books nothing, spends nothing."""
         caller.require(Scope.ORDERS_WRITE)
         order = OrderRequest(user=request.user, account=request.account, business=request.business)
-        prepared = self._prepare(caller, order, "")
+        prepared = self._prepare(caller, order, "", await self._tap(order))
         quoted = await self._writer.quote(prepared)
         return QuoteView(
             nominal_fen=quoted.nominal_fen,
@@ -83,7 +85,8 @@ class OrderService:
         Returns when the order is durable. The second value tells whether it was booked before.
         """
         caller.require(Scope.ORDERS_WRITE)
-        prepared = self._prepare(caller, request, idempotency_key)
+        tap = None if request.user.card is None else await self._tap(request)
+        prepared = self._prepare(caller, request, idempotency_key, tap)
         code = prepared.code
         if code is not None and await self._spent_by_another(prepared, code):
             raise CodeRefusedError("code_replayed", "this code was used before")
@@ -175,12 +178,49 @@ class OrderService:
             order = await load_order(raw, caller, order_id)
             return await explain(connection, raw, self._parts.book, order)
 
-    def _prepare(self, caller: Caller, request: OrderRequest, key: str) -> PreparedOrder:
-        """Everything about an order that needs no database."""
+    async def _tap(self, request: OrderRequest) -> PresentedCode | CardcoreError | None:
+        """The card's tap of a request as a presented code, or why it is refused."""
+        card, business = request.user.card, request.business
+        if card is None:
+            return None
+        now = self._parts.clock()
+        try:
+            async with transaction(self._parts.engine) as (connection, _):
+                presented = await self._taps.present(
+                    connection,
+                    card.tap,
+                    TapPlace(
+                        scene=business.scene,
+                        merchant_id=business.merchant_id,
+                        terminal_id=business.terminal_id,
+                    ),
+                    pays=request.mode is not Mode.RECORD,
+                    now=now,
+                    on=business_date(now, self._parts.cut_off),
+                )
+        except ServiceUnavailableError:
+            raise
+        except CardcoreError as refusal:
+            # Returned, not raised: as with a code, a request that was booked gets its answer.
+            return refusal
+        return presented.code
+
+    def _prepare(
+        self,
+        caller: Caller,
+        request: OrderRequest,
+        key: str,
+        tap: PresentedCode | CardcoreError | None = None,
+    ) -> PreparedOrder:
+        """Everything about an order that needs no database, and the tap that did."""
         now = self._parts.clock()
         code: PresentedCode | None = None
         refusal: CardcoreError | None = None
-        if request.user.credential is None:
+        if isinstance(tap, PresentedCode):
+            code = tap
+        elif tap is not None:
+            refusal = tap
+        elif request.user.credential is None:
             if caller.merchant_id is not None:
                 raise ForbiddenError("a merchant names users by credential", field="user.user_id")
         else:

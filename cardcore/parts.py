@@ -14,7 +14,7 @@ from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.user.citizen_codes import CitizenCodes
-from hsm_sim.interface import HSM
+from hsm_sim.interface import CardHSM
 from ledger import Ledger
 
 
@@ -28,7 +28,7 @@ class Parts:
     engine: AsyncEngine
     pool: AsyncConnectionPool[RawConnection]
     book: Ledger
-    hsm: HSM
+    hsm: CardHSM
     codes: CitizenCodes
     pricers: Mapping[str, ScenePricer]
     plans: Mapping[str, Sequence[str]]

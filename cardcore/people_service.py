@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -21,9 +21,11 @@ from cardcore.errors import CodeRefusedError, ForbiddenError, NotFoundError, Use
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
+from cardcore.user.card_taps import CardTaps, TapPlace
 from cardcore.user.entitlements import concessions_on
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
+from cardcore.user.presented import PresentedCode
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
 
@@ -35,28 +37,22 @@ class PeopleService:
         self._parts = parts
         self._pseudonym_key = pseudonym_key
         self._people = People(PersonalData(parts.hsm))
+        self._taps = CardTaps(parts.hsm)
         self._funds = Funds(parts.book, parts.random_bytes)
 
     async def verify(self, caller: Caller, request: VerifyRequest) -> VerifyView:
-        """Who presents this code, as far as this merchant may know. Spends nothing.
+        """Who presents this code or card, as far as this merchant may know. Spends nothing.
 
         Raises:
             CodeRefusedError: the code is not accepted here, or was used before.
+            CardTapError, CardLostError, CardInactiveError: the tap or its card is refused.
             UserUnknownError: its alias leads to nobody.
         """
         caller.require(Scope.VERIFY)
         now = self._parts.clock()
-        if request.user.credential is None:
-            raise ForbiddenError("only a presented credential can be verified", field="user")
         _require_merchant(caller, request.merchant_id)
-        code = self._parts.codes.accept(
-            request.user.credential,
-            scene=request.scene,
-            places=(request.terminal_id,),
-            pays=False,
-            now=now,
-        )
         on = business_date(now, self._parts.cut_off)
+        code, ends_at = await self._presented(request, now, on)
         async with transaction(self._parts.engine) as (connection, _):
             token = tables.code_token.c
             row = (
@@ -86,8 +82,34 @@ class PeopleService:
             concessions=sorted(concessions),
             restrictions=[] if row.status == "active" else [row.status],
             code_class=code.code_class,
-            expires_at=code.expires_at,
+            expires_at=ends_at,
         )
+
+    async def _presented(
+        self, request: VerifyRequest, now: datetime, on: date
+    ) -> tuple[PresentedCode, datetime]:
+        """What was shown, judged by all but its past use, and when it ends."""
+        if request.user.card is not None:
+            place = TapPlace(
+                scene=request.scene,
+                merchant_id=request.merchant_id,
+                terminal_id=request.terminal_id,
+            )
+            async with transaction(self._parts.engine) as (connection, _):
+                shown = await self._taps.present(
+                    connection, request.user.card.tap, place, pays=False, now=now, on=on
+                )
+            return shown.code, shown.ends_at
+        if request.user.credential is None:
+            raise ForbiddenError("only a presented credential can be verified", field="user")
+        code = self._parts.codes.accept(
+            request.user.credential,
+            scene=request.scene,
+            places=(request.terminal_id,),
+            pays=False,
+            now=now,
+        )
+        return code, code.expires_at
 
     async def open_user(
         self, caller: Caller, request: OpenUserRequest, idempotency_key: str

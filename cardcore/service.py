@@ -19,6 +19,7 @@ from cardcore.business import merchants
 from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.caller import Caller, ClientRecord, Scope
+from cardcore.card_service import CardService
 from cardcore.errors import CardcoreError
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
@@ -33,7 +34,7 @@ PSEUDONYM_KEY: Final = "pseudonym"
 PAGE_SIZE_MAX: Final = 8189
 
 
-class CardCore(PeopleService, OrderService, TerminalService):
+class CardCore(PeopleService, CardService, OrderService, TerminalService):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
     def __init__(
@@ -44,6 +45,7 @@ class CardCore(PeopleService, OrderService, TerminalService):
         pseudonym_key: bytes,
     ) -> None:
         PeopleService.__init__(self, parts, pseudonym_key)
+        CardService.__init__(self, parts)
         OrderService.__init__(self, parts, orders, writer)
         TerminalService.__init__(self, parts)
 

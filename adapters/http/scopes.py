@@ -35,6 +35,10 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
         "按登记用途查看明文个人信息", "Find people and read personal data for a stated purpose."
     ),
     Scope.FUNDS_WRITE: ScopeWords("充值入账", "Top up."),
+    Scope.CARDS_WRITE: ScopeWords(
+        "发卡、挂失、补卡、解绑", "Issue, bind, report lost, replace and close cards."
+    ),
+    Scope.CARDS_READ: ScopeWords("查询卡片", "List the cards of a user."),
     Scope.REPORTS_READ: ScopeWords("查看账簿", "Read the books."),
     Scope.BILLS_READ: ScopeWords("下载对账单", "Read daily bills and lists of orders."),
     Scope.WEBHOOKS_WRITE: ScopeWords("管理事件推送", "Manage webhook endpoints and deliveries."),

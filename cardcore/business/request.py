@@ -14,6 +14,7 @@ from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
 
 # Longer than any legal code: an over-long one is answered as an invalid code, not as a bad field.
 CredentialText = Annotated[str, StringConstraints(max_length=8192)]
+TapText = Annotated[str, StringConstraints(max_length=1024)]
 
 
 class Mode(StrEnum):
@@ -24,20 +25,27 @@ class Mode(StrEnum):
     RECORD = "record"
 
 
+class CardTapText(Model):
+    """What a card said of one transaction: 55 characters of base64url, see docs/cards.md."""
+
+    tap: TapText
+
+
 class User(Model):
     """Who. Exactly one way of naming the user.
 
     ``credential`` is the scanned text, verbatim. ``user_id`` is allowed to callers whose scope
-    says so (our own back office), never to a terminal.
+    says so (our own back office), never to a terminal. ``card`` is a card's tap.
     """
 
     credential: CredentialText | None = None
+    card: CardTapText | None = None
     user_id: UUID | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.credential is None) == (self.user_id is None):
-            raise ValueError("give exactly one of credential and user_id")
+        if (self.credential, self.card, self.user_id).count(None) != 2:
+            raise ValueError("give exactly one of credential, card and user_id")
         return self
 
 
