@@ -22,7 +22,7 @@ from adapters.terminal.display import Display, Words, instant
 from adapters.terminal.journal import Journal, JournalError
 from adapters.terminal.key import base64url
 from adapters.terminal.memory import forget_ended
-from adapters.terminal.package_store import PackageStore
+from adapters.terminal.package_store import Instructions, PackageStore
 from adapters.terminal.progress import Step
 from adapters.terminal.record_queue import QueuedRecord, RecordQueue, Settlement, forget_settled
 from adapters.terminal.server import ServerAwayError, ServerRefusedError, TerminalServer
@@ -55,6 +55,12 @@ _SKEW: Final = Words("终端时钟与服务器不一致", "this terminal's clock
 _GAPS: Final = Words("服务器报告记录缺号", "the server reports missing records")
 _TROUBLED: Final = Words("服务器对记录有疑问", "the server has doubts about a record")
 _HELD: Final = Words("服务器无法受理此记录，已保留", "the server cannot take a record; it is kept")
+
+
+class PackageNotKeptError(DocumentError):
+    """There is no room to keep it; records may still go up, which makes room."""
+
+    code = "storage_full"
 
 
 class _Answer(BaseModel):
@@ -130,9 +136,9 @@ class Uplink:
             return self._failed(_AWAY, away.code, away.retry_after_s)
         except ServerRefusedError as refused:
             return self._failed(_REFUSED, refused.code)
-        except (JournalError, OSError) as fault:
+        except JournalError as fault:
             # The answer could not be kept; the batch goes once more and is told the same.
-            return self._failed(_AWAY, getattr(fault, "code", "storage_failed"))
+            return self._failed(_AWAY, fault.code)
         self._parts.backoff.succeeded()
         if self._failing:
             self._failing = ""
@@ -178,7 +184,7 @@ class Uplink:
         container = self._parts.server.package(held_etag)
         now_ms = self._parts.clock.now_ms()
         if container is not None:
-            taken = self._parts.store.take(container, now_ms // 1000)
+            taken = self._keep(container, now_ms // 1000)
             made_at_s = taken.package.manifest.made_at_s
             self._parts.clock.trust(made_at_s)
             self._parts.display.notice("package", _PACKAGE, version=taken.version)
@@ -187,6 +193,12 @@ class Uplink:
             package_refused="",
             floor_s=self._parts.clock.floor_s,
         )
+
+    def _keep(self, container: bytes, now_s: int) -> Instructions:
+        try:
+            return self._parts.store.take(container, now_s)
+        except OSError as fault:
+            raise PackageNotKeptError(str(fault)) from fault
 
     def _tell_refused(self, code: str) -> None:
         self._parts.journal.remember(package_refused=code)

@@ -98,6 +98,8 @@ class Issuer:
         life_s: int = DAY_S,
         list_age_s: int = 0,
         key: PrivateKey | None = None,
+        kid: int = KID,
+        without: tuple[str, ...] = (),
         **blobs: bytes,
     ) -> TerminalPackage:
         """The next version, with what stands in ``statuses``."""
@@ -116,6 +118,7 @@ class Issuer:
             "keys": self.ring(now_s).to_json().encode(),
             "parameters": PARAMETERS.to_json(),
         } | blobs
+        parts = {name: part for name, part in parts.items() if name not in without}
         return run(
             make_package(
                 version=self.version,
@@ -126,7 +129,7 @@ class Issuer:
                 signer=DocumentSigner(
                     algorithm=Algorithm.ES256,
                     issuer_id=ISSUER_ID,
-                    kid=KID,
+                    kid=kid,
                     sign=signer_of(key or self.key),
                 ),
             )
