@@ -32,6 +32,14 @@ from ledger import Ledger
 PERIOD_S: Final = 30.0
 SEAL_PERIOD_S: Final = 5.0
 KEPT_AFTER_END: Final = timedelta(days=1)
+# A terminal may bring what was shown to it a week late: until then it must be known whose alias it
+# was, and whether the code was spent.
+KEPT_FOR_LATE_RECORDS: Final = timedelta(days=10)
+_KEPT_LONGER: Final = {
+    "used_code": KEPT_FOR_LATE_RECORDS,
+    "code_token": KEPT_FOR_LATE_RECORDS,
+}
+_EXPIRING_OFFLINE: Final = ("code_authorisation", "status_index")
 ROWS_PER_ROUND_MAX: Final = 20_000
 _EXPIRING: Final = ("used_code", "code_token", "used_assertion")
 
@@ -48,12 +56,13 @@ async def work_once(pool: AsyncConnectionPool[RawConnection], book: Ledger, now:
     """One round: bounded, and harmless when repeated."""
     holds_expired = await book.expire_pending_transfers()
     rows_forgotten = 0
-    for table in _EXPIRING:
+    for table in (*_EXPIRING, *_EXPIRING_OFFLINE):
+        kept = _KEPT_LONGER.get(table, KEPT_AFTER_END)
         async with pool.connection() as connection:
             gone = await connection.execute(
                 f"DELETE FROM cardcore.{table} WHERE ctid = ANY(ARRAY("  # noqa: S608  (constants)
                 f" SELECT ctid FROM cardcore.{table} WHERE expires_at < %s LIMIT %s))",
-                (now - KEPT_AFTER_END, ROWS_PER_ROUND_MAX),
+                (now - kept, ROWS_PER_ROUND_MAX),
             )
             rows_forgotten += gone.rowcount
     return Done(holds_expired=holds_expired, rows_forgotten=rows_forgotten)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from cardcore.account.chart import LEDGER_CNY
 from cardcore.account.closing import close_books
 from cardcore.account.views import BooksView
+from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
 from cardcore.business.order_batch import Booked, OrderWriter
@@ -34,7 +35,7 @@ PSEUDONYM_KEY: Final = "pseudonym"
 PAGE_SIZE_MAX: Final = 8189
 
 
-class CardCore(PeopleService, CardService, OrderService, TerminalService):
+class CardCore(PeopleService, CardService, OrderService, AuthorisationService, TerminalService):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
     def __init__(
@@ -47,6 +48,7 @@ class CardCore(PeopleService, CardService, OrderService, TerminalService):
         PeopleService.__init__(self, parts, pseudonym_key)
         CardService.__init__(self, parts)
         OrderService.__init__(self, parts, orders, writer)
+        AuthorisationService.__init__(self, parts)
         TerminalService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:

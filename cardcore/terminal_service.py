@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import audit
+from cardcore.base64url import encode_base64url
 from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
 from cardcore.errors import CardcoreError
@@ -12,7 +13,7 @@ from cardcore.once import record_refusal
 from cardcore.parts import Parts
 from cardcore.terminals import enrolment
 from cardcore.terminals.errors import ActivationRefusedError
-from cardcore.terminals.request import EnrolmentRequest, RevocationRequest, base64url
+from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import (
     ActivationCodeView,
     EnrolledTerminal,
@@ -90,7 +91,7 @@ class TerminalService:
                 PackageKeyView(
                     kid=key.kid,
                     algorithm=_ALGORITHM_NAMES[key.algorithm],
-                    public_key=base64url(key.public_key),
+                    public_key=encode_base64url(key.public_key),
                 )
                 for key in self._parts.codes.ring
                 if KeyUse.PACKAGES in key.uses and key.not_after_s > now.timestamp()

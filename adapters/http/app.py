@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Lifespan
 
 from adapters.http.access import AccessTokens, Gate
+from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.books import BOOKS
 from adapters.http.codes import CODES
 from adapters.http.door import Door
@@ -43,7 +44,7 @@ from cardcore.ports import Clock
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CODES, TERMINALS, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
 
 
 class CardcoreAPI(FastAPI):

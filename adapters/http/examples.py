@@ -68,4 +68,10 @@ ENROLMENT: Final[Example] = {
     },
     "proof": "A" * 86,
 }
+AUTHORISE: Final[Example] = {
+    "device_public_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "suite": "0x11",
+    "scenes": ["bus", "community"],
+}
+PRINT_CODE: Final[Example] = {"scenes": ["hospital"], "validity_days": 180, "photo_check": True}
 REVOCATION: Final[Example] = {"since": "2026-11-23T18:00:00+08:00"}

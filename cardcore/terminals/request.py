@@ -1,13 +1,12 @@
 """What terminals and their owners send: enrolment."""
 
-import base64
-import binascii
 from typing import Annotated, Final, Literal, Self
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import StringConstraints, model_validator
 
+from cardcore.base64url import decode_base64url
 from cardcore.model import Instant, Model, PrintedNumber
 from codes.suites import SIGNATURE_SIZE, Algorithm, KeyFormError, PublicKey, load_public_key
 
@@ -16,24 +15,11 @@ Base64URL = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-]{1,1024}$"
 _CURVES: Final = {("OKP", "Ed25519"): Algorithm.ED25519, ("EC", "P-256"): Algorithm.ES256}
 
 
-def read_base64url(text: str, size: int) -> bytes:
-    """Exactly ``size`` bytes from base64url without padding, in its one form.
-
-    Raises:
-        ValueError: anything else.
-    """
-    try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise ValueError("not base64url") from None
-    if len(data) != size or base64url(data) != text:
-        raise ValueError(f"not {size} bytes in base64url without padding")
+def _sized(text: str, size: int) -> bytes:
+    data = decode_base64url(text)
+    if len(data) != size:
+        raise ValueError(f"not {size} bytes")
     return data
-
-
-def base64url(data: bytes) -> str:
-    """``data`` in base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class PublicKeyJWK(Model):
@@ -64,14 +50,14 @@ class PublicKeyJWK(Model):
             ValueError: not a public key of its curve.
         """
         algorithm = self.algorithm
-        x = read_base64url(self.x, COORDINATE_SIZE)
+        x = _sized(self.x, COORDINATE_SIZE)
         if algorithm is Algorithm.ED25519:
             if self.y is not None:
                 raise ValueError("an Ed25519 key has no y")
             return load_public_key(algorithm, x)
         if self.y is None:
             raise ValueError("a P-256 key needs its y")
-        y = read_base64url(self.y, COORDINATE_SIZE)
+        y = _sized(self.y, COORDINATE_SIZE)
         numbers = EllipticCurvePublicNumbers(
             int.from_bytes(x, "big"), int.from_bytes(y, "big"), SECP256R1()
         )
@@ -101,13 +87,13 @@ class EnrolmentRequest(Model):
 
     @model_validator(mode="after")
     def _proof_is_a_signature(self) -> Self:
-        read_base64url(self.proof, SIGNATURE_SIZE)
+        _sized(self.proof, SIGNATURE_SIZE)
         return self
 
     @property
     def signature(self) -> bytes:
         """The proof's 64 bytes."""
-        return read_base64url(self.proof, SIGNATURE_SIZE)
+        return _sized(self.proof, SIGNATURE_SIZE)
 
 
 class RevocationRequest(Model):

@@ -198,6 +198,14 @@ class CitizenCodes:
             refresh_after_s=max(ttl_s - REFRESH_MARGIN_S, 5),
         )
 
+    def signer(self, key: IssuingKey) -> codes.Signer:
+        """Signs with one of our keys, in the HSM."""
+
+        async def sign(message: bytes) -> bytes:
+            return await self._hsm.sign(key.label, message)
+
+        return sign
+
     def accept(
         self, text: str, *, scene: str, places: tuple[str, ...], pays: bool, now: datetime
     ) -> PresentedCode:

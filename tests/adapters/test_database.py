@@ -6,6 +6,7 @@ from sqlalchemy import create_engine
 from adapters.database import migrate, schema_version, sqlalchemy_url
 from cardcore.tables import metadata
 from cardcore.terminals import tables as _  # noqa: F401  (registers its tables)
+from cardcore.user import authorisation_tables as _a  # noqa: F401  (likewise)
 from tests.conftest import MakeDatabase
 
 

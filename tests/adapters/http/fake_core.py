@@ -40,6 +40,7 @@ from cardcore.errors import (
 from cardcore.service import CardCore
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
+from tests.adapters.http.fake_authorisations import FakeAuthorisations
 from tests.adapters.http.fake_terminals import FakeTerminals
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
@@ -48,7 +49,7 @@ NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FARE_FEN = 200
 
 
-class FakeCore(FakeTerminals):
+class FakeCore(FakeTerminals, FakeAuthorisations):
     """Same calls as ``CardCore``. ``refusal``, where set, is raised by every verb."""
 
     def __init__(self) -> None:

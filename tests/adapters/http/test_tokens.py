@@ -349,6 +349,8 @@ PROTECTED = [
     ("GET", "/v1/users/{user_id}", Scope.USERS_WRITE),
     ("POST", "/v1/users/{user_id}/topups", Scope.FUNDS_WRITE),
     ("POST", "/v1/users/{user_id}/codes", Scope.CODES_ISSUE),
+    ("POST", "/v1/users/{user_id}/authorisations", Scope.CODES_ISSUE),
+    ("POST", "/v1/users/{user_id}/printed-codes", Scope.CODES_ISSUE),
     ("POST", "/v1/terminals/{terminal_id}/activation-codes", Scope.TERMINALS_WRITE),
     ("POST", "/v1/terminals/{terminal_id}/revocation", Scope.TERMINALS_WRITE),
     ("GET", "/v1/terminals/{terminal_id}", Scope.TERMINALS_READ),
