@@ -1,10 +1,12 @@
-"""The outermost layer: every request gets an id, a log line, a time and safe headers.
+"""The outermost layer: every request gets an id, a log line, a time, an answer and safe headers.
 
-One plain ASGI layer instead of several, because it stands before every order. A fault that nothing
-below has turned into an answer becomes ``internal_error`` here, with nothing in it but the id.
+The only layer around the routes, instead of the framework's six, because it stands before every
+order (ADR 0050). A refusal raised below becomes its problem here; whatever else is raised becomes
+``internal_error``, with nothing in it but the id.
 """
 
 import time
+from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
@@ -17,6 +19,10 @@ from adapters.http.metrics import HTTPMetrics
 from adapters.http.record import RequestRecord
 from adapters.http.refusals import InternalError
 from adapters.http.refuser import Refuser
+from cardcore.errors import CardcoreError
+
+RefusalOf = Callable[[Exception, Scope], CardcoreError | None]
+"""What an exception means to the client; None where it is a fault of ours."""
 
 _SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -38,12 +44,20 @@ class Door:
     """ASGI middleware; see the module's docstring."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: HTTPMetrics, log: Log, refuser: Refuser, tls: bool
+        self,
+        app: ASGIApp,
+        *,
+        metrics: HTTPMetrics,
+        log: Log,
+        refuser: Refuser,
+        refusal_of: RefusalOf,
+        tls: bool,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
         self._refuser = refuser
+        self._refusal_of = refusal_of
         self._safe_headers = (*_SAFE_HEADERS, _ONLY_TLS) if tls else _SAFE_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,20 +86,26 @@ class Door:
         except ClientDisconnect:
             status = status or _CLIENT_LEFT
         except Exception as error:
-            self._log.error(
-                "fault",
-                request_id=record.request_id,
-                route=record.route,
-                fault=type(error).__qualname__,
-                frames=frames_of(error),
-            )
+            refusal = self._refusal_of(error, scope)
+            if refusal is None:
+                self._report(error, record)
             if status:  # half an answer cannot be taken back; the server cuts the connection
                 raise
-            await self._refuser.answer(InternalError(), scope)(scope, receive, send_safely)
+            answer = self._refuser.answer(refusal or InternalError(), scope)
+            await answer(scope, receive, send_safely)
         finally:
             self._metrics.in_flight.dec()
             record.route = getattr(scope.get("route"), "path", record.route)
             self._leave(record, status, time.perf_counter() - started_s)
+
+    def _report(self, error: Exception, record: RequestRecord) -> None:
+        self._log.error(
+            "fault",
+            request_id=record.request_id,
+            route=record.route,
+            fault=type(error).__qualname__,
+            frames=frames_of(error),
+        )
 
     def _complete(self, message: Message, record: RequestRecord) -> None:
         headers: list[tuple[bytes, bytes]] = message["headers"]
