@@ -2,7 +2,7 @@
 
 A hit does not say "refused", it says "ask online": a truncated hash can meet an innocent card. With
 5 bytes and 100,000 denied cards one innocent card in eleven million is asked about. The salt is new
-in every version, so an innocent card is not hit for ever and nobody can look card numbers up.
+in every version, so an innocent card is not hit for ever and nobody can look cards up.
 
 Document 0x16, after the common head of ``codes.signed_document``:
 
@@ -17,7 +17,8 @@ Document 0x16, after the common head of ``codes.signed_document``:
 | 30 | 4 | number of hashes |
 | 34 | n | the hashes, rising, no two the same |
 
-A hash is the start of SHA-256 over salt and the card number's ASCII digits.
+A hash is the start of SHA-256 over salt and the card's name in ASCII: its token as 16 hex digits,
+lower case (docs/cards.md).
 """
 
 import hashlib
@@ -60,9 +61,9 @@ class CardHashList:
     def __len__(self) -> int:
         return len(self.hashes) // self.hash_size
 
-    def must_ask_online(self, card_no: str) -> bool:
+    def must_ask_online(self, card_name: str) -> bool:
         """Is this card perhaps denied? False is certain, True is not."""
-        wanted = _hash(self.salt, card_no, self.hash_size)
+        wanted = _hash(self.salt, card_name, self.hash_size)
         size = self.hash_size
         place = bisect_left(
             range(len(self)), wanted, key=lambda i: self.hashes[i * size : (i + 1) * size]
@@ -83,17 +84,17 @@ class CardHashList:
         return await seal(DocumentType.CARD_HASH_LIST, head + self.hashes, signer)
 
 
-def _hash(salt: bytes, card_no: str, size: int) -> bytes:
-    return hashlib.sha256(salt + card_no.encode("ascii")).digest()[:size]
+def _hash(salt: bytes, card_name: str, size: int) -> bytes:
+    return hashlib.sha256(salt + card_name.encode("ascii")).digest()[:size]
 
 
 def sorted_hashes(
-    card_numbers: Iterable[str], salt: bytes, hash_size: int = HASH_SIZE_DEFAULT
+    card_names: Iterable[str], salt: bytes, hash_size: int = HASH_SIZE_DEFAULT
 ) -> bytes:
     """``CardHashList.hashes`` of these cards."""
     assert len(salt) == SALT_SIZE
     assert hash_size in _HASH_SIZE_RANGE
-    return b"".join(sorted({_hash(salt, card_no, hash_size) for card_no in card_numbers}))
+    return b"".join(sorted({_hash(salt, card_name, hash_size) for card_name in card_names}))
 
 
 def read_card_hash_list(

@@ -16,6 +16,7 @@ from typing_extensions import override
 from adapters.http.access import AccessTokens, Gate
 from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.books import BOOKS
+from adapters.http.cards import CARDS
 from adapters.http.codes import CODES
 from adapters.http.door import Door
 from adapters.http.health import health_routes
@@ -45,7 +46,7 @@ from cardcore.ports import Clock
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
 
 
 class CardcoreAPI(FastAPI):

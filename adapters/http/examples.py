@@ -36,6 +36,28 @@ RECORD: Final[Example] = {
     },
     "mode": "record",
 }
+PAY_BY_CARD: Final[Example] = {
+    "user": {"card": {"tap": "GQE3BAEAAQIDBAUGBwAAAMgG2C40ina8AAASZyAmESMHMAAAEYp3CJQ"}},
+    "business": _FARE,
+}
+ISSUE_CARD: Final[Example] = {
+    "number": "3704060000000015",
+    "kind": "cpu",
+    "valid_from": "2026-01-01",
+    "valid_to": "2035-12-31",
+    "domains": [{"scene": "bus"}, {"scene": "community", "merchant_id": "community-01"}],
+}
+REPLACE_CARD: Final[Example] = {
+    "number": "3704060000000023",
+    "valid_from": "2026-11-23",
+    "valid_to": "2035-12-31",
+    "reason": "lost on the bus",
+}
+BIND_CARD: Final[Example] = {
+    "number": "3704060000000015",
+    "user_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+}
+CARD_REASON: Final[Example] = {"reason": "told by the holder at the counter"}
 CAPTURE: Final[Example] = {"amount_fen": 1200}
 REFUND: Final[Example] = {"out_refund_no": "R-1", "amount_fen": 100, "reason": "charged twice"}
 OPEN_USER: Final[Example] = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from adapters.http.examples import CAPTURE, PAY, QUOTE, RECORD, REFUND, VERIFY
+from adapters.http.examples import CAPTURE, PAY, PAY_BY_CARD, QUOTE, RECORD, REFUND, VERIFY
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.business.request import (
     CaptureRequest,
@@ -33,6 +33,14 @@ from cardcore.errors import (
     UserUnknownError,
 )
 from cardcore.model import Model, PrintedNumber
+from cardcore.user.card_errors import (
+    CardCounterError,
+    CardDomainError,
+    CardInactiveError,
+    CardLostError,
+    CardTapError,
+    CardTapExpiredError,
+)
 
 ORDERS: Final = Noun(
     "orders", "Business orders: priced, paid, held, recorded, refunded, explained."
@@ -40,6 +48,12 @@ ORDERS: Final = Noun(
 
 _PRESENTED: Final = (
     CodeRefusedError,
+    CardTapError,
+    CardTapExpiredError,
+    CardDomainError,
+    CardCounterError,
+    CardLostError,
+    CardInactiveError,
     UserUnknownError,
     UserFrozenError,
     MerchantUnknownError,
@@ -105,7 +119,7 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
         OrderConflictError,
         OrderExistsError,
     ),
-    examples={"pay": PAY, "record": RECORD},
+    examples={"pay": PAY, "pay by card": PAY_BY_CARD, "record": RECORD},
 )
 async def make_order(call: Call[OrderRequest]) -> Answer:
     """Verify, price and book in one step; the reply comes when the order is durable.

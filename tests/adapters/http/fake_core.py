@@ -41,6 +41,7 @@ from cardcore.service import CardCore
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
 from tests.adapters.http.fake_authorisations import FakeAuthorisations
+from tests.adapters.http.fake_cards import FakeCards
 from tests.adapters.http.fake_terminals import FakeTerminals
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
@@ -49,10 +50,11 @@ NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FARE_FEN = 200
 
 
-class FakeCore(FakeTerminals, FakeAuthorisations):
+class FakeCore(FakeCards, FakeTerminals, FakeAuthorisations):
     """Same calls as ``CardCore``. ``refusal``, where set, is raised by every verb."""
 
     def __init__(self) -> None:
+        FakeCards.__init__(self)
         self.clients: dict[str, ClientRecord] = {}
         self.refusal: Exception | None = None
         self.parts = {"database": "ok", "hsm": "ok"}
