@@ -1,4 +1,8 @@
-"""``cardcore terminal``: the agent of a bus validator or gate."""
+"""``cardcore terminal``: the agent of a bus validator or gate.
+
+Also started as ``python -m adapters.cli.terminal``, which loads nothing of the server: a validator
+is back half a second after a power cut.
+"""
 
 import json
 import signal
@@ -12,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from adapters.assertions import refuse_optimised_python
 from adapters.terminal.agent import (
     Agent,
     Options,
@@ -32,7 +37,6 @@ from adapters.terminal.server import (
     http_client,
 )
 from adapters.terminal.status_report import status_of
-from adapters.wiring import refuse_optimised_python
 from codes import Algorithm
 
 app = typer.Typer(
@@ -189,3 +193,7 @@ def _flat(value: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((before + name, "" if one is None else str(one)))
     return rows
+
+
+if __name__ == "__main__":
+    app()

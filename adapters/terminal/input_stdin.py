@@ -15,7 +15,7 @@ def read_lines(descriptor: int, stop: Event) -> Iterator[str]:
     """Lines without their ends, blank ones left out, until the end of input or ``stop``.
 
     A line longer than ``LINE_SIZE_MAX`` is cut there and the rest thrown away; bytes that are not
-    ASCII come as ``?``: neither is a code, and neither costs memory.
+    ASCII as U+FFFD: neither is a code, and neither costs memory.
     """
     buffer = b""
     skipping = False

@@ -21,7 +21,8 @@ from tests.adapters.terminal import dying_agent
 from tests.adapters.terminal.depot import Depot
 from tests.adapters.terminal.fake_server import TERMINAL, FakeServer
 
-CARDCORE = Path(sys.executable).parent / "cardcore"
+TERMINAL_COMMAND = (sys.executable, "-m", "adapters.cli.terminal")
+PROJECT = Path(__file__).parents[3]
 STEPS_MAX = 120
 
 
@@ -138,7 +139,11 @@ def test_kill_9_at_random_instants_of_the_real_process_loses_nothing(
 
 def _start(folder: Path, out: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  (an open file)
     return subprocess.Popen(
-        [CARDCORE, "terminal", "run", "--home", folder, "--stdin", "--json", "--amount-fen", "10"],
+        [
+            *TERMINAL_COMMAND,
+            *("run", "--home", folder, "--stdin", "--json", "--amount-fen", "10"),
+        ],
+        cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=out,
     )
@@ -166,7 +171,9 @@ def test_a_disk_without_room_refuses_and_loses_nothing(enrolled: Depot, tmp_path
         assert agent.uplink is not None
         agent.uplink.turn()
     texts = [fake.issuer.code_s(now) for _ in range(200)]
-    run = f"{CARDCORE} terminal run --home {enrolled.folder} --stdin --json --amount-fen 200"
+    run = " ".join(TERMINAL_COMMAND) + (
+        f" run --home {enrolled.folder} --stdin --json --amount-fen 200"
+    )
     small = subprocess.run(
         ["bash", "-c", f"ulimit -f 64; exec {run} --offline"],
         input="\n".join(texts),
@@ -174,6 +181,7 @@ def test_a_disk_without_room_refuses_and_loses_nothing(enrolled: Depot, tmp_path
         text=True,
         check=True,
         timeout=60,
+        cwd=PROJECT,
     )
     events = [json.loads(line) for line in small.stdout.splitlines()]
     decisions = [event for event in events if event["event"] == "decision"]
@@ -183,7 +191,13 @@ def test_a_disk_without_room_refuses_and_loses_nothing(enrolled: Depot, tmp_path
     assert next(event["zh"] for event in decisions if event["reason"]) == "终端存储已满，暂停使用"
     again = fake.issuer.code_s(int(time.time()))
     roomy = subprocess.run(
-        run.split(), input=again, capture_output=True, text=True, check=True, timeout=60
+        run.split(),
+        input=again,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=PROJECT,
     )
     assert '"result":"accepted"' in roomy.stdout
     assert len(fake.booked) == len(accepted) + 1
