@@ -14,6 +14,7 @@ from sqlalchemy import text
 from cardcore.account.chart import LEDGER_CNY
 from cardcore.account.closing import close_books
 from cardcore.account.views import BooksView
+from cardcore.acts import Acts
 from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
@@ -22,9 +23,11 @@ from cardcore.business.order_facts import PreparedOrder
 from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
 from cardcore.errors import CardcoreError
+from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
+from cardcore.rights_service import RightsService
 from cardcore.terminal_service import TerminalService
 from cardcore.user.citizen_codes import IssuingKey
 from hsm_sim.interface import HSMError
@@ -35,7 +38,15 @@ PSEUDONYM_KEY: Final = "pseudonym"
 PAGE_SIZE_MAX: Final = 8189
 
 
-class CardCore(PeopleService, CardService, OrderService, AuthorisationService, TerminalService):
+class CardCore(
+    PeopleService,
+    CardService,
+    OrderService,
+    AuthorisationService,
+    TerminalService,
+    LifecycleService,
+    RightsService,
+):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
     def __init__(
@@ -50,6 +61,9 @@ class CardCore(PeopleService, CardService, OrderService, AuthorisationService, T
         OrderService.__init__(self, parts, orders, writer)
         AuthorisationService.__init__(self, parts)
         TerminalService.__init__(self, parts)
+        acts = Acts(parts)
+        LifecycleService.__init__(self, parts, acts)
+        RightsService.__init__(self, parts, acts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

@@ -38,6 +38,9 @@ class TransferCode(IntEnum):
     SUBSIDY = 21
     REFUND = 30
     SUBSIDY_REFUND = 31
+    MOVE = 40
+    PAYOUT = 41
+    PAYOUT_PAID = 42
 
 
 COVERED_BY_CUSTODY: Final = frozenset(

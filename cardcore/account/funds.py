@@ -20,6 +20,7 @@ from cardcore.errors import (
 )
 from cardcore.ids import RandomBytes, new_id, part_id
 from cardcore.user.life import LEVELS
+from cardcore.user.people_tables import identity_level
 from ledger import Account, Ledger, Transfer
 
 
@@ -124,9 +125,11 @@ class Funds:
             await connection.execute(
                 select(tables.fund, tables.fund_kind.c.balance_fen_max)
                 .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
+                .join(tables.person, tables.person.c.user_id == tables.fund.c.user_id)
                 .where(tables.fund.c.user_id == user_id, tables.fund.c.kind == request.fund)
-                # Two top-ups at once must see each other, or both pass under the limit.
-                .with_for_update(of=tables.fund)
+                # Two top-ups at once must see each other, or both pass under the limit: of the
+                # fund, or of the person's level.
+                .with_for_update(of=(tables.fund, tables.person))
             )
         ).one_or_none()
         if fund is None:
@@ -145,6 +148,7 @@ class Funds:
                 limit_fen=fund.balance_fen_max,
                 balance_fen=balance_fen,
             )
+        await self._check_level(connection, raw, user_id, request.amount_fen)
         topup_id = new_id(now, self._random_bytes)
         results = await self._book.create_transfers(
             [
@@ -193,6 +197,26 @@ class Funds:
             channel_no=row.channel_no,
             recorded_at=row.recorded_at,
         )
+
+    async def _check_level(
+        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID, amount_fen: int
+    ) -> None:
+        """A person's funds together stay within what their level of registration allows."""
+        limit_fen = (
+            await connection.execute(
+                select(identity_level.c.balance_fen_max)
+                .join(tables.person, tables.person.c.level == identity_level.c.level)
+                .where(tables.person.c.user_id == user_id)
+            )
+        ).scalar_one()
+        balance_fen = sum(fund.balance_fen for fund in await self.read(connection, raw, user_id))
+        if balance_fen + amount_fen > limit_fen:
+            raise LimitExceededError(
+                field="amount_fen",
+                limit="level_balance",
+                limit_fen=limit_fen,
+                balance_fen=balance_fen,
+            )
 
     async def _known(
         self, connection: AsyncConnection, fund_id: UUID, request: TopUpRequest

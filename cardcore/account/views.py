@@ -28,6 +28,20 @@ class TopUpView(Model):
     recorded_at: datetime
 
 
+class ClaimView(Model):
+    """Money of a person that waits to be paid out, or was."""
+
+    claim_id: UUID
+    user_id: UUID
+    amount_fen: int
+    reason: str
+    status: str
+    channel: str | None
+    channel_no: str | None
+    recorded_at: datetime
+    paid_at: datetime | None
+
+
 class AccountView(Model):
     """One ledger account of the chart, or all citizens' funds of one kind taken together."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import CUSTODY, subsidy_receivable
+from cardcore.account.chart import CUSTODY, SUSPENSE, subsidy_receivable
 from cardcore.books import RawConnection
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.business.quote import Payer
@@ -98,7 +98,7 @@ async def _account_names(
     """What each ledger account of these transfers is called, for people."""
     ids = {UUID(int=one.debit_account_id) for one in transfers}
     ids |= {UUID(int=one.credit_account_id) for one in transfers}
-    names = {CUSTODY.int: "custody"}
+    names = {CUSTODY.int: "custody", SUSPENSE.int: "suspense"}
     names |= {subsidy_receivable(payer).int: f"subsidy_receivable:{payer}" for payer in Payer}
     fund = tables.fund.c
     for fund_id, kind in await connection.execute(

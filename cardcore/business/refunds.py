@@ -1,5 +1,6 @@
 """Refunds: money of one captured order goes back to the funds it came from."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -7,7 +8,9 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import LEDGER_CNY, TransferCode
+from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.account.claims import Claims
+from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
 from cardcore.business.holds import captured_by_line
 from cardcore.business.orders import OrderLine, load_order, load_orders
@@ -33,6 +36,7 @@ class Refunds:
     def __init__(self, book: Ledger, random_bytes: RandomBytes) -> None:
         self._book = book
         self._random_bytes = random_bytes
+        self._claims = Claims(book, random_bytes)
 
     async def refund(
         self,
@@ -69,7 +73,26 @@ class Refunds:
         )
         amount_fen = sum(fen for _, fen in shares)
         refund_id = new_id(now, self._random_bytes)
-        await self._post(raw, refund_id, order_id, shares)
+        landing = await landing_accounts(
+            connection, [line.debit_account_id for line, _ in shares if line.debit_account_id]
+        )
+        await self._post(raw, refund_id, order_id, shares, landing)
+        homeless_fen = sum(
+            fen
+            for line, fen in shares
+            if line.debit_account_id and landing.get(line.debit_account_id) == SUSPENSE
+        )
+        if homeless_fen:
+            # The person has closed since: the money waits for them beside the funds.
+            await self._claims.write(
+                connection,
+                new_id(now, self._random_bytes),
+                user_id=order.user_id,
+                amount_fen=homeless_fen,
+                reason="refund",
+                payee_sealed=None,
+                now=now,
+            )
         await connection.execute(
             insert(tables.refund).values(
                 refund_id=refund_id,
@@ -169,8 +192,12 @@ class Refunds:
         refund_id: UUID,
         order_id: UUID,
         shares: list[tuple[OrderLine, int]],
+        landing: Mapping[UUID, UUID],
     ) -> None:
-        """Mirror the lines in the ledger, each share going back the way it came."""
+        """Mirror the lines in the ledger, each share going back the way it came.
+
+        ``landing``: for funds that are no more, where their money goes instead.
+        """
         transfers = []
         for position, (line, fen) in enumerate(shares, start=1):
             assert line.debit_account_id is not None
@@ -179,7 +206,7 @@ class Refunds:
                 Transfer(
                     id=part_id(refund_id, line.line_no).int,
                     debit_account_id=line.credit_account_id.int,
-                    credit_account_id=line.debit_account_id.int,
+                    credit_account_id=landing.get(line.debit_account_id, line.debit_account_id).int,
                     amount=fen,
                     ledger=LEDGER_CNY,
                     code=TransferCode.REFUND if line.fund else TransferCode.SUBSIDY_REFUND,

@@ -21,6 +21,7 @@ __all__ = [
     "IssuedCodeView",
     "LineView",
     "OrderView",
+    "OrdersView",
     "QuoteView",
     "RefundView",
     "TopUpView",
@@ -71,6 +72,14 @@ class OrderView(Model):
     occurred_at: datetime
     recorded_at: datetime
     lines: list[LineView]
+
+
+class OrdersView(Model):
+    """A person's orders under all their ids, newest first; ``next_before`` leads on."""
+
+    user_id: UUID
+    orders: list[OrderView]
+    next_before: UUID | None
 
 
 class RefundView(Model):

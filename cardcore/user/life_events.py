@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
@@ -76,6 +76,14 @@ async def record_event(
     return event_id
 
 
+async def read_event(connection: AsyncConnection, event_id: UUID) -> LifeEventView:
+    """One event; it never changes."""
+    row = (
+        await connection.execute(select(person_event).where(person_event.c.event_id == event_id))
+    ).one()
+    return _view(row)
+
+
 async def read_events(connection: AsyncConnection, user_ids: Sequence[UUID]) -> list[LifeEventView]:
     """The journal of one person under all their ids, oldest first."""
     rows = await connection.execute(
@@ -83,16 +91,17 @@ async def read_events(connection: AsyncConnection, user_ids: Sequence[UUID]) -> 
         .where(person_event.c.user_id.in_(user_ids))
         .order_by(person_event.c.recorded_at, person_event.c.event_id)
     )
-    return [
-        LifeEventView(
-            event_id=row.event_id,
-            user_id=row.user_id,
-            kind=row.kind,
-            object=row.object,
-            reason=row.reason,
-            client_id=row.client_id,
-            operator=row.operator,
-            recorded_at=row.recorded_at,
-        )
-        for row in rows
-    ]
+    return [_view(row) for row in rows]
+
+
+def _view(row: Row[Any]) -> LifeEventView:
+    return LifeEventView(
+        event_id=row.event_id,
+        user_id=row.user_id,
+        kind=row.kind,
+        object=row.object,
+        reason=row.reason,
+        client_id=row.client_id,
+        operator=row.operator,
+        recorded_at=row.recorded_at,
+    )

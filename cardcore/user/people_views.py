@@ -132,6 +132,14 @@ class DataAccessesView(Model):
     next_before: int | None
 
 
+class FoundUserView(Model):
+    """Whom a number leads to."""
+
+    user_id: UUID
+    level: str
+    status: str
+
+
 class DisclosureView(Model):
     """Personal data in clear; None where it is not known."""
 

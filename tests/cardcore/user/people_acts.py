@@ -1,0 +1,64 @@
+"""Short ways of saying what a test does to people's records."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from cardcore.caller import Caller
+from cardcore.user.people_request import Act, CloseRequest, MergeRequest, SettleClaimRequest
+from cardcore.user.people_views import LifeEventView
+from cardcore.user.request import OpenUserRequest
+from tests.city_life import CENTRE, Life
+
+_keys = itertools.count(1)
+
+
+def key() -> str:
+    """An idempotency key never used before."""
+    return f"act-{next(_keys)}"
+
+
+def act(reason: str = "risk", **fields: object) -> Act:
+    """A reason, and what else is said."""
+    return Act.model_validate({"reason": reason} | fields)
+
+
+async def do(
+    verb: Callable[[Caller, UUID, Act, str], Awaitable[tuple[LifeEventView, bool]]],
+    subject: UUID,
+    request: Act | None = None,
+) -> LifeEventView:
+    """Call a verb of the form (caller, id, act, key)."""
+    event, replayed = await verb(CENTRE, subject, request or act(), key())
+    assert not replayed
+    return event
+
+
+async def opened(life: Life, **fields: object) -> UUID:
+    """Register somebody."""
+    request = OpenUserRequest.model_validate(fields)
+    user, _ = await life.city.core.open_user(CENTRE, request, key())
+    return user.user_id
+
+
+async def merge(life: Life, survivor: UUID, duplicate: UUID, **fields: object) -> LifeEventView:
+    """Merge a duplicate into the one that survives."""
+    request = MergeRequest.model_validate(
+        {"duplicate_id": duplicate, "reason": "duplicate"} | fields
+    )
+    event, _ = await life.city.core.merge_users(CENTRE, survivor, request, key())
+    return event
+
+
+async def close(life: Life, user_id: UUID, payee: str | None = None) -> UUID | None:
+    """Close somebody; the claim's id, where there was a balance."""
+    request = CloseRequest(reason="user_request", payee=payee)
+    event, _ = await life.city.core.close_user(CENTRE, user_id, request, key())
+    return None if event.object is None else UUID(event.object)
+
+
+async def settle(life: Life, claim_id: UUID, channel_no: str = "P1") -> LifeEventView:
+    """Say that the bank has paid a claim out."""
+    request = SettleClaimRequest(channel="bank", channel_no=channel_no)
+    event, _ = await life.city.core.settle_claim(CENTRE, claim_id, request, key())
+    return event
