@@ -2,8 +2,9 @@
 
 Order: form of the text, the terminal's own state (clock, package, price), then ``codes.verify``
 offline, with replay guard and offline uses inside the transaction that also appends the signed
-record. Only when that transaction is on the disk is there an answer, so an accepted scan is never
-lost. When it cannot be written, nothing is accepted.
+record, then the door's grants where the package brings some. Only when that transaction is on the
+disk is there an answer, so an accepted scan is never lost. When it cannot be written, nothing is
+accepted.
 
 What is no code at all (a foreign QR symbol, noise) makes no record; every other refusal does, so
 that the back office sees forgeries and stale lists, except when so many records wait that room is
@@ -27,7 +28,7 @@ from adapters.terminal.memory import ScanMemory
 from adapters.terminal.package_store import Instructions, PackageStore
 from adapters.terminal.progress import Step
 from cardcore.ids import RandomBytes, new_id
-from codes.errors import CodeError, CodeInvalidError
+from codes.errors import AskOnlineError, CodeError, CodeInvalidError
 from codes.presented import Presented, present
 from codes.replay import COUNTER_REGRESSION
 from codes.terminal_parameters import TariffClass
@@ -41,6 +42,7 @@ from codes.validator_record import (
     ValidatorRecord,
     sign_record,
 )
+from scenes.community.access import Decision as Access
 
 REPEATED_MS_MAX: Final = 10_000
 _WARNING_OF: Final = {
@@ -217,7 +219,25 @@ class Validator:
             )
         except CodeError as refused:
             return _Judged(refused.code, price.amount_fen, price=price)
+        barred = self._barred(accepted, instructions, now_s)
+        if barred is not None:
+            return _Judged(barred, price.amount_fen, price=price)
         return _Judged(None, price.amount_fen, accepted, price)
+
+    def _barred(
+        self, accepted: codes.Accepted, instructions: Instructions, now_s: int
+    ) -> str | None:
+        """Why the holder of an accepted code may not pass here; None = no door, or it opens."""
+        if instructions.access is None:
+            return None
+        at = datetime.fromtimestamp(now_s, UTC)
+        answer = instructions.access.decide(accepted.token, self.station.place.gate_id, at)
+        if answer is Access.OPEN:
+            return None
+        # A class S code is a minute old: no package can know its alias, the server can.
+        if answer is Access.NO_RELATION and accepted.code_class is codes.CodeClass.S:
+            return AskOnlineError.code
+        return answer.value
 
     def _unfit(self, instructions: Instructions | None, now_s: int) -> str | None:
         """Why this terminal may not judge anything now."""

@@ -60,11 +60,17 @@ REASONS: Final[Mapping[str, Words]] = {
     "package_expired": Words("终端参数已过期", "This terminal's package has expired"),
     "not_read": Words("未读到二维码", "No code could be read"),
     # The price.
-    "fare_missing": Words("终端未设票价", "This terminal has no fares"),
+    "fare_missing": Words("终端未设线路或票价", "This terminal has no line or no fares"),
     "fare_refused": Words("无法计价", "This ride cannot be priced"),
     "fare_unknown": Words("票价未公布", "No fare is published for this ride"),
     "line_unknown": Words("线路不存在", "No such line"),
     "stop_unknown": Words("站点不存在", "No such stop"),
+    # The door (scenes/community/access.py).
+    "door_unknown": Words("门禁未登记", "No such door"),
+    "no_relation": Words("无此门通行权限", "No right to pass this door"),
+    "not_yet_valid": Words("通行权限尚未生效", "The right to pass has not begun"),
+    "expired": Words("通行权限已到期", "The right to pass has ended"),
+    "outside_hours": Words("不在通行时段", "Outside the hours of passage"),
 }
 UNKNOWN_REASON: Final = Words("无法受理", "Not possible here")
 WARNINGS: Final[Mapping[str, Words]] = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
-
-class FaresInvalidError(ValueError):
-    """The fares in the package are not in a form known here."""
+from cardcore.errors import RequestInvalidError
+from scenes.bus.fares_part import FARES_PART, FareBook, read_fares_part
+from scenes.bus.leg_fares import FareRefusedError
 
 
 class PriceRefusedError(Exception):
@@ -60,6 +60,25 @@ class FlatAmount:
         return Price(self.amount_fen)
 
 
-def read_fares(blobs: Mapping[str, bytes]) -> TerminalFares | None:  # noqa: ARG001
-    """The fares of a package, None where it has none. Raises ``FaresInvalidError``."""
-    return None
+@dataclass(frozen=True, slots=True)
+class PackageFares:
+    """The fares of the package: by line, boarding stop, instant and the rider's class."""
+
+    book: FareBook
+
+    def price(self, boarding: Boarding, concession: str) -> Price:
+        """See ``TerminalFares``. The citizen's part; whoever grants the rest is the server's."""
+        try:
+            fare = self.book.fare(boarding.line_id, boarding.stop_id, boarding.at, concession)
+        except FareRefusedError as refused:
+            raise PriceRefusedError(refused.code) from None
+        except RequestInvalidError:
+            # No line or stop is set at this terminal.
+            raise PriceRefusedError from None
+        return Price(fare.citizen_fen, fare.rule_version)
+
+
+def read_fares(blobs: Mapping[str, bytes]) -> TerminalFares | None:
+    """The fares of a package, None where it has none. Raises ``FaresPartError``."""
+    data = blobs.get(FARES_PART)
+    return None if data is None else PackageFares(read_fares_part(data))

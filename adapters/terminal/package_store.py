@@ -12,7 +12,7 @@ from struct import Struct
 from threading import Lock
 from typing import ClassVar, Final
 
-from adapters.terminal.fares import FaresInvalidError, TerminalFares, read_fares
+from adapters.terminal.fares import TerminalFares, read_fares
 from adapters.terminal.home import TerminalHome
 from codes import KeyRing, KeyRingError, KeyUse
 from codes.signed_document import DocumentError
@@ -21,6 +21,13 @@ from codes.terminal_parameters import (
     PARAMETERS_PART,
     ParametersInvalidError,
     TerminalParameters,
+)
+from scenes.bus.fares_part import FaresPartError
+from scenes.community.access_part import (
+    ACCESS_PART,
+    AccessPartError,
+    GateBook,
+    read_access_part,
 )
 
 _MAGIC: Final = b"CCPS"
@@ -40,6 +47,7 @@ class Instructions:
     package: TerminalPackage
     parameters: TerminalParameters
     fares: TerminalFares | None
+    access: GateBook | None
 
     @property
     def version(self) -> int:
@@ -128,9 +136,18 @@ def _from_file(data: bytes) -> Instructions:
 
 
 def _read(package: TerminalPackage) -> Instructions:
+    parameters = package.blobs.get(PARAMETERS_PART)
+    access = package.blobs.get(ACCESS_PART)
     try:
-        data = package.blobs.get(PARAMETERS_PART)
-        parameters = TerminalParameters() if data is None else TerminalParameters.from_json(data)
-        return Instructions(package=package, parameters=parameters, fares=read_fares(package.blobs))
-    except (ParametersInvalidError, FaresInvalidError) as error:
+        return Instructions(
+            package=package,
+            parameters=(
+                TerminalParameters()
+                if parameters is None
+                else TerminalParameters.from_json(parameters)
+            ),
+            fares=read_fares(package.blobs),
+            access=None if access is None else read_access_part(access),
+        )
+    except (ParametersInvalidError, FaresPartError, AccessPartError) as error:
         raise PartInvalidError(str(error)) from None

@@ -1,12 +1,15 @@
 """A scan becomes a decision and a signed record, or is refused for a reason that stays the same."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 import codes
+from adapters import demo_feed
 from adapters.terminal.agent import Agent
 from adapters.terminal.decision import Validator
 from adapters.terminal.journal import Journal
@@ -15,6 +18,11 @@ from codes import Purpose, Scope, Status
 from codes.double_spend import chain_breaks
 from codes.suites import make_private_key
 from codes.validator_record import CHAIN_START, Decision, RecordWarning, verify_record
+from scenes.bus.fares_part import write_fares_part
+from scenes.bus.gtfs import read_feed
+from scenes.bus.rule_set import DEFAULT_RULES
+from scenes.community.access import AccessBook, Grant, Relation
+from scenes.community.access_part import write_access_part
 from tests.adapters.terminal.depot import FARE_FEN, Depot
 from tests.adapters.terminal.fake_server import ISSUER_ID, SENIOR, Issuer
 
@@ -289,3 +297,85 @@ def test_a_foreign_key_in_the_record_is_not_believed(depot: Depot) -> None:
     (record,) = depot.records()
     with pytest.raises(ValueError, match="signature"):
         verify_record(record.to_bytes(), make_private_key(codes.Algorithm.ED25519).public_key)
+
+
+FEED = read_feed(demo_feed.feed_files(), demo_feed.MINOR_PER_UNIT)
+FARES = write_fares_part(7, [FEED], (), DEFAULT_RULES)
+
+
+@pytest.mark.parametrize(
+    ("place", "tariff_class", "amount_fen", "reason"),
+    [
+        ({"line_id": "K1", "stop_id": "SC01"}, 0, 100, None),
+        ({"line_id": "K1", "stop_id": "SC01"}, 1, 0, None),
+        ({"line_id": "K1", "stop_id": "SC01"}, 9, 100, None),
+        ({"line_id": "nowhere", "stop_id": "SC01"}, 0, 0, "line_unknown"),
+        ({"line_id": "K1", "stop_id": "nowhere"}, 0, 0, "stop_unknown"),
+        ({"line_id": "K1"}, 0, 0, "fare_missing"),
+        ({}, 0, 0, "fare_missing"),
+    ],
+)
+def test_the_package_prices_by_line_stop_and_the_riders_class(
+    depot: Depot, place: dict[str, str], tariff_class: int, amount_fen: int, reason: str | None
+) -> None:
+    depot.enrol()
+    depot.fake.publish(fares=FARES)
+    with depot.ready(amount_fen=None, **place) as agent:
+        phone = depot.fake.issuer.phone(depot.now, tariff_class=tariff_class)
+        outcome = agent.scan(phone.code(depot.now))
+    assert (outcome.amount_fen, outcome.reason) == (amount_fen, reason)
+    (record,) = depot.records()
+    assert record.rule_version == (0 if reason else 7)
+
+
+def test_an_amount_set_by_hand_counts_before_the_fares(depot: Depot) -> None:
+    depot.enrol()
+    depot.fake.publish(fares=FARES)
+    with depot.ready(line_id="K1", stop_id="SC01") as agent:
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).amount_fen == FARE_FEN
+
+
+def test_a_gate_opens_by_the_grants_in_its_package(depot: Depot) -> None:
+    depot.fake.scene, depot.fake.place = "community", {"door": "N01"}
+    issuer, today = depot.fake.issuer, datetime.fromtimestamp(depot.now, UTC).date()
+    resident, former, stranger = (issuer.phone(depot.now) for _ in range(3))
+    grants = {
+        alias: Grant(
+            door_group="all",
+            relation=Relation.RESIDENT,
+            valid_from=today - timedelta(days=90),
+            valid_to=today + timedelta(days=days),
+        )
+        for alias, days in (
+            (resident.authorisation.token, 90),
+            (former.authorisation.token, -9),
+        )
+    }
+    users = {alias: uuid4() for alias in grants}
+    book = AccessBook(
+        groups_of_door={"N01": frozenset({"all"})},
+        grants_of_user={users[alias]: (grant,) for alias, grant in grants.items()},
+    )
+    depot.enrol()
+    depot.fake.publish(
+        access=write_access_part(book, {user: [alias] for alias, user in users.items()})
+    )
+    with depot.ready(amount_fen=None) as agent:
+        reasons = [
+            agent.scan(phone.code(depot.now)).reason for phone in (resident, former, stranger)
+        ]
+        assert reasons == [None, "expired", "no_relation"]
+        assert agent.scan(issuer.code_s(depot.now)).reason == "ask_online"
+    with depot.ready(amount_fen=None, gate_id="S01") as agent:
+        assert agent.scan(resident.code(depot.now)).reason == "door_unknown"
+
+
+@pytest.mark.parametrize("part", ["fares", "access"])
+def test_a_part_nobody_can_read_leaves_the_last_good_package(depot: Depot, part: str) -> None:
+    with depot.ready() as agent:
+        depot.fake.publish(**{part: b"{}"})
+        depot.wait(600)
+        assert agent.uplink is not None
+        agent.uplink.turn()
+        assert agent._journal.fact("package_refused") == "document_part_invalid"
+        assert agent.scan(depot.fake.issuer.code_s(depot.now)).accepted

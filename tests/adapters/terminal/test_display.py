@@ -15,6 +15,7 @@ from codes.acceptance import LIST_IS_STALE
 from codes.errors import CodeError
 from codes.replay import COUNTER_REGRESSION
 from scenes.bus.leg_fares import FareRefusedError
+from scenes.community.access import Decision as Access
 from tests.adapters.terminal.fake_server import SENIOR
 
 ACCEPTED = Outcome(
@@ -39,6 +40,10 @@ def test_every_reason_has_a_text_in_both_languages(family: type[Exception]) -> N
     codes = {one.code for one in kin(family)} - {"journal_format"}  # type: ignore[attr-defined]
     assert codes
     assert codes - REASONS.keys() == set()
+
+
+def test_every_reason_of_a_door_has_a_text() -> None:
+    assert {one.value for one in Access if one is not Access.OPEN} - REASONS.keys() == set()
 
 
 def test_every_text_is_chinese_and_english() -> None:
