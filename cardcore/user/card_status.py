@@ -31,8 +31,10 @@ class CardStatuses:
 async def card_statuses(connection: AsyncConnection, *, issuer_id: int, on: date) -> CardStatuses:
     """Everything about one issuer's cards that a terminal package must carry on a business date.
 
-    Denied is a token that was revoked, or whose card is not active, or whose holder is frozen,
-    closed or dead. Cards past their validity are left out: terminals read that from the card.
+    Not good is a card that is not active, is bound to nobody, or whose holder is not active: it is
+    suspended while that can end, revoked when it cannot. A revoked token of a card that is good
+    again can only be named. Cards past their validity are left out: terminals read that from the
+    card itself.
     """
     token, person = card_token.c, tables.person.c
     rows = await connection.execute(
@@ -57,7 +59,8 @@ async def card_statuses(connection: AsyncConnection, *, issuer_id: int, on: date
     denied = []
     for row in rows:
         ended = row.status in (CardStatus.REPLACED.value, CardStatus.CLOSED.value)
-        suspended = row.status != CardStatus.ACTIVE.value or row.holder not in (None, "active")
+        # An unbound card has no holder, so this holds for it too.
+        suspended = row.status != CardStatus.ACTIVE.value or row.holder != "active"
         if row.status_index is None:
             denied.append(row.token.hex())
         elif ended or suspended:

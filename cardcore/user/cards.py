@@ -7,10 +7,9 @@ and a tap of last week finds the holder of last week.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,9 +27,11 @@ from cardcore.user.card_request import (
 from cardcore.user.card_tables import card, card_event, card_key, card_token
 from cardcore.user.card_vault import CardVault, format_of, mask_number, read_formats
 from cardcore.user.card_views import CardTokenView, CardView, IssuedCardView
+from cardcore.user.status_indices import allocate_index
 
 CARD_SUITE: Final = {"cpu": "sm4", "legacy": "3des"}
-_ISSUED: Final = "first issue"
+# Behind the last record of a tap that may still come in.
+INDEX_KEPT: Final = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +232,7 @@ class Cards:
                 user_id=user_id,
                 status=CardStatus.ACTIVE.value,
                 alias=await self._give_alias(connection, user_id, request.valid_to, note.now),
+                status_index=await self._give_index(connection, issuer_id, request),
                 valid_from=request.valid_from,
                 valid_to=request.valid_to,
                 replaces=replaces,
@@ -294,14 +296,28 @@ class Cards:
     ) -> bytes:
         """A new name for orders to find the holder by."""
         alias = self._random_bytes(8)
-        # Two days later than the last day: whatever the zone and the cut-off are.
-        expires_at = datetime.combine(valid_to + timedelta(days=2), time(), ZoneInfo("UTC"))
         await connection.execute(
             insert(tables.code_token).values(
-                token=alias, user_id=user_id, issued_at=now, expires_at=expires_at
+                token=alias, user_id=user_id, issued_at=now, expires_at=_end_of(valid_to)
             )
         )
         return alias
+
+    async def _give_index(
+        self,
+        connection: AsyncConnection,
+        issuer_id: int,
+        request: IssueCardRequest | ReplaceCardRequest,
+    ) -> int | None:
+        """An index in the status list. A legacy card has no room for it, a printed one no chip."""
+        if request.kind != "cpu":
+            return None
+        return await allocate_index(
+            connection,
+            issuer_id,
+            expires_at=_end_of(request.valid_to) + INDEX_KEPT,
+            random_bytes=self._random_bytes,
+        )
 
     async def _give_tokens(
         self,
@@ -369,6 +385,11 @@ class Cards:
             )
         )
         return event_id
+
+
+def _end_of(valid_to: date) -> datetime:
+    # Two days later than the last day: whatever the zone and the cut-off are.
+    return datetime.combine(valid_to + timedelta(days=2), time(), UTC)
 
 
 async def card_view(connection: AsyncConnection, event_id: UUID) -> CardView:

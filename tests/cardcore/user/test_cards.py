@@ -1,5 +1,7 @@
 """The life of a card and its taps, in the demo city."""
 
+import secrets
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +19,7 @@ from cardcore.errors import (
     ForbiddenError,
     IdempotencyKeyReusedError,
     LimitExceededError,
+    ServiceUnavailableError,
     UserFrozenError,
     UserUnknownError,
 )
@@ -40,14 +43,30 @@ from cardcore.user.card_request import (
     IssueCardRequest,
     ReplaceCardRequest,
 )
-from cardcore.user.card_status import card_statuses
-from cardcore.user.card_taps import CardTaps, TapPlace
-from cardcore.user.card_vault import CardVault
+from cardcore.user.card_status import CardStatuses, card_statuses
+from cardcore.user.card_taps import CardTaps, TapPlace, register_card_key
+from cardcore.user.card_vault import CardVault, key_number
 from cardcore.user.card_views import CardView, IssuedCardView
 from cardcore.user.cards import Cards, Note
-from codes.card_tap import CardTap
+from codes.card_hash_list import CardHashList, sorted_hashes
+from codes.card_tap import CardSuite, CardTap
 from codes.status import Status
-from tests.city_life import ALL_SCOPES, BUS_OFFICE, CENTRE, FLAT_FARE_FEN, VALIDATOR, Life
+from hsm_sim import card as hsm_card
+from hsm_sim import key_block
+from hsm_sim.ceremony import new_components
+from hsm_sim.in_process import InProcessHSM
+from hsm_sim.interface import (
+    Algorithm,
+    CardHSM,
+    HSMError,
+    HSMUnavailableError,
+    KeyUnknownError,
+    KeyUsage,
+)
+from hsm_sim.keys import BlockKey, load_key
+from hsm_sim.session import Session
+from hsm_sim.simulator import Simulator
+from tests.city_life import ALL_SCOPES, BUS_OFFICE, CENTRE, FLAT_FARE_FEN, GATE, VALIDATOR, Life
 from tests.virtual_card import VirtualCard, card_number
 
 VALID: dict[str, Any] = {"valid_from": date(2026, 1, 1), "valid_to": date(2026, 12, 31)}
@@ -168,7 +187,7 @@ async def test_row_23_a_card_lost_while_the_order_waits_pays_nothing(life: Life)
 
 async def test_row_23_the_cards_of_a_frozen_person_are_refused(life: Life) -> None:
     user_id = await life.person(balance_fen=500)
-    _, card = await issue(life, user_id)
+    view, card = await issue(life, user_id)
     await rows(
         life,
         f"UPDATE cardcore.person SET status = 'frozen' WHERE user_id = '{user_id}' RETURNING 1",
@@ -177,7 +196,7 @@ async def test_row_23_the_cards_of_a_frozen_person_are_refused(life: Life) -> No
         await pay(life, await card.tap(life.clock.now))
     async with life.city.engine.connect() as connection:
         statuses = await card_statuses(connection, issuer_id=ISSUER_ID, on=date(2026, 6, 1))
-    assert statuses.denied == [card.token.hex()]
+    assert statuses.indexed == {view.status_index: Status.SUSPENDED}
 
 
 async def test_a_replaced_card_leaves_the_money_where_it_is(life: Life) -> None:
@@ -254,9 +273,9 @@ async def test_every_forged_tap_has_the_same_answer(life: Life) -> None:
         await card.tap(now, key_number=other.number),
         await card.tap(now, token=b"nobody's"),
         await card.tap(now, token=other.token),
-        CardTap(**{**_fields(good), "amount_fen": 100}),
-        CardTap(**{**_fields(good), "key_version": 9}),
-        CardTap(**{**_fields(good), "issuer_id": 1}),
+        replace(good, amount_fen=100),
+        replace(good, key_version=9),
+        replace(good, issuer_id=1),
         "",
         "A" * 55,
         "A" * 1024,
@@ -269,10 +288,6 @@ async def test_every_forged_tap_has_the_same_answer(life: Life) -> None:
         answers.add((refused.value.code, refused.value.detail, refused.value.field))
     assert answers == {("card_tap_invalid", "The card tap is not valid", "user.card")}
     await pay(life, good)
-
-
-def _fields(tap: CardTap) -> dict[str, Any]:
-    return {name: getattr(tap, name) for name in CardTap.__dataclass_fields__}
 
 
 @pytest.mark.parametrize(("late_s", "good"), [(-31, False), (-30, True), (300, True), (301, False)])
@@ -486,37 +501,176 @@ async def test_every_change_leaves_an_event_an_audit_row_and_a_thin_message(life
     assert all(set(payload) == {"card_id", "event_id"} for _, payload in messages)
 
 
-async def test_terminals_are_told_what_to_refuse_without_a_card_number(life: Life) -> None:
+async def test_row_23_terminals_are_told_what_to_refuse_without_a_card_number(life: Life) -> None:
     user_id = await life.person(balance_fen=0)
-    _, good = await issue(life, user_id)
-    lost_view, lost = await issue(life, user_id)
+    async with life.city.engine.begin() as connection:
+        await register_card_key(
+            connection,
+            issuer_id=ISSUER_ID,
+            key_version=2,
+            suite=CardSuite.TDES,
+            label="legacy",
+            now=life.clock.now,
+        )
+    good_view, good = await issue(life, user_id)
+    lost_view, _ = await issue(life, user_id)
     closed_view, _ = await issue(life, user_id)
     unbound_view, unbound = await issue(life, user_id)
     old_view, _ = await issue(life, user_id, valid_to=date(2026, 5, 31))
-    await rows(
-        life,
-        "UPDATE cardcore.card SET status_index = CASE card_id"
-        f" WHEN '{closed_view.card_id}' THEN 7 WHEN '{unbound_view.card_id}' THEN 8 END"
-        " RETURNING 1",
-    )
+    legacy_view, legacy = await issue(life, user_id, kind="legacy")
+    assert legacy_view.status_index is None
     for view, verb in (
         (lost_view, CardVerb.LOSE),
         (closed_view, CardVerb.CLOSE),
         (unbound_view, CardVerb.UNBIND),
         (old_view, CardVerb.CLOSE),
+        (legacy_view, CardVerb.LOSE),
     ):
         await change(life, view.card_id, verb)
-    async with life.city.engine.connect() as connection:
-        statuses = await card_statuses(connection, issuer_id=ISSUER_ID, on=date(2026, 6, 1))
-        others = await card_statuses(connection, issuer_id=1, on=date(2026, 6, 1))
-    assert statuses.indexed == {7: Status.REVOKED}
-    assert statuses.denied == sorted([lost.token.hex(), unbound.token.hex()])
-    assert good.token.hex() not in statuses.denied
-    assert (others.indexed, others.denied) == ({}, [])
+
+    async def told(issuer_id: int = ISSUER_ID) -> CardStatuses:
+        async with life.city.engine.connect() as connection:
+            return await card_statuses(connection, issuer_id=issuer_id, on=date(2026, 6, 1))
+
+    before = await told()
+    assert before.indexed == {
+        lost_view.status_index: Status.SUSPENDED,
+        closed_view.status_index: Status.REVOKED,
+        unbound_view.status_index: Status.SUSPENDED,
+    }
+    assert good_view.status_index not in before.indexed
+    assert before.denied == [legacy.token.hex()]
+    assert good.token.hex() not in before.denied
+    nobodys = await told(issuer_id=1)
+    assert (nobodys.indexed, nobodys.denied) == ({}, [])
     await change(life, lost_view.card_id, CardVerb.FIND)
+    await change(life, legacy_view.card_id, CardVerb.FIND)
+    bind = BindCardRequest(number=unbound.number, user_id=user_id)
+    await life.city.core.bind_card(CENTRE, bind, "bind")
+    after = await told()
+    assert after.indexed == {closed_view.status_index: Status.REVOKED}
+    assert after.denied == [unbound.token.hex()]
+    hashes = CardHashList(
+        issuer_id=ISSUER_ID,
+        version=1,
+        issued_at_s=0,
+        expires_at_s=1,
+        ttl_s=1,
+        salt=b"01234567",
+        hash_size=5,
+        hashes=sorted_hashes(before.denied, b"01234567"),
+    )
+    assert hashes.must_ask_online(legacy.token.hex())
+    assert not hashes.must_ask_online(good.token.hex())
+
+
+class BoxWithLegacyKey(InProcessHSM):
+    """A box that got a 3DES master key in a ceremony; numbers lie in the city's own box."""
+
+    def __init__(self, numbers: CardHSM, master: BlockKey) -> None:
+        session = Session(Simulator.in_memory(), "test")
+        super().__init__(session)
+        self._numbers = numbers
+        components = new_components(secrets.token_bytes)
+        named = tuple(zip(("one", "two", "three"), components, strict=True))
+        session.load_components("zmk", Algorithm.AES256, KeyUsage.TRANSPORT, named)
+        whole = bytes(a ^ b ^ c for a, b, c in zip(*(one.value for one in components), strict=True))
+        transport = load_key("zmk", Algorithm.AES256, KeyUsage.TRANSPORT, whole)
+        assert isinstance(transport, BlockKey)
+        sealed = key_block.seal(master, transport, secrets.token_bytes)
+        session.import_key(master.info.label, sealed, transport="zmk")
+
+    async def unwrap(self, label: str, wrapped: bytes, *, context: bytes) -> bytes:
+        return await self._numbers.unwrap(label, wrapped, context=context)
+
+
+async def test_a_legacy_card_is_read_by_its_3des_key(life: Life) -> None:
+    user_id = await life.person(balance_fen=0)
+    master = load_key("legacy", Algorithm.TDES, KeyUsage.CARD, bytes(range(16)))
+    assert isinstance(master, BlockKey)
+    taps = CardTaps(BoxWithLegacyKey(life.city.hsm, master))
+    async with life.city.engine.begin() as connection:
+        await register_card_key(
+            connection,
+            issuer_id=ISSUER_ID,
+            key_version=2,
+            suite=CardSuite.TDES,
+            label="legacy",
+            now=life.clock.now,
+        )
+    view, legacy = await issue(life, user_id, kind="legacy")
+    sm4 = await legacy.tap(life.clock.now)
+    unsigned = replace(sm4, suite=CardSuite.TDES, key_version=2)
+    key = hsm_card.card_key(master, key_number(legacy.number))
+    tap = replace(unsigned, tac=hsm_card.transaction_code(key, unsigned.tac_message))
+    now, on = life.clock.now, date(2026, 6, 1)
     async with life.city.engine.connect() as connection:
-        statuses = await card_statuses(connection, issuer_id=ISSUER_ID, on=date(2026, 6, 1))
-    assert statuses.denied == [unbound.token.hex()]
+        shown = await taps.present(connection, tap.to_text(), BUS, pays=True, now=now, on=on)
+        assert (shown.user_id, shown.card_id) == (user_id, view.card_id)
+        for forged in (sm4, unsigned, replace(tap, suite=CardSuite.SM4)):
+            with pytest.raises(CardTapError):
+                await taps.present(connection, forged.to_text(), BUS, pays=True, now=now, on=on)
+
+
+class SilentBox(InProcessHSM):
+    """A box that does not answer, or answers with a fault of its own."""
+
+    def __init__(self, fault: HSMError) -> None:
+        super().__init__(Session(Simulator.in_memory(), "test"))
+        self._fault = fault
+
+    async def unwrap(self, label: str, wrapped: bytes, *, context: bytes) -> bytes:
+        raise self._fault
+
+
+async def test_a_box_that_does_not_answer_is_no_refusal_of_the_card(life: Life) -> None:
+    """Why: the same tap may be sent again; a card refused for our own fault would not be."""
+    user_id = await life.person(balance_fen=0)
+    _, card = await issue(life, user_id)
+    tap = await card.tap(life.clock.now)
+    cases: list[tuple[HSMError, type[Exception]]] = [
+        (HSMUnavailableError(), ServiceUnavailableError),
+        (KeyUnknownError(), KeyUnknownError),
+    ]
+    for fault, answer in cases:
+        taps = CardTaps(SilentBox(fault))
+        async with life.city.engine.connect() as connection:
+            with pytest.raises(answer):
+                await taps.present(
+                    connection,
+                    tap.to_text(),
+                    BUS,
+                    pays=True,
+                    now=life.clock.now,
+                    on=date(2026, 6, 1),
+                )
+
+
+async def test_a_box_away_is_told_to_the_terminal_as_a_service_away(life: Life) -> None:
+    user_id = await life.person(balance_fen=500)
+    _, card = await issue(life, user_id)
+    core = life.city.core
+    core._taps = CardTaps(SilentBox(HSMUnavailableError()))
+    request = ride(life, await card.tap(life.clock.now))
+    with pytest.raises(ServiceUnavailableError):
+        await core.order(VALIDATOR, request, "key")
+    core._taps = CardTaps(life.city.hsm)
+    _, replayed = await core.order(VALIDATOR, request, "key")
+    assert not replayed
+
+
+async def test_an_identity_tap_opens_the_gate_of_a_community(life: Life) -> None:
+    user_id = await life.person(balance_fen=0)
+    _, card = await issue(life, user_id, CardDomain(scene="community"))
+    tap = await card.tap(life.clock.now, amount_fen=0, terminal_id=demo_city.GATE_TERMINAL)
+    user = User(card=CardTapText(tap=tap.to_text()))
+    passage = life.passage("").model_copy(update={"user": user})
+    order, _ = await life.city.core.order(GATE, passage, "passage")
+    assert (order.status, order.nominal_fen) == ("recorded", 0)
+    with pytest.raises(CodeRefusedError):
+        await life.city.core.order(
+            GATE, life.passage("").model_copy(update={"user": user}), "again"
+        )
 
 
 async def test_row_23_a_late_record_is_judged_by_the_state_at_its_instant(life: Life) -> None:
