@@ -6,6 +6,7 @@ import typer
 
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
+from adapters.bench import terminal as terminal_bench
 from adapters.bench import verify as verify_bench
 from adapters.bench.report import print_report
 
@@ -31,3 +32,9 @@ def ledger(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 def verify(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Codes verified per second, beside the bare signature check of the same library."""
     print_report(verify_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def terminal(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """What one accepted scan costs a validator, beside a bare write to the same disk."""
+    print_report(terminal_bench.run(quick=quick), as_json=as_json)
