@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import Buffer, override
 
 from adapters.database import open_engine, open_pool
-from adapters.http.app import CardcoreAPI, create_app
+from adapters.http.access_keys import AccessKeys
+from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.logs import make_log
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
@@ -31,6 +32,8 @@ from cardcore.books import RawConnection, transaction
 from cardcore.business.merchants import open_fixed_accounts
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.parts import Parts
+from cardcore.platform.access_epochs import good_epochs
+from cardcore.platform.operators import TOTP_KEY
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.user.card_taps import register_card_key
@@ -54,13 +57,14 @@ PACKAGE_KID: Final = 128
 CARD_KEY: Final = "card-master-1"
 CARD_KEY_VERSION: Final = 1
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
-TOKEN_KEY_CONTEXT: Final = b"access token signing key, version 1"
+TOKEN_KEY_CONTEXT: Final = b"access token signing key, version %d"
 SECRET_KEYS: Final = (
     (WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
@@ -100,6 +104,24 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class EpochKeys:
+    """Implements ``access_keys.KeySource``: epochs from the database, keys derived in the HSM."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._derived: dict[int, Ed25519PrivateKey] = {}
+
+    async def keys(self, now: datetime) -> dict[int, Ed25519PrivateKey]:
+        """See the protocol. A key is derived once and kept."""
+        async with transaction(self._city.engine) as (connection, _):
+            good = await good_epochs(connection, now=now)
+        for epoch in good:
+            if epoch not in self._derived:
+                seed = await self._city.hsm.mac(TOKEN_KEY, TOKEN_KEY_CONTEXT % epoch)
+                self._derived[epoch] = Ed25519PrivateKey.from_private_bytes(seed)
+        return {epoch: self._derived[epoch] for epoch in good}
+
+
 async def make_api(
     city: City, *, public_url: str, clock: Clock = utc_now, log_to: BinaryIO | None = None
 ) -> CardcoreAPI:
@@ -108,14 +130,15 @@ async def make_api(
     The key of the access tokens is derived inside the security module, so that every worker has
     the same one and no file holds it.
     """
-    seed = await city.hsm.mac(TOKEN_KEY, TOKEN_KEY_CONTEXT)
+    source = EpochKeys(city)
     app = create_app(
         city.core,
         settings=HTTPSettings(public_url=public_url, version=version("cardcore")),
-        access_key=Ed25519PrivateKey.from_private_bytes(seed),
+        access_keys=AccessKeys(source, await source.keys(clock())),
         used_assertions=SharedUsedAssertions(city.pool),
         clock=clock,
         log=make_log(log_to or Nowhere()),
+        nouns=PLATFORM_NOUNS,
     )
     for collector in city.collectors:
         app.metrics.registry.register(collector)

@@ -41,7 +41,14 @@ _KEPT_LONGER: Final = {
 }
 _EXPIRING_OFFLINE: Final = ("code_authorisation", "status_index")
 ROWS_PER_ROUND_MAX: Final = 20_000
-_EXPIRING: Final = ("used_code", "code_token", "used_assertion")
+_EXPIRING: Final = (
+    "used_code",
+    "code_token",
+    "used_assertion",
+    "operator_session",
+    "host_code",
+    "citizen_session",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """Who is calling the core: a client that has proved itself at the door."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from cardcore.errors import ForbiddenError
 
@@ -44,13 +46,15 @@ class Caller:
 
     ``merchant_id`` is None for clients of the card centre itself (the embedding app's server,
     the back office); a merchant's client reaches only what belongs to that merchant.
-    ``terminal_id`` is set where the client is one terminal.
+    ``terminal_id`` is set where the client is one terminal, ``user_id`` where a citizen calls for
+    himself. Operators are named ``operator:<id>``, citizens ``user:<id>``.
     """
 
     client_id: str
     merchant_id: str | None
     terminal_id: str | None = None
     scopes: frozenset[str]
+    user_id: UUID | None = None
 
     def require(self, scope: Scope) -> None:
         """Raise ``ForbiddenError`` unless the caller has ``scope``."""
@@ -63,7 +67,8 @@ class ClientRecord:
     """A registered client: what the token endpoint must know to let it in.
 
     ``public_key_jwk`` is the public JSON Web Key its assertions are checked with; ``status`` is
-    ``active`` or ``revoked``.
+    ``active`` or ``revoked``. While a client changes its key, ``former_key_jwk`` is good until
+    ``former_until``.
     """
 
     client_id: str
@@ -72,3 +77,14 @@ class ClientRecord:
     scopes: frozenset[str]
     public_key_jwk: dict[str, Any]
     status: str
+    former_key_jwk: dict[str, Any] | None = None
+    former_until: datetime | None = None
+
+    def keys_at(self, now: datetime) -> list[dict[str, Any]]:
+        """The public keys that are good at an instant, the present one first."""
+        keys = [self.public_key_jwk]
+        if self.former_key_jwk is not None:
+            assert self.former_until is not None
+            if now < self.former_until:
+                keys.append(self.former_key_jwk)
+        return keys

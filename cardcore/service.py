@@ -27,6 +27,7 @@ from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
+from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
 from cardcore.terminal_service import TerminalService
 from cardcore.user.citizen_codes import IssuingKey
@@ -59,6 +60,7 @@ class CardCore(
         PeopleService.__init__(self, parts, pseudonym_key)
         CardService.__init__(self, parts)
         OrderService.__init__(self, parts, orders, writer)
+        self.platform = Platform(parts)
         AuthorisationService.__init__(self, parts)
         TerminalService.__init__(self, parts)
         acts = Acts(parts)

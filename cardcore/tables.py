@@ -161,6 +161,8 @@ client = Table(
     required("public_key", JSONB),
     required("status", Text),
     required("recorded_at", _At),
+    Column("former_public_key", JSONB),
+    Column("former_until", _At),
 )
 
 used_assertion = Table(

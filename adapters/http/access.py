@@ -1,6 +1,6 @@
 """Who may enter: access tokens made and checked, and the client behind each looked up again.
 
-Tokens are JWTs of ten minutes signed with the wiring's Ed25519 key (RFC 9068). A checked token is
+Tokens are JWTs of ten minutes signed with an epoch's Ed25519 key (RFC 9068). A checked token is
 remembered by its digest, because this stands before every order; its client is looked up again
 every few seconds, so a revoked client is out long before its token ends. What the client may do is
 the token's scopes as far as its record still grants them.
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.http import headers as header
+from adapters.http.access_keys import AccessKeys
 from adapters.http.refusals import TokenInvalidError, TokenMissingError
 from adapters.http.settings import HTTPSettings
 from cardcore.caller import Caller
@@ -31,19 +31,19 @@ _TYPE: Final = "at+jwt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a token says: this client, with these scopes, until then."""
+    """What a token says: this client, with these scopes, until then; ``kid`` is its epoch."""
 
     client_id: str
     scopes: frozenset[str]
     expires_at: datetime
+    kid: str
 
 
 class AccessTokens:
     """Makes and checks access tokens. All workers of one service share the key."""
 
-    def __init__(self, key: Ed25519PrivateKey, settings: HTTPSettings, clock: Clock) -> None:
-        self._key = key
-        self._public_key = key.public_key()
+    def __init__(self, keys: AccessKeys, settings: HTTPSettings, clock: Clock) -> None:
+        self.keys = keys
         self._issuer = settings.public_url
         self._ttl_s = settings.token_ttl_s
         self._clock = clock
@@ -61,7 +61,9 @@ class AccessTokens:
             "exp": now_s + self._ttl_s,
             "jti": uuid4().hex,
         }
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"typ": _TYPE})
+        kid, key = self.keys.signing()
+        headers = {"typ": _TYPE, "kid": kid}
+        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers=headers)
 
     def check(self, token: str) -> Grant:
         """What ``token`` grants.
@@ -71,10 +73,12 @@ class AccessTokens:
         """
         if len(token) > TOKEN_SIZE_MAX:
             raise TokenInvalidError("the token is too long")
+        kid = kid_of(token)
+        key = self.keys.public(kid)
+        if key is None:
+            raise TokenInvalidError("the token is not one of ours")
         try:
-            whole = jwt.decode_complete(
-                token, self._public_key, algorithms=[_ALGORITHM], options=SIGNATURE_ONLY
-            )
+            whole = jwt.decode_complete(token, key, algorithms=[_ALGORITHM], options=SIGNATURE_ONLY)
         except (jwt.InvalidTokenError, RecursionError):
             raise TokenInvalidError("the token is not one of ours") from None
         claims: dict[str, Any] = whole["payload"]
@@ -92,7 +96,16 @@ class AccessTokens:
             client_id=claims["sub"],
             scopes=frozenset(claims["scope"].split()),
             expires_at=expires_at,
+            kid=kid,
         )
+
+
+def kid_of(token: str) -> str:
+    """The epoch a token names, empty where it names none; nothing about it is proven yet."""
+    try:
+        return str(jwt.get_unverified_header(token).get("kid", ""))
+    except (jwt.InvalidTokenError, RecursionError):
+        return ""
 
 
 # Times and names are checked here by the injected clock; the library does the signature.
@@ -144,15 +157,23 @@ class Gate:
         now = self._clock()
         if admission is not None and now < admission.recheck_at:
             return admission.caller
-        grant = admission.grant if admission is not None else self._tokens.check(_text(token))
+        grant = admission.grant if admission is not None else await self._check(_text(token), now)
         if grant.expires_at <= now:
             self._admissions.pop(digest, None)
             raise TokenInvalidError("the token has expired")
         return await self._admit(digest, grant, now)
 
+    async def _check(self, token: str, now: datetime) -> Grant:
+        """What a token grants that was not seen before, perhaps of an epoch not known yet."""
+        keys = self._tokens.keys
+        await keys.refresh(now, urgent=keys.public(kid_of(token)) is None)
+        return self._tokens.check(token)
+
     async def _admit(self, digest: bytes, grant: Grant, now: datetime) -> Caller:
+        await self._tokens.keys.refresh(now)
         record = await self._core.client(grant.client_id)
-        if record is None or record.status != "active":
+        epoch_is_good = self._tokens.keys.public(grant.kid) is not None
+        if record is None or record.status != "active" or not epoch_is_good:
             self._admissions.pop(digest, None)
             raise TokenInvalidError("the client is not admitted")
         caller = Caller(

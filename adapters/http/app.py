@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -14,18 +13,23 @@ from starlette.types import ASGIApp, Lifespan, Scope
 from typing_extensions import override
 
 from adapters.http.access import AccessTokens, Gate
+from adapters.http.access_keys import AccessKeys
 from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
+from adapters.http.citizens import CITIZENS
+from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
 from adapters.http.door import Door
 from adapters.http.health import health_routes
 from adapters.http.logs import Log
 from adapters.http.metrics import HTTPMetrics
 from adapters.http.openapi import Document, openapi_document
-from adapters.http.operation import Noun, OperationEndpoint
+from adapters.http.operation import Noun, Operation, OperationEndpoint
+from adapters.http.operators import OPERATORS
 from adapters.http.orders import ORDERS
 from adapters.http.pages import page_routes
+from adapters.http.proposals import PROPOSALS
 from adapters.http.refusals import (
     FieldsInvalidError,
     HTTPRefusalError,
@@ -34,6 +38,7 @@ from adapters.http.refusals import (
 )
 from adapters.http.refuser import Refuser
 from adapters.http.routes import TemplateRoute
+from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import fault_of
 from adapters.http.terminals import TERMINALS
@@ -46,6 +51,7 @@ from cardcore.ports import Clock
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
+PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (OPERATORS, PROPOSALS, CLIENTS, CITIZENS)
 NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
 
 
@@ -78,7 +84,7 @@ def create_app(
     core: "CardCore",
     *,
     settings: HTTPSettings,
-    access_key: Ed25519PrivateKey,
+    access_keys: AccessKeys,
     used_assertions: UsedAssertions,
     clock: Clock,
     log: Log,
@@ -90,7 +96,7 @@ def create_app(
     Args:
         core: the service.
         settings: bounds and names.
-        access_key: signs access tokens; the same in every worker.
+        access_keys: sign access tokens; the same in every worker.
         used_assertions: remembers client assertions; shared by all workers.
         clock: what time it is.
         log: where request lines go; see ``logs.make_log``.
@@ -99,7 +105,7 @@ def create_app(
     """
     metrics = HTTPMetrics()
     refuser = Refuser(settings)
-    tokens = AccessTokens(access_key, settings, clock)
+    tokens = AccessTokens(access_keys, settings, clock)
     gate = Gate(core, tokens, settings, clock)
     app = CardcoreAPI(
         lifespan=lifespan,
@@ -116,7 +122,10 @@ def create_app(
     routes = app.router.routes
     for noun in (*NOUNS, *nouns):
         for operation in noun.operations:
-            routes.append(OperationEndpoint(operation, core, gate, settings).route())
+            own_gate = (
+                gate if operation.access == "client" else _session_gate(operation, core, settings)
+            )
+            routes.append(OperationEndpoint(operation, core, own_gate, settings).route())
     routes.append(TokenEndpoint(core, tokens, used_assertions, settings, clock).route())
     routes.extend(health_routes(core, metrics))
     routes.extend(page_routes(app.document, refuser))
@@ -129,6 +138,12 @@ def create_app(
         tls=settings.public_url.startswith("https://"),
     )
     return app
+
+
+def _session_gate(operation: Operation, core: "CardCore", settings: HTTPSettings) -> SessionGate:
+    assert operation.access != "client"
+    changes = operation.method != "GET"
+    return SessionGate(core, settings, who=operation.access, changes=changes)
 
 
 def _refusal_of(error: Exception, scope: Scope) -> CardcoreError | None:

@@ -94,6 +94,7 @@ _PATH_SCHEMAS: Final[dict[str, Document]] = {
     "terminal_id": _PRINTED,
     "merchant_id": _PRINTED,
     "client_id": _PRINTED,
+    "operator_id": _PRINTED,
     "business_on": {"type": "string", "format": "date"},
 }
 
@@ -140,8 +141,11 @@ def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
 def refusals_of(operation: Operation) -> Iterator[CatalogueEntry]:
     """Everything an operation may be refused as: its own and what its form brings along."""
     kinds: list[type[CardcoreError]] = [*operation.refusals, *_ALWAYS]
-    if not operation.public:
+    if not operation.public and operation.access == "client":
         kinds.extend(_WITH_TOKEN)
+    elif not operation.public:
+        # Which sessions refuse, and how, the operation itself declares.
+        kinds.extend((HeaderInvalidError, ForbiddenError))
     if operation.method == "POST":
         kinds.extend(_WITH_BODY)
     elif operation.body is not None:

@@ -30,6 +30,7 @@ from cardcore.errors import (
     ServiceUnavailableError,
     UserFrozenError,
 )
+from cardcore.platform.errors import UnauthenticatedError
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -50,6 +51,7 @@ _STATUSES: Final[dict[type[CardcoreError], int]] = {
     RefundExceedsError: 409,
     CaptureExceedsError: 409,
     ServiceUnavailableError: 503,
+    UnauthenticatedError: 401,
 }
 
 

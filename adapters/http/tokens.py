@@ -116,6 +116,7 @@ class TokenEndpoint:
         if form.get("client_id", client_id) != client_id:
             raise OAuthClientError
         scopes = _asked(form.get("scope"), granted)
+        await self._tokens.keys.refresh(self._clock())
         reply = TokenReply(
             access_token=self._tokens.issue(client_id, scopes),
             expires_in=self._settings.token_ttl_s,
@@ -141,7 +142,7 @@ class TokenEndpoint:
         record = await self._core.client(claims.sub)
         if record is None or record.status != "active":
             raise OAuthClientError
-        _verify(assertion, record.public_key_jwk)
+        _verify(assertion, record.keys_at(now))
         first = await self._used.claim(claims.sub, claims.jti, expires_at=expires_at, now=now)
         if not first:
             raise OAuthClientError
@@ -166,8 +167,15 @@ def _read(assertion: str) -> _Assertion:
         raise OAuthClientError from None
 
 
-def _verify(assertion: str, key: dict[str, Any]) -> None:
-    """Raise ``OAuthClientError`` unless ``assertion`` is signed with the registered key."""
+def _verify(assertion: str, keys: list[dict[str, Any]]) -> None:
+    """Raise ``OAuthClientError`` unless ``assertion`` is signed with one of the client's keys."""
+    for key in keys:
+        if _is_signed_with(assertion, key):
+            return
+    raise OAuthClientError
+
+
+def _is_signed_with(assertion: str, key: dict[str, Any]) -> bool:
     algorithm = _ALGORITHMS.get((str(key.get("kty")), str(key.get("crv"))))
     assert algorithm is not None, "a client was registered with a key of another kind"
     try:
@@ -178,7 +186,8 @@ def _verify(assertion: str, key: dict[str, Any]) -> None:
             options=SIGNATURE_ONLY,
         )
     except jwt.InvalidTokenError:
-        raise OAuthClientError from None
+        return False
+    return True
 
 
 def _asked(scope: str | None, granted: frozenset[str]) -> frozenset[str]:

@@ -41,6 +41,7 @@ class TransferCode(IntEnum):
     MOVE = 40
     PAYOUT = 41
     PAYOUT_PAID = 42
+    ADJUSTMENT = 90
 
 
 COVERED_BY_CUSTODY: Final = frozenset(

@@ -144,4 +144,6 @@ async def find_client(connection: AsyncConnection, client_id: str) -> ClientReco
         scopes=frozenset(row.scopes),
         public_key_jwk=row.public_key,
         status=row.status,
+        former_key_jwk=row.former_public_key,
+        former_until=row.former_until,
     )

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.http.access import AccessTokens
+from adapters.http.access_keys import AccessKeys, FixedKey
 from adapters.http.app import CardcoreAPI, create_app
 from adapters.http.logs import make_log
 from adapters.http.settings import HTTPSettings
@@ -131,11 +132,12 @@ def make_face(**settings: float | str) -> Face:
     clock = StandingClock()
     chosen = HTTPSettings(**{"public_url": PUBLIC_URL, "version": "0.0.0", **settings})
     key = Ed25519PrivateKey.generate()
+    keys = AccessKeys(FixedKey(key), {1: key})
     stream = io.BytesIO()
     app = create_app(
         core,
         settings=chosen,
-        access_key=key,
+        access_keys=keys,
         used_assertions=UsedAssertionsInMemory(),
         clock=clock,
         log=make_log(stream),
@@ -149,7 +151,7 @@ def make_face(**settings: float | str) -> Face:
         base_url=PUBLIC_URL,
         event_hooks={"response": [documented]},
     )
-    tokens = AccessTokens(key, chosen, clock)
+    tokens = AccessTokens(keys, chosen, clock)
     return Face(app, core, clock, chosen, tokens, key, stream, http)
 
 

@@ -226,6 +226,7 @@ async def _token(face: Face, **changes: object) -> str:
     """A token like ours, with changes; ``key`` and ``typ`` may differ too."""
     key = changes.pop("key", face.access_key)
     typ = changes.pop("typ", "at+jwt")
+    kid = changes.pop("kid", "1")
     now_s = int(face.clock().timestamp())
     claims = {
         "iss": PUBLIC_URL,
@@ -234,7 +235,7 @@ async def _token(face: Face, **changes: object) -> str:
         "scope": "orders:read",
         "exp": now_s + 600,
     }
-    return jwt.encode(claims | changes, key, algorithm="EdDSA", headers={"typ": typ})
+    return jwt.encode(claims | changes, key, algorithm="EdDSA", headers={"typ": typ, "kid": kid})
 
 
 @pytest.mark.parametrize(
@@ -242,6 +243,8 @@ async def _token(face: Face, **changes: object) -> str:
     [
         pytest.param({"key": Ed25519PrivateKey.generate()}, id="signed by another"),
         pytest.param({"typ": "JWT"}, id="a JWT for something else"),
+        pytest.param({"kid": "2"}, id="of an epoch that is not"),
+        pytest.param({"kid": "one"}, id="of an epoch without a number"),
         pytest.param({"aud": "https://other.example"}, id="for another service"),
         pytest.param({"iss": "https://other.example"}, id="from another issuer"),
         pytest.param({"exp": int(NOW.timestamp())}, id="expired"),
@@ -319,7 +322,7 @@ async def test_the_memory_of_checked_tokens_is_bounded() -> None:
 async def test_a_token_of_another_instance_with_the_same_key_opens(face: Face) -> None:
     """Why: several workers share one key and nothing else."""
     face.register()
-    other = AccessTokens(face.access_key, face.settings, face.clock)
+    other = AccessTokens(face.tokens.keys, face.settings, face.clock)
     token = other.issue("validator-1", ALL_SCOPES)
     answer = await _open(face, token)
     assert answer.status_code == 404

@@ -1,0 +1,145 @@
+"""What may be asked of the platform."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from cardcore.caller import Scope
+from cardcore.model import AmountFen, Instant, Model, PrintedNumber
+from cardcore.platform.roles import Role
+
+OperatorId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.\-]{1,31}$")]
+Secret = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_\-]{20,128}$")]
+Purpose = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SignIn(Model):
+    """An operator at the door."""
+
+    operator_id: OperatorId
+    password: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    totp: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] = Field(
+        description="The six digits of the authenticator app."
+    )
+
+
+class NewOperator(Model):
+    """An operator to be added."""
+
+    operator_id: OperatorId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    roles: Annotated[list[Role], Field(min_length=1, max_length=4)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class NewClient(Model):
+    """A system to be let in. Terminals enrol themselves."""
+
+    client_id: PrintedNumber
+    merchant_id: PrintedNumber | None = Field(
+        default=None, description="Null for systems of the card centre itself."
+    )
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=64)]
+    public_key: dict[str, Any] = Field(description="JWK: OKP/Ed25519 or EC/P-256, public part.")
+    purpose: Purpose
+
+
+class NewClientKey(Model):
+    """The next key of a client; the one before stays good for a while."""
+
+    public_key: dict[str, Any] = Field(description="JWK: OKP/Ed25519 or EC/P-256, public part.")
+    former_valid_s: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)] = 7 * 86_400
+    purpose: Purpose
+
+
+class ForPurpose(Model):
+    """Why something is done that cannot be undone; it stands in the audit log."""
+
+    purpose: Purpose
+
+
+class AdjustMoney(Model):
+    """Move money between suspense and a citizen's fund or a merchant's payable.
+
+    Accounts are named ``suspense``, ``fund:<fund id>`` or ``payable:<merchant id>``; one of the two
+    is always suspense, so that no adjustment pays one party with another's money.
+    """
+
+    kind: Literal["adjust_money"]
+    from_account: Annotated[str, StringConstraints(max_length=80)]
+    to_account: Annotated[str, StringConstraints(max_length=80)]
+    amount_fen: AmountFen
+
+
+class SetFundLimit(Model):
+    """Change how much a kind of fund may hold."""
+
+    kind: Literal["set_fund_limit"]
+    fund: PrintedNumber
+    balance_fen_max: AmountFen
+
+
+class RotateAccessKey(Model):
+    """Begin the next epoch of the key that signs access tokens.
+
+    ``at_once`` refuses all tokens of the epoch before from now on: for a key that leaked.
+    """
+
+    kind: Literal["rotate_access_key"]
+    at_once: Annotated[bool, Field(strict=True)] = False
+
+
+ProposalContent = Annotated[
+    AdjustMoney | SetFundLimit | RotateAccessKey, Field(discriminator="kind")
+]
+
+
+class NewProposal(Model):
+    """Something that needs a second operator."""
+
+    content: ProposalContent
+    purpose: Purpose
+
+
+class Decision(Model):
+    """The second operator's answer; ``digest`` is that of the proposal as it was read."""
+
+    digest: Digest
+    purpose: Purpose
+
+
+class NewHostCode(Model):
+    """The embedding app's server asks for a one-time code for a user it has signed in."""
+
+    user_id: UUID
+
+
+class CitizenSignIn(Model):
+    """The page brings the one-time code it was given, and says whose page it is in."""
+
+    host_code: Secret
+    client_id: PrintedNumber = Field(description="The app that gave the code.")
+
+
+class Page(Model):
+    """Where to go on reading a list, and how much at once."""
+
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_\-]{1,200}$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class DayPage(Page):
+    """A list of one business day."""
+
+    business_on: date
+
+
+class MoveClock(Model):
+    """Where the sandbox's clock is to stand: forwards only."""
+
+    now: Instant

@@ -1,0 +1,25 @@
+"""The platform's front door: one object that carries its services."""
+
+from cardcore.parts import Parts
+from cardcore.platform.audit_log import AuditLog
+from cardcore.platform.citizen_sessions import CitizenSessions
+from cardcore.platform.clients import Clients
+from cardcore.platform.operators import Operators
+from cardcore.platform.passwords import Cost, Passwords
+from cardcore.platform.proposals import Proposals
+
+
+class Platform:
+    """Everything of the platform around one core's parts.
+
+    Args:
+        parts: what the core is built from.
+        password_cost: what one guess of a password costs; tests take less.
+    """
+
+    def __init__(self, parts: Parts, *, password_cost: Cost | None = None) -> None:
+        self.operators = Operators(parts, Passwords(parts.random_bytes, password_cost))
+        self.proposals = Proposals(parts)
+        self.clients = Clients(parts)
+        self.citizens = CitizenSessions(parts)
+        self.audit = AuditLog(parts)

@@ -1,0 +1,80 @@
+"""The platform's tables as SQLAlchemy sees them; the schema itself is made by ``schema/*.sql``."""
+
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cardcore.tables import metadata, required
+
+_At = DateTime(timezone=True)
+
+operator = Table(
+    "operator",
+    metadata,
+    required("operator_id", Text, key=True),
+    required("name", Text),
+    required("roles", ARRAY(Text)),
+    required("password", Text),
+    required("totp_sealed", LargeBinary),
+    Column("totp_step", BigInteger, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("locked_until", _At),
+    required("status", Text),
+    required("recorded_at", _At),
+)
+
+operator_session = Table(
+    "operator_session",
+    metadata,
+    required("token_digest", LargeBinary, key=True),
+    required("csrf_digest", LargeBinary),
+    required("operator_id", Text),
+    required("opened_at", _At),
+    required("seen_at", _At),
+    required("expires_at", _At),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    required("proposal_id", Uuid, key=True),
+    required("kind", Text),
+    required("content", JSONB),
+    required("digest", LargeBinary),
+    required("purpose", Text),
+    required("proposed_by", Text),
+    required("proposed_at", _At),
+    required("expires_at", _At),
+    required("status", Text),
+    Column("decided_by", Text),
+    Column("decided_at", _At),
+)
+
+access_epoch = Table(
+    "access_epoch",
+    metadata,
+    required("epoch", Integer, key=True),
+    required("made_at", _At),
+    Column("retired_at", _At),
+)
+
+host_code = Table(
+    "host_code",
+    metadata,
+    required("code_digest", LargeBinary, key=True),
+    required("client_id", Text),
+    required("user_id", Uuid),
+    required("made_at", _At),
+    required("expires_at", _At),
+    Column("used_at", _At),
+)
+
+citizen_session = Table(
+    "citizen_session",
+    metadata,
+    required("token_digest", LargeBinary, key=True),
+    required("csrf_digest", LargeBinary),
+    required("user_id", Uuid),
+    required("client_id", Text),
+    required("opened_at", _At),
+    required("expires_at", _At),
+)
