@@ -38,6 +38,7 @@ from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.user.card_taps import register_card_key
 from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
+from cardcore.terminals.packages import PackageSigning
 from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
 from codes.card_tap import CardSuite
@@ -49,11 +50,14 @@ from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
 from scenes.bus.pricing import BusPricer
 from scenes.bus.service import load_fare_table, load_rules
+from scenes.bus.terminals import BusTerminals
 from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
+from scenes.community.terminals import GateTerminals
 
 ISSUER_ID: Final = 0x3704
 PACKAGE_KID: Final = 128
+LIST_KID: Final = 129
 CARD_KEY: Final = "card-master-1"
 CARD_KEY_VERSION: Final = 1
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
@@ -177,6 +181,8 @@ async def open_city(
         bus = BusPricer(FareTable(), DEFAULT_POLICY)
         async with transaction(engine) as (connection, _):
             ring, issuing = await load_keys(connection)
+            _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
+            _, signing_lists = await load_keys(connection, KeyUse.LISTS)
             plans = await _funding_plans(engine)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
         hints: ReplayHints = NoReplayHints()
@@ -199,6 +205,10 @@ async def open_city(
                     clock=clock,
                     random_bytes=os.urandom,
                     hints=hints,
+                    terminal_scenes={"bus": BusTerminals(), "community": GateTerminals()},
+                    package_signing=PackageSigning(
+                        packages=signing_packages[-1], lists=signing_lists[-1]
+                    ),
                     cut_off=settings.cut_off,
                 )
             )
@@ -267,6 +277,17 @@ async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime
                 algorithm=Algorithm.ED25519,
                 now=now,
                 use=KeyUse.PACKAGES,
+            )
+        _, signing_lists = await load_keys(connection, KeyUse.LISTS)
+        if not signing_lists:
+            await create_issuer_key(
+                connection,
+                hsm,
+                issuer_id=ISSUER_ID,
+                kid=LIST_KID,
+                algorithm=Algorithm.ED25519,
+                now=now,
+                use=KeyUse.LISTS,
             )
 
 

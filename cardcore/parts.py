@@ -13,6 +13,8 @@ from cardcore.books import RawConnection
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
+from cardcore.terminals.packages import PackageSigning
+from cardcore.terminals.scene import TerminalScene
 from cardcore.user.citizen_codes import CitizenCodes
 from hsm_sim.interface import CardHSM
 from ledger import Ledger
@@ -35,6 +37,8 @@ class Parts:
     clock: Clock
     random_bytes: RandomBytes
     hints: ReplayHints = field(default_factory=NoReplayHints)
+    terminal_scenes: Mapping[str, TerminalScene] = field(default_factory=dict)
+    package_signing: PackageSigning
     cut_off: time = CUT_OFF_DEFAULT
 
 

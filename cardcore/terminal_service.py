@@ -7,12 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore import audit
 from cardcore.base64url import encode_base64url
 from cardcore.books import transaction
+from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
-from cardcore.errors import CardcoreError
+from cardcore.errors import CardcoreError, TerminalUnknownError
 from cardcore.once import record_refusal
 from cardcore.parts import Parts
 from cardcore.terminals import enrolment
 from cardcore.terminals.errors import ActivationRefusedError
+from cardcore.terminals.packages import Packages, Served
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import (
     ActivationCodeView,
@@ -36,6 +38,9 @@ class TerminalService:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._packages = Packages(
+            parts.codes, parts.package_signing, parts.terminal_scenes, parts.random_bytes
+        )
 
     async def give_activation_code(self, caller: Caller, terminal_id: str) -> ActivationCodeView:
         """A code to enrol a terminal with, good once within a day."""
@@ -122,6 +127,37 @@ class TerminalService:
         caller.require(Scope.TERMINALS_READ)
         async with transaction(self._parts.engine) as (connection, _):
             return await _terminal_view(connection, caller, terminal_id)
+
+    async def terminal_package(
+        self, caller: Caller, *, held: str | None, has: frozenset[str]
+    ) -> Served:
+        """What the calling terminal works with: nothing new, what changed, or all of it.
+
+        Args:
+            caller: a terminal.
+            held: the version the changes are to stand on, by its ETag.
+            has: ETags the terminal says it has.
+
+        Raises:
+            TerminalUnknownError: the caller is no terminal, or out of service.
+        """
+        caller.require(Scope.TERMINALS_READ)
+        if caller.terminal_id is None:
+            raise TerminalUnknownError("only a terminal has a package")
+        now = self._parts.clock()
+        async with transaction(self._parts.engine) as (connection, raw):
+            terminal = await enrolment.terminal_of(connection, caller, caller.terminal_id)
+            served = await self._packages.serve(
+                connection,
+                raw,
+                scene=terminal.scene,
+                held=held,
+                has=has,
+                now=now,
+                on=business_date(now, self._parts.cut_off),
+            )
+        self._packages.remember(terminal.scene, served.package, now)
+        return served
 
     async def _note(
         self, caller: Caller, action: str, terminal_id: str, refusal: CardcoreError, now: datetime

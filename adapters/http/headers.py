@@ -19,6 +19,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!-~]{1,255}")
 _REQUEST_ID: Final = re.compile(rb"[0-9A-Za-z._\-]{1,64}")
+_ETAG: Final = re.compile(r'"([!#-~]{1,128})"')
 _JSON_TYPE: Final = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _FORM_TYPE: Final = re.compile(
     rb'application/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE
@@ -64,6 +65,17 @@ def request_id(headers: RawHeaders) -> str | None:
         if header == b"request-id":
             return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
     return None
+
+
+def etags(headers: RawHeaders, name: bytes) -> frozenset[str]:
+    """The entity tags of ``If-None-Match`` or its like, without quotes (RFC 9110 section 8.8.3).
+
+    Weak tags are taken for what they name: this compares for a GET. A malformed header names none.
+    """
+    value = single(headers, name)
+    if value is None:
+        return frozenset()
+    return frozenset(_ETAG.findall(value.decode("latin-1")))
 
 
 def require_json(headers: RawHeaders) -> None:

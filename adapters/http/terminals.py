@@ -1,12 +1,16 @@
 """``/v1/terminals`` and ``/v1/enrolments``: how a terminal gets a key of its own, and loses it."""
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import StringConstraints
 
 from adapters.http.examples import ENROLMENT, REVOCATION
+from adapters.http.headers import etags
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.caller import Scope
 from cardcore.errors import TerminalUnknownError
+from cardcore.model import Model
 from cardcore.terminals.errors import ActivationRefusedError, TerminalKeysExhaustedError
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import ActivationCodeView, EnrolledTerminal, TerminalView
@@ -104,3 +108,36 @@ async def revoke_terminal(call: Call[RevocationRequest]) -> Answer:
     return Answer(
         view=await call.core.revoke_terminal(call.caller, terminal_id_of(call), call.body)
     )
+
+
+class PackageQuery(Model):
+    """``held``: ETag, without quotes, of the version the changes may stand on."""
+
+    held: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+@TERMINALS.operation(
+    "GET",
+    "/v1/terminal-package",
+    summary="Fetch what this terminal works with",
+    body=PackageQuery,
+    reply=None,
+    media_type="application/octet-stream",
+    scope=Scope.TERMINALS_READ,
+    refusals=(TerminalUnknownError,),
+    headers={"Cache-Control": "private, no-cache"},
+)
+async def terminal_package(call: Call[PackageQuery]) -> Answer:
+    """Keys, parameters, status list, and what the scene adds (fares, doors), signed as one.
+
+    With `If-None-Match` of the version in force: 304. With `held` of a version the server still
+    has: only what changed (`Package-Form: delta`); else all of it (`whole`).
+    """
+    served = await call.core.terminal_package(
+        call.caller, held=call.body.held, has=etags(call.headers, b"if-none-match")
+    )
+    headers = {"ETag": f'"{served.etag}"'}
+    if served.container is None:
+        return Answer(status=304, content=b"", headers=headers)
+    headers["Package-Form"] = "delta" if served.is_delta else "whole"
+    return Answer(content=served.container, headers=headers)

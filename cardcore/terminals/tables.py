@@ -1,6 +1,7 @@
 """The tables of terminals, as SQLAlchemy sees them; see ``cardcore.tables``."""
 
-from sqlalchemy import Column, DateTime, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import Column, DateTime, Integer, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from cardcore.tables import metadata, required
 
@@ -28,4 +29,23 @@ terminal_key = Table(
     required("enrolled_at", _At),
     Column("retired_at", _At),
     Column("revoked_at", _At),
+)
+
+terminal_parameters = Table(
+    "terminal_parameters",
+    metadata,
+    required("scene", Text, key=True),
+    required("parameters", JSONB),
+)
+
+terminal_package = Table(
+    "terminal_package",
+    metadata,
+    required("scene", Text, key=True),
+    required("version", Integer, key=True),
+    required("etag", Text),
+    required("content_digest", LargeBinary),
+    required("made_at", _At),
+    required("refresh_at", _At),
+    required("container", LargeBinary),
 )

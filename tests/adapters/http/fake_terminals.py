@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from cardcore.caller import Caller, Scope
 from cardcore.errors import TerminalUnknownError
 from cardcore.terminals.errors import ActivationRefusedError
+from cardcore.terminals.packages import Served
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import ActivationCodeView, EnrolledTerminal, TerminalView
 
@@ -49,3 +50,9 @@ class FakeTerminals:
             status="active",
             keys=[],
         )
+
+    async def terminal_package(
+        self, caller: Caller, *, held: str | None, has: frozenset[str]
+    ) -> Served:
+        caller.require(Scope.TERMINALS_READ)
+        raise TerminalUnknownError

@@ -357,6 +357,7 @@ PROTECTED = [
     ("POST", "/v1/terminals/{terminal_id}/activation-codes", Scope.TERMINALS_WRITE),
     ("POST", "/v1/terminals/{terminal_id}/revocation", Scope.TERMINALS_WRITE),
     ("GET", "/v1/terminals/{terminal_id}", Scope.TERMINALS_READ),
+    ("GET", "/v1/terminal-package", Scope.TERMINALS_READ),
     ("GET", "/v1/books", Scope.REPORTS_READ),
 ]
 

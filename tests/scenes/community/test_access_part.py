@@ -64,8 +64,8 @@ def test_no_persons_id_travels_and_the_same_book_is_the_same_bytes() -> None:
     part = write_access_part(BOOK, ALIASES)
     assert not any(str(user_id).encode() in part for user_id in BOOK.grants_of_user)
     turned = AccessBook(
-        groups_of_door=dict(reversed(BOOK.groups_of_door.items())),
-        grants_of_user=dict(reversed(BOOK.grants_of_user.items())),
+        groups_of_door=dict(reversed(list(BOOK.groups_of_door.items()))),
+        grants_of_user=dict(reversed(list(BOOK.grants_of_user.items()))),
     )
     assert write_access_part(turned, ALIASES) == part
 
