@@ -6,7 +6,7 @@ transfers. Pure rules live in ``rules`` and ``account_rules``, SQL in ``store`` 
 """
 
 from ledger.business_day import BusinessDay
-from ledger.engine import BATCH_EVENTS_MAX, Ledger
+from ledger.engine import BATCH_EVENTS_MAX, Begun, Ledger
 from ledger.errors import (
     BatchTooLargeError,
     FieldOutOfRangeError,
@@ -52,6 +52,7 @@ __all__ = [
     "AccountFlags",
     "Balances",
     "BatchTooLargeError",
+    "Begun",
     "BusinessDay",
     "CreateAccountResult",
     "CreateTransferResult",

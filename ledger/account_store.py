@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ledger import merkle, store, wire
+from ledger import merkle, store, wire, write_path
 from ledger.books import CLOSED_FLAG
 from ledger.events import Account, AccountFlags
 from ledger.store import Cursor
@@ -64,8 +64,8 @@ async def write_new_accounts(
         )
         leaves.append(merkle.account_leaf(account, flags & ~CLOSED_FLAG, at))
     async with cursor.connection.pipeline():
-        await store.advance(
+        await write_path.advance(
             cursor, head, leaves, created[0][1] if created else timestamp, timestamp
         )
     if rows:
-        await store.copy_rows(cursor, f"ledger.account ({wire.ACCOUNT_COLUMNS})", rows)
+        await write_path.copy_rows(cursor, f"ledger.account ({wire.ACCOUNT_COLUMNS})", rows)

@@ -58,7 +58,7 @@ Row = TransferRecord | Account | Expiry
 def leaf_of(row: Row) -> bytes:
     """Leaf hash of any row."""
     if isinstance(row, TransferRecord):
-        return merkle.transfer_leaf(row, row.id.to_bytes(16, "big"))
+        return merkle.transfer_leaf(row)
     if isinstance(row, Account):
         return merkle.account_leaf(row, int(row.flags) & ~CLOSED_FLAG, row.timestamp)
     return merkle.expiry_leaf(row.pending_id, row.timestamp)

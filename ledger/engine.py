@@ -9,16 +9,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from psycopg import AsyncConnection
-from psycopg.errors import DeadlockDetected, UniqueViolation
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
-from ledger import account_rules, account_store, resolving, rules, store, wire
+from ledger import account_rules, account_store, resolving, rules, store, wire, write_path
 from ledger.account_cache import AccountCache
+from ledger.books import Books
 from ledger.business_day import BusinessDay
 from ledger.errors import AccountsMovedOnError, BatchTooLargeError, FieldOutOfRangeError
 from ledger.events import Account, Clock, QueryFilter, Transfer
@@ -34,6 +36,15 @@ POOL_CONNECTIONS_MAX: Final = 8
 ATTEMPTS_MAX: Final = 5
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A batch that was begun in somebody's transaction: its shard is locked, or about to be."""
+
+    cursor: Cursor
+    shard: int
+    now: int
 
 
 class Ledger(Queries):
@@ -123,7 +134,9 @@ class Ledger(Queries):
             return []
         async with self._transaction(connection) as cursor:
             now = self._clock()
-            head, _, _ = await store.lock_head(cursor, await self._claim.number(), 0, None)
+            shard = await self._claim.number()
+            await store.ask_head(cursor, shard, 0, None)
+            head, _, _ = await store.take_head(cursor, shard)
             self._cache.confirm(head.chain)
             existing = await account_store.find_accounts(
                 cursor, [account.id for account in accounts]
@@ -200,6 +213,47 @@ class Ledger(Queries):
         if due == (True,):
             await self.expire_pending_transfers()
 
+    async def begin(self, connection: Connection) -> "Begun":
+        """Begin a batch in the caller's transaction; it goes on with ``create_new_transfers``.
+
+        Locks this writer's shard until the transaction ends. In a pipeline nothing is waited for:
+        the caller's own first questions travel in the same round trip.
+        """
+        wire.register(connection)
+        cursor = connection.cursor(binary=True)
+        now = self._clock()
+        shard = await self._claim.number()
+        await store.ask_head(cursor, shard, max(now, self._last_timestamp), None)
+        return Begun(cursor=cursor, shard=shard, now=now)
+
+    async def create_new_transfers(
+        self, begun: "Begun", transfers: Sequence[Transfer]
+    ) -> list[CreateTransferResult]:
+        """As ``create_transfers``, for transfers whose ids the caller has just made at random.
+
+        They are not looked up first, and no savepoint is set: an id that exists after all breaks
+        the caller's transaction, as does an account that another writer has changed meanwhile.
+        Nothing is lost by it: roll back and do the whole transaction again. In a pipeline nothing
+        is waited for; the error comes where its results are fetched, at the latest at its end.
+
+        Args:
+            begun: of the same transaction.
+            transfers: at most ``BATCH_EVENTS_MAX``, none of them posting, voiding or reversing.
+
+        Raises:
+            BatchTooLargeError, FieldOutOfRangeError: nothing was done.
+            psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure: roll back and try
+                again.
+        """
+        _check_size(len(transfers))
+        names = _named(transfers)
+        assert not names.pending_ids
+        assert not names.reverses_ids
+        head, due, _ = await store.take_head(begun.cursor, begun.shard)
+        names.ids.clear()
+        results, _ = await self._decide(begun, head, names, transfers, due, found=Books())
+        return results
+
     async def _batch(
         self, transfers: Sequence[Transfer], connection: Connection | None
     ) -> tuple[list[CreateTransferResult], int]:
@@ -208,6 +262,10 @@ class Ledger(Queries):
             try:
                 async with self._transaction(connection) as cursor:
                     return await self._apply(cursor, transfers, use_cache=attempt == 1)
+            except SerializationFailure as error:
+                self._cache.forget()
+                if attempt == ATTEMPTS_MAX:
+                    raise AccountsMovedOnError from error
             except (AccountsMovedOnError, UniqueViolation, DeadlockDetected):
                 self._cache.forget()
                 if attempt == ATTEMPTS_MAX:
@@ -222,25 +280,43 @@ class Ledger(Queries):
         Without the cache all accounts are locked before they are read, so that the batch
         cannot be overtaken.
         """
-        now = self._clock()
         names = _named(transfers)
         looks_back = bool(names.pending_ids or names.reverses_ids)
         early = names if len(self._cache) and not looks_back else None
-        shard = await self._claim.number()
-        head, due, books = await store.lock_head(
-            cursor, shard, max(now, self._last_timestamp), early
-        )
+        begun = Begun(cursor=cursor, shard=await self._claim.number(), now=self._clock())
+        await store.ask_head(cursor, begun.shard, max(begun.now, self._last_timestamp), early)
+        head, due, known = await store.take_head(cursor, begun.shard)
         if not transfers and not due:
             return [], 0
+        if not use_cache:
+            self._cache.forget()
+        found = None if early is None or known else Books()
+        return await self._decide(begun, head, names, transfers, due, found=found)
+
+    async def _decide(
+        self,
+        begun: "Begun",
+        head: Head,
+        names: store.Names,
+        transfers: Sequence[Transfer],
+        due: list[int],
+        *,
+        found: Books | None,
+    ) -> tuple[list[CreateTransferResult], int]:
+        """Decide a batch and write it: results, and how many pending transfers expired.
+
+        ``found`` is what is known of the transfers it names; None: they are to be read.
+        """
         self._cache.confirm(head.chain)
-        kept = self._cache.find(names.account_ids) if use_cache else {}
+        kept = self._cache.find(names.account_ids)
         missing = names.account_ids.difference(kept)
+        books = found
         if books is None or missing or due:
-            books = await store.load(cursor, names, account_ids=missing, due=due)
+            books = await store.load(begun.cursor, names, account_ids=missing, due=due)
         locked = books.accounts
         books.accounts = {**kept, **locked}
         before = {id_: account.last_timestamp for id_, account in books.accounts.items()}
-        time_ = self._advance_time(head, now, max(before.values(), default=0))
+        time_ = self._advance_time(head, begun.now, max(before.values(), default=0))
         due = [id_ for id_ in due if id_ not in books.resolutions]
         timestamp = time_ + len(due) + len(transfers)
         self._last_timestamp = timestamp
@@ -251,8 +327,7 @@ class Ledger(Queries):
         rules.create_transfers(
             transfers, books, timestamp, self._effective_day(head.open_from), outcome
         )
-        if not await store.write(cursor, head, books, before, locked, outcome, timestamp):
-            raise AccountsMovedOnError
+        await write_path.write(begun.cursor, head, books, before, locked, outcome, timestamp)
         self._cache.keep(books.accounts, head.chain)
         return outcome.results, len(due)
 

@@ -54,19 +54,19 @@ _CHAIN: Final = Struct(">14s32shqqqi32s")
 _NO_ID: Final = bytes(16)
 
 
-def transfer_leaf(record: TransferRecord, id_bytes: bytes) -> bytes:
-    """Leaf hash of a transfer; ``id_bytes`` is its id, which the caller has at hand."""
-    return sha256(b"\x00\x02" + transfer_bytes(record, id_bytes)).digest()
+def transfer_leaf(record: TransferRecord) -> bytes:
+    """Leaf hash of a transfer."""
+    return sha256(b"\x00\x02" + transfer_bytes(record)).digest()
 
 
-def transfer_bytes(record: TransferRecord, id_bytes: bytes) -> bytes:
+def transfer_bytes(record: TransferRecord) -> bytes:
     """Canonical bytes of a transfer."""
     (
-        _, debit_id, credit_id, amount, pending_id, user_data_128, user_data_64, user_data_32,
+        id_, debit_id, credit_id, amount, pending_id, user_data_128, user_data_64, user_data_32,
         timeout, ledger, code, flags, timestamp, effective_at, effective_on, reverses_id, counters,
     ) = record  # fmt: skip
     return _TRANSFER.pack(
-        id_bytes,
+        id_.to_bytes(16, "big"),
         debit_id.to_bytes(16, "big"),
         credit_id.to_bytes(16, "big"),
         pending_id.to_bytes(16, "big") if pending_id else _NO_ID,

@@ -78,20 +78,36 @@ def register(connection: AsyncConnection[object]) -> None:
     connection.adapters.register_dumper(BooleanArray, _BooleanArrayDumper)
 
 
-def _array(oid: int, elements: Sequence[bytes]) -> bytes:
+def _array(oid: int, elements: Sequence[bytes], count: int | None = None) -> bytes:
     if not elements:
         return _EMPTY_ARRAY.pack(0, 0, oid)
-    return _ARRAY_HEADER.pack(1, 0, oid, len(elements), 1) + b"".join(elements)
+    header = _ARRAY_HEADER.pack(1, 0, oid, len(elements) if count is None else count, 1)
+    return header + b"".join(elements)
 
 
 def uuid_array(ids: Iterable[int]) -> UUIDArray:
     """Pack 128-bit ids."""
-    return UUIDArray(_array(2950, [_UUID_SIZE + id_.to_bytes(16, "big") for id_ in ids]))
+    return UUIDArray(_array(2950, list(map(uuid_element, ids))))
 
 
 def bigint_array(values: Iterable[int]) -> BigintArray:
     """Pack signed 64-bit integers."""
     return BigintArray(_array(20, list(map(_INT8, repeat(8), values))))
+
+
+def uuid_element(value: int) -> bytes:
+    """One element of a ``uuid[]``."""
+    return _UUID_SIZE + value.to_bytes(16, "big")
+
+
+def packed_bigints(rows: Sequence[bytes], columns: int) -> BigintArray:
+    """Rows of so many packed elements each, one after the other in a flat array."""
+    return BigintArray(_array(20, rows, len(rows) * columns))
+
+
+def packed_uuids(rows: Sequence[bytes], columns: int) -> UUIDArray:
+    """Rows of so many packed elements each, one after the other in a flat array."""
+    return UUIDArray(_array(2950, rows, len(rows) * columns))
 
 
 def boolean_array(values: Iterable[bool]) -> BooleanArray:
@@ -118,17 +134,18 @@ _UINT8: Final = Struct(">iQ").pack
 
 
 def transfer_row(
-    record: TransferRecord, id_bytes: bytes, debit_number: int, credit_number: int, shard: int
+    record: TransferRecord, debit_number: int, credit_number: int, shard: int
 ) -> bytes:
     """One row of ``ledger.transfer`` in the order of ``TRANSFER_COLUMNS``."""
     (
-        _, _, _, amount, pending_id, user_data_128, user_data_64, user_data_32, timeout, ledger,
+        id_, _, _, amount, pending_id, user_data_128, user_data_64, user_data_32, timeout, ledger,
         code, flags, timestamp, effective_at, effective_on, reverses_id, counters,
     ) = record  # fmt: skip
     d1, d2, d3, d4, c1, c2, c3, c4 = counters
     fixed = _TRANSFER_FIXED(
         25, 8, timestamp, 8, amount, 8, debit_number, 8, credit_number, 8, d2, 8, d4, 8, c2, 8, c4,
-        16, id_bytes, 4, ledger, 4, effective_on - DAYS_1970_TO_2000, 2, code, 2, flags, 2, shard,
+        16, id_.to_bytes(16, "big"), 4, ledger, 4, effective_on - DAYS_1970_TO_2000,
+        2, code, 2, flags, 2, shard,
     )  # fmt: skip
     pending = _NO_PENDING
     if d1 or d3 or c1 or c3:

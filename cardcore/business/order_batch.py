@@ -51,7 +51,7 @@ from cardcore.errors import (
 )
 from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import ScenePricer
-from ledger import Ledger, Transfer
+from ledger import Begun, Ledger, Transfer
 
 ATTEMPTS_MAX: Final = 8
 LOST_CONNECTIONS_MAX: Final = 2
@@ -190,8 +190,27 @@ class OrderWriter:
     async def _decide_and_book(
         self, connection: RawConnection, orders: Sequence[tuple[int, PreparedOrder]]
     ) -> _Batch:
-        facts = await read_facts(connection, [prepared for _, prepared in orders])
-        await self._read_balances(connection, facts, orders)
+        """Everything in one pipeline: a round trip to begin and read, one to write and commit."""
+        async with connection.pipeline():
+            begun = await self._book.begin(connection)
+            facts = await read_facts(connection, [prepared for _, prepared in orders])
+            await self._read_balances(connection, facts, orders)
+            state = self._decide_all(facts, orders)
+            booked = await self._post(begun, state)
+            await write_orders(connection, booked)
+            await self._answer_replays(connection, state)
+            await write_refusals(
+                connection,
+                [
+                    (prepared, outcome)
+                    for position, prepared in orders
+                    if isinstance(outcome := state.outcomes.get(position), CardcoreError)
+                ],
+            )
+            await connection.commit()
+        return state
+
+    def _decide_all(self, facts: BatchFacts, orders: Sequence[tuple[int, PreparedOrder]]) -> _Batch:
         state = _Batch()
         claimed: set[object] = set()
         for position, prepared in orders:
@@ -211,17 +230,6 @@ class OrderWriter:
                 state.decided.append(self._decide(facts, position, prepared))
             except CardcoreError as refusal:
                 state.outcomes[position] = refusal
-        booked = await self._post(connection, state)
-        await write_orders(connection, booked)
-        await self._answer_replays(connection, state)
-        await write_refusals(
-            connection,
-            [
-                (prepared, outcome)
-                for position, prepared in orders
-                if isinstance(outcome := state.outcomes.get(position), CardcoreError)
-            ],
-        )
         return state
 
     async def _read_balances(
@@ -366,12 +374,12 @@ class OrderWriter:
             )
         return shares
 
-    async def _post(self, connection: RawConnection, state: _Batch) -> list[Decided]:
+    async def _post(self, begun: Begun, state: _Batch) -> list[Decided]:
         """Put the transfers of all decided orders into the ledger; returns those that stand."""
         transfers = [transfer for decided in state.decided for transfer in decided.transfers]
         results: Sequence[str] = ()
         if transfers:
-            results = await self._book.create_transfers(transfers, connection=connection)
+            results = await self._book.create_new_transfers(begun, transfers)
         booked = []
         start = 0
         for decided in state.decided:

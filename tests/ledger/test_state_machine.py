@@ -396,10 +396,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-def test_engine_and_model_agree(ledger_url: str) -> None:
+@pytest.mark.parametrize("small_rows_max", [200, 1], ids=["one statement", "mostly copy"])
+def test_engine_and_model_agree(
+    ledger_url: str, small_rows_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.write_path.SMALL_ROWS_MAX", small_rows_max)
     LedgerMachine.url = ledger_url
     LedgerMachine.TestCase.settings = settings(
-        max_examples=max(20, settings().max_examples // 3), stateful_step_count=15
+        max_examples=max(12, settings().max_examples // 5), stateful_step_count=15
     )
     LedgerMachine.TestCase("runTest").debug()
 
