@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0061_authorisations"
-down_revision = "0081_access"
+down_revision = "0050_cards"
 
 
 def upgrade() -> None:
