@@ -2,8 +2,8 @@
 
 from adapters.migrations.sql import run_file
 
-revision = "0062_ledger_small_batch"
-down_revision = "0061_authorisations"
+revision = "0082_ledger_small_batch"
+down_revision = "0081_access"
 
 
 def upgrade() -> None:
