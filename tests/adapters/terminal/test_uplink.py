@@ -1,9 +1,9 @@
 """Records up, packages down, whatever the server and the network do."""
 
 import json
+import random
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ from codes import Algorithm, IssuerKey, KeyUse, Status
 from codes.suites import make_private_key
 from codes.terminal_parameters import TerminalParameters
 from tests.adapters.terminal.depot import Depot
-from tests.adapters.terminal.fake_server import ISSUER_ID, KID, TERMINAL
+from tests.adapters.terminal.fake_server import ENTRIES, ISSUER_ID, KID, TERMINAL
 
 
 def uplink_of(agent: Agent) -> Uplink:
@@ -290,11 +290,9 @@ def test_fault_29_a_package_not_to_be_believed_leaves_the_last_good_one(
 
 
 def test_changes_that_do_not_fit_are_followed_by_a_request_for_the_whole(depot: Depot) -> None:
+    fill_list(depot)
     with depot.ready() as agent:
-        depot.fake.publish()
-        stranger = replace(depot.fake.packages[1])
-        depot.fake.publish()
-        delta = depot.fake.packages[2].container(stranger)
+        delta = changes_for_another(depot)
         answers = iter([(200, delta, {"Package-Form": "delta"})])
         whole = depot.fake.terminal_package
 
@@ -304,6 +302,21 @@ def test_changes_that_do_not_fit_are_followed_by_a_request_for_the_whole(depot: 
         depot.fake.terminal_package = once  # type: ignore[method-assign]
         pull(depot, agent)
         assert version(agent) == 3
+    assert depot.fake.forms == ["whole", "whole"]
+
+
+def fill_list(depot: Depot) -> None:
+    """So many revoked that changes are smaller than the whole list."""
+    revoked = random.Random(5).sample(range(100, ENTRIES), 1000)
+    depot.fake.issuer.statuses = dict.fromkeys(revoked, Status.REVOKED)
+
+
+def changes_for_another(depot: Depot) -> bytes:
+    """Changes that stand on a list this terminal never had."""
+    for version_no in (2, 3):
+        depot.fake.issuer.statuses[version_no] = Status.REVOKED
+        depot.fake.publish()
+    return depot.fake.packages[2].container(depot.fake.packages[1])
 
 
 def test_a_new_package_key_comes_with_the_package_before_it(depot: Depot) -> None:
@@ -413,3 +426,22 @@ def test_an_answer_that_cannot_be_kept_is_asked_for_again(depot: Depot) -> None:
         assert uplink_of(agent).drain()
         assert states(agent) == {"duplicate": 1}
     assert depot.events("offline")[0]["code"] == "storage_failed"
+
+
+def test_a_forbidden_upload_is_told_and_tried_later(depot: Depot) -> None:
+    with depot.ready() as agent:
+        take(agent, depot, 1)
+        depot.fake.records = lambda body: (403, {"code": "forbidden"})  # type: ignore[method-assign]
+        assert not uplink_of(agent).drain()
+        assert not uplink_of(agent).drain()
+        assert states(agent) == {"queued": 1}
+    assert [event["code"] for event in depot.events("offline")] == ["forbidden"], "told once"
+
+
+def test_changes_that_do_not_fit_and_no_whole_leave_the_last_good_package(depot: Depot) -> None:
+    fill_list(depot)
+    with depot.ready() as agent:
+        depot.fake.container = changes_for_another(depot)
+        pull(depot, agent)
+        assert version(agent) == 1
+        assert agent._journal.fact("package_refused") == "document_base_missing"
