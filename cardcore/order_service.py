@@ -32,7 +32,7 @@ from cardcore.errors import (
 )
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
-from cardcore.user.card_taps import CardTaps, TapPlace
+from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
 from cardcore.user.presented import PresentedCode
 from ledger.errors import QueueFullError, WriterClosedError
 from ledger.group_commit import GroupCommit
@@ -184,20 +184,21 @@ class OrderService:
         if card is None:
             return None
         now = self._parts.clock()
+        place = TapPlace(
+            scene=business.scene,
+            merchant_id=business.merchant_id,
+            terminal_id=business.terminal_id,
+        )
         try:
             async with transaction(self._parts.engine) as (connection, _):
-                presented = await self._taps.present(
-                    connection,
-                    card.tap,
-                    TapPlace(
-                        scene=business.scene,
-                        merchant_id=business.merchant_id,
-                        terminal_id=business.terminal_id,
-                    ),
-                    pays=request.mode is not Mode.RECORD,
-                    now=now,
-                    on=business_date(now, self._parts.cut_off),
-                )
+                found = await find_tap(connection, card.tap)
+            presented = await self._taps.judge(
+                found,
+                place,
+                pays=request.mode is not Mode.RECORD,
+                at=now,
+                on=business_date(now, self._parts.cut_off),
+            )
         except ServiceUnavailableError:
             raise
         except CardcoreError as refusal:

@@ -21,7 +21,7 @@ from cardcore.errors import CodeRefusedError, ForbiddenError, NotFoundError, Use
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
-from cardcore.user.card_taps import CardTaps, TapPlace
+from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
 from cardcore.user.entitlements import concessions_on
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
@@ -96,9 +96,8 @@ class PeopleService:
                 terminal_id=request.terminal_id,
             )
             async with transaction(self._parts.engine) as (connection, _):
-                shown = await self._taps.present(
-                    connection, request.user.card.tap, place, pays=False, now=now, on=on
-                )
+                found = await find_tap(connection, request.user.card.tap)
+            shown = await self._taps.judge(found, place, pays=False, at=now, on=on)
             return shown.code, shown.ends_at
         if request.user.credential is None:
             raise ForbiddenError("only a presented credential can be verified", field="user")

@@ -51,6 +51,19 @@ class TapPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTap:
+    """A tap whose form is right, and the card its token leads to, if any.
+
+    ``state`` is the card's at the instant the tap is judged for. ``is_late``: it comes in a record.
+    """
+
+    tap: CardTap
+    row: Row[Any] | None
+    state: CardState | None
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedCard:
     """An accepted tap. ``user_id`` is the holder at the instant it was judged for."""
 
@@ -60,8 +73,37 @@ class PresentedCard:
     ends_at: datetime
 
 
+async def find_tap(connection: AsyncConnection, text: str) -> FoundTap:
+    """The card behind a tap shown right now. Raises ``CardTapError``: not the text of a tap."""
+    try:
+        tap = decode_tap(text)
+    except CodeMalformedError:
+        raise CardTapError(field=FIELD) from None
+    row = await _find(connection, tap)
+    return FoundTap(tap=tap, row=row, state=None if row is None else _state(row), is_late=False)
+
+
+async def find_late_tap(connection: AsyncConnection, evidence: bytes, at: datetime) -> FoundTap:
+    """The card behind the tap in a terminal's record, as it stood at the record's instant.
+
+    A tap before the loss report is the holder's of that day; one after it will be refused, and who
+    bears it is for the caller to say. Records come in any order, so the counter is not judged:
+    ``codes.double_spend.cloned_keys`` does that over records.
+
+    Raises:
+        CardTapError: not the bytes of a tap.
+    """
+    try:
+        tap = read_tap(evidence)
+    except CodeMalformedError:
+        raise CardTapError(field=FIELD) from None
+    row = await _find(connection, tap)
+    state = None if row is None else await _state_at(connection, row.card_id, at)
+    return FoundTap(tap=tap, row=row, state=state, is_late=True)
+
+
 class CardTaps:
-    """Judges taps, on a connection the caller holds open.
+    """Judges taps that were found. Needs no connection: none is held while the module works.
 
     Args:
         hsm: checks TACs with the card's own key; no key ever leaves it.
@@ -73,88 +115,63 @@ class CardTaps:
         self._vault = CardVault(hsm)
         self._policy = policy or TapPolicy()
 
-    async def present(
-        self,
-        connection: AsyncConnection,
-        text: str,
-        place: TapPlace,
-        *,
-        pays: bool,
-        now: datetime,
-        on: date,
+    async def judge(
+        self, found: FoundTap, place: TapPlace, *, pays: bool, at: datetime, on: date
     ) -> PresentedCard:
-        """Judge a tap shown right now, by everything but its past use.
+        """Judge a tap by everything but its past use.
+
+        Args:
+            found: from ``find_tap`` or ``find_late_tap``.
+            place: where it was shown.
+            pays: is money asked for?
+            at: now, or the record's instant.
+            on: business date of ``at``.
+
+        Returns:
+            The tap as the presented code it becomes. A late one names its holder by ``user_id``
+            alone: the card may have another one today.
 
         Raises:
             CardTapError: kin: not of now, not of here, forged, another domain, an old counter.
             CardLostError, CardInactiveError: the card is not good.
             ServiceUnavailableError: the security module does not answer.
         """
-        try:
-            tap = decode_tap(text)
-        except CodeMalformedError:
-            raise CardTapError(field=FIELD) from None
-        found = await self._check(connection, tap, place, pays=pays, at=now)
-        _require_good(_state(found), found, on)
-        # The counter of the last spent tap itself is left to the judge of replays.
-        if tap.counter < found.tap_counter:
-            raise CardCounterError(field=FIELD, counter=tap.counter, last=found.tap_counter)
-        return self._presented(tap, found, found.user_id)
-
-    async def present_late(
-        self,
-        connection: AsyncConnection,
-        evidence: bytes,
-        place: TapPlace,
-        *,
-        pays: bool,
-        at: datetime,
-        on: date,
-    ) -> PresentedCard:
-        """Judge the tap in a terminal's record by what held at the record's instant.
-
-        A tap before the loss report is the holder's; one after it is refused here, and who bears it
-        is for the caller to say. Records come in any order, so the counter is not judged:
-        ``codes.double_spend.cloned_keys`` does that over records.
-
-        Args:
-            connection: the transaction.
-            evidence: the tap's bytes.
-            place: of the record.
-            pays: is money asked for?
-            at: the record's instant.
-            on: its business date.
-
-        Raises: as ``present`` does.
-        """
-        try:
-            tap = read_tap(evidence)
-        except CodeMalformedError:
-            raise CardTapError(field=FIELD) from None
-        found = await self._check(connection, tap, place, pays=pays, at=at)
-        state = await _state_at(connection, found.card_id, at)
-        _require_good(state, found, on)
-        assert state.user_id is not None
-        return self._presented(tap, found, state.user_id)
-
-    async def _check(
-        self,
-        connection: AsyncConnection,
-        tap: CardTap,
-        place: TapPlace,
-        *,
-        pays: bool,
-        at: datetime,
-    ) -> Row[Any]:
-        """Form, window, key, token, TAC, domain; returns token, card and key in one row."""
+        tap, row = found.tap, found.row
         _check_form(tap, place, pays=pays, at=at, policy=self._policy)
-        found = await _find(connection, tap)
-        if found is None:
+        if row is None:
             raise CardTapError(field=FIELD)
+        await self._check_tac(tap, row)
+        if row.revoked_at is not None and row.revoked_at <= at:
+            status = "unbound" if row.status == CardStatus.ACTIVE.value else row.status
+            raise CardInactiveError("its token is not good any more", field=FIELD, status=status)
+        domain = ((row.scene, place.scene), (row.merchant_id, place.merchant_id))
+        if any(wanted not in (None, there) for wanted, there in domain):
+            raise CardDomainError(field=FIELD)
+        user_id = _holder(found.state, row, on)
+        # The counter of the last spent tap itself is left to the judge of replays.
+        if not found.is_late and tap.counter < row.tap_counter:
+            raise CardCounterError(field=FIELD, counter=tap.counter, last=row.tap_counter)
+        made_at = datetime.fromtimestamp(tap.made_at_s, UTC)
+        return PresentedCard(
+            code=PresentedCode(
+                code_class=TAP_CLASS,
+                # The card's own token leads to nobody in the order's facts, its alias does.
+                token=tap.token if found.is_late else row.alias,
+                replay_key=replay_key(row.card_id, tap.counter),
+                digest=tap.digest,
+                cap_fen=tap.amount_fen,
+                expires_at=made_at + REMEMBERED,
+            ),
+            card_id=row.card_id,
+            user_id=user_id,
+            ends_at=made_at + timedelta(seconds=self._policy.age_s_max),
+        )
+
+    async def _check_tac(self, tap: CardTap, row: Row[Any]) -> None:
         try:
-            number = await self._vault.open(found.card_id, found.number_sealed)
+            number = await self._vault.open(row.card_id, row.number_sealed)
             await self._hsm.verify_tac(
-                found.label, tap.tac_message, tap.tac, card_no=key_number(number)
+                row.label, tap.tac_message, tap.tac, card_no=key_number(number)
             )
         except SignatureInvalidError:
             raise CardTapError(field=FIELD) from None
@@ -162,30 +179,6 @@ class CardTaps:
             if error.retryable:
                 raise ServiceUnavailableError("the security module does not answer") from error
             raise
-        if found.revoked_at is not None and found.revoked_at <= at:
-            status = "unbound" if found.status == CardStatus.ACTIVE.value else found.status
-            raise CardInactiveError("its token is not good any more", field=FIELD, status=status)
-        domain = ((found.scene, place.scene), (found.merchant_id, place.merchant_id))
-        if any(wanted not in (None, there) for wanted, there in domain):
-            raise CardDomainError(field=FIELD)
-        return found
-
-    def _presented(self, tap: CardTap, found: Row[Any], user_id: UUID) -> PresentedCard:
-        made_at = datetime.fromtimestamp(tap.made_at_s, UTC)
-        return PresentedCard(
-            code=PresentedCode(
-                code_class=TAP_CLASS,
-                # A card that is no longer good has no alias; then nobody is found by its token.
-                token=tap.token if found.alias is None else found.alias,
-                replay_key=replay_key(found.card_id, tap.counter),
-                digest=tap.digest,
-                cap_fen=tap.amount_fen,
-                expires_at=made_at + REMEMBERED,
-            ),
-            card_id=found.card_id,
-            user_id=user_id,
-            ends_at=made_at + timedelta(seconds=self._policy.age_s_max),
-        )
 
 
 async def register_card_key(
@@ -268,7 +261,7 @@ def _state(row: Any) -> CardState:  # noqa: ANN401  (a row of a card or of its e
     )
 
 
-async def _state_at(connection: AsyncConnection, card_id: UUID, at: datetime) -> CardState:
+async def _state_at(connection: AsyncConnection, card_id: UUID, at: datetime) -> CardState | None:
     event = card_event.c
     row = (
         await connection.execute(
@@ -278,17 +271,18 @@ async def _state_at(connection: AsyncConnection, card_id: UUID, at: datetime) ->
             .limit(1)
         )
     ).one_or_none()
-    if row is None:
+    return None if row is None else _state(row)
+
+
+def _holder(state: CardState | None, row: Row[Any], on: date) -> UUID:
+    if state is None:
         raise CardInactiveError("the card was not issued yet", field=FIELD, status="unissued")
-    return _state(row)
-
-
-def _require_good(state: CardState, row: Row[Any], on: date) -> None:
     if state.status is CardStatus.LOST:
         assert state.liability_from is not None
         raise CardLostError(field=FIELD, liability_from=state.liability_from.isoformat())
-    if not state.is_good:
+    if state.status is not CardStatus.ACTIVE or state.user_id is None:
         status = "unbound" if state.user_id is None else state.status.value
         raise CardInactiveError(f"the card is {status}", field=FIELD, status=status)
     if not row.valid_from <= on <= row.valid_to:
         raise CardInactiveError("outside its validity", field=FIELD, status="out_of_validity")
+    return state.user_id

@@ -44,7 +44,7 @@ from cardcore.user.card_request import (
     ReplaceCardRequest,
 )
 from cardcore.user.card_status import CardStatuses, card_statuses
-from cardcore.user.card_taps import CardTaps, TapPlace, register_card_key
+from cardcore.user.card_taps import CardTaps, TapPlace, find_late_tap, find_tap, register_card_key
 from cardcore.user.card_vault import CardVault, key_number
 from cardcore.user.card_views import CardView, IssuedCardView
 from cardcore.user.cards import Cards, Note
@@ -605,11 +605,13 @@ async def test_a_legacy_card_is_read_by_its_3des_key(life: Life) -> None:
     tap = replace(unsigned, tac=hsm_card.transaction_code(key, unsigned.tac_message))
     now, on = life.clock.now, date(2026, 6, 1)
     async with life.city.engine.connect() as connection:
-        shown = await taps.present(connection, tap.to_text(), BUS, pays=True, now=now, on=on)
+        found = await find_tap(connection, tap.to_text())
+        shown = await taps.judge(found, BUS, pays=True, at=now, on=on)
         assert (shown.user_id, shown.card_id) == (user_id, view.card_id)
         for forged in (sm4, unsigned, replace(tap, suite=CardSuite.SM4)):
+            found = await find_tap(connection, forged.to_text())
             with pytest.raises(CardTapError):
-                await taps.present(connection, forged.to_text(), BUS, pays=True, now=now, on=on)
+                await taps.judge(found, BUS, pays=True, at=now, on=on)
 
 
 class SilentBox(InProcessHSM):
@@ -633,17 +635,12 @@ async def test_a_box_that_does_not_answer_is_no_refusal_of_the_card(life: Life) 
         (KeyUnknownError(), KeyUnknownError),
     ]
     for fault, answer in cases:
-        taps = CardTaps(SilentBox(fault))
         async with life.city.engine.connect() as connection:
-            with pytest.raises(answer):
-                await taps.present(
-                    connection,
-                    tap.to_text(),
-                    BUS,
-                    pays=True,
-                    now=life.clock.now,
-                    on=date(2026, 6, 1),
-                )
+            found = await find_tap(connection, tap.to_text())
+        with pytest.raises(answer):
+            await CardTaps(SilentBox(fault)).judge(
+                found, BUS, pays=True, at=life.clock.now, on=date(2026, 6, 1)
+            )
 
 
 async def test_a_box_away_is_told_to_the_terminal_as_a_service_away(life: Life) -> None:
@@ -695,10 +692,9 @@ async def test_row_23_a_late_record_is_judged_by_the_state_at_its_instant(life: 
     async def late(tap: CardTap, made_at: datetime | None = None) -> UUID:
         at = made_at or datetime.fromtimestamp(tap.made_at_s, UTC)
         async with life.city.engine.connect() as connection:
-            shown = await taps.present_late(
-                connection, tap.to_bytes(), BUS, pays=True, at=at, on=date(2026, 6, 1)
-            )
-        assert shown.card_id == view.card_id
+            found = await find_late_tap(connection, tap.to_bytes(), at)
+        shown = await taps.judge(found, BUS, pays=True, at=at, on=date(2026, 6, 1))
+        assert (shown.card_id, shown.code.token) == (view.card_id, tap.token)
         return shown.user_id
 
     assert await late(before) == first
@@ -714,9 +710,7 @@ async def test_row_23_a_late_record_is_judged_by_the_state_at_its_instant(life: 
         await late(too_early)
     async with life.city.engine.connect() as connection:
         with pytest.raises(CardTapError):
-            await taps.present_late(
-                connection, b"\x19", BUS, pays=True, at=clock.now, on=date(2026, 6, 1)
-            )
+            await find_late_tap(connection, b"\x19", clock.now)
 
 
 async def test_a_merged_person_takes_the_cards_along_and_a_leaving_one_closes_them(
