@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0062_terminal_packages"
-down_revision = "0062_ledger_small_batch"
+down_revision = "0061_authorisations"
 
 
 def upgrade() -> None:
