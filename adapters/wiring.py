@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import Buffer, override
 
+from adapters.assertions import refuse_optimised_python
 from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
@@ -147,16 +148,6 @@ async def make_api(
     for collector in city.collectors:
         app.metrics.registry.register(collector)
     return app
-
-
-def refuse_optimised_python() -> None:
-    """Asserts guard money: a program running without them must not start.
-
-    Raises:
-        SystemExit: Python was started with ``-O``.
-    """
-    if not __debug__:
-        raise SystemExit("cardcore does not run under python -O: its assertions guard money")
 
 
 @asynccontextmanager

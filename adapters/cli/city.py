@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from adapters import demo_city
+from adapters.assertions import refuse_optimised_python
 from adapters.database import DatabaseUnfitError, migrate
 from adapters.demo.api_client import APIClient
 from adapters.demo.job import PEOPLE
@@ -17,7 +18,7 @@ from adapters.embedded_postgres import EmbeddedPostgresError
 from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
-from adapters.wiring import City, open_city, refuse_optimised_python, utc_now
+from adapters.wiring import City, open_city, utc_now
 from adapters.worker import duties_of, keep_working, work
 from hsm_sim.interface import HSMError
 
