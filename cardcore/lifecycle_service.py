@@ -27,6 +27,7 @@ from cardcore.user.people_request import (
     Act,
     CloseRequest,
     ContactRequest,
+    FundAct,
     MergeRequest,
     OrdersQuery,
     SettleClaimRequest,
@@ -131,16 +132,16 @@ class LifecycleService:
         return await self._step(caller, user_id, request, idempotency_key, Step.DEATH_WITHDRAWN)
 
     async def freeze_fund(
-        self, caller: Caller, user_id: UUID, fund: str, request: Act, idempotency_key: str
+        self, caller: Caller, user_id: UUID, request: FundAct, idempotency_key: str
     ) -> Done:
         """Freeze one fund; the others go on. Raises ``FundUnknownError``, ``PersonStateError``."""
-        return await self._set_fund(caller, user_id, fund, request, idempotency_key, frozen=True)
+        return await self._set_fund(caller, user_id, request, idempotency_key, frozen=True)
 
     async def unfreeze_fund(
-        self, caller: Caller, user_id: UUID, fund: str, request: Act, idempotency_key: str
+        self, caller: Caller, user_id: UUID, request: FundAct, idempotency_key: str
     ) -> Done:
         """Free one fund. Raises ``FundUnknownError``, ``PersonStateError``."""
-        return await self._set_fund(caller, user_id, fund, request, idempotency_key, frozen=False)
+        return await self._set_fund(caller, user_id, request, idempotency_key, frozen=False)
 
     # -- merging ---------------------------------------------------------------------------------
 
@@ -368,18 +369,20 @@ class LifecycleService:
         )
 
     async def _set_fund(
-        self, caller: Caller, user_id: UUID, fund: str, request: Act, key: str, *, frozen: bool
+        self, caller: Caller, user_id: UUID, request: FundAct, key: str, *, frozen: bool
     ) -> Done:
         async def work(acting: Acting) -> Outcome:
             person = await self._acts.person(acting, user_id)
-            await self._fund_life.set_frozen(acting.connection, person.user_id, fund, frozen=frozen)
-            return Outcome(user_id=person.user_id, of=fund)
+            await self._fund_life.set_frozen(
+                acting.connection, person.user_id, request.fund, frozen=frozen
+            )
+            return Outcome(user_id=person.user_id, of=request.fund)
 
         return await self._acts.perform(
             caller,
             Scope.USERS_ADMIN,
             kind="fund_freeze" if frozen else "fund_unfreeze",
-            subject=f"user/{user_id}/{fund}",
+            subject=f"user/{user_id}",
             request=request,
             key=key,
             work=work,

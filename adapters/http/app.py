@@ -22,6 +22,7 @@ from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
 from adapters.http.door import Door
 from adapters.http.health import health_routes
+from adapters.http.lifecycle import LIFECYCLE
 from adapters.http.logs import Log
 from adapters.http.metrics import HTTPMetrics
 from adapters.http.openapi import Document, openapi_document
@@ -30,6 +31,7 @@ from adapters.http.operators import OPERATORS
 from adapters.http.orders import ORDERS
 from adapters.http.pages import page_routes
 from adapters.http.proposals import PROPOSALS
+from adapters.http.privacy import PRIVACY
 from adapters.http.refusals import (
     FieldsInvalidError,
     HTTPRefusalError,
@@ -37,6 +39,7 @@ from adapters.http.refusals import (
     RouteUnknownError,
 )
 from adapters.http.refuser import Refuser
+from adapters.http.rights import RIGHTS
 from adapters.http.routes import TemplateRoute
 from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
@@ -52,7 +55,18 @@ if TYPE_CHECKING:
     from cardcore.service import CardCore
 
 PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (OPERATORS, PROPOSALS, CLIENTS, CITIZENS)
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (
+    ORDERS,
+    USERS,
+    LIFECYCLE,
+    RIGHTS,
+    PRIVACY,
+    CARDS,
+    CODES,
+    AUTHORISATIONS,
+    TERMINALS,
+    BOOKS,
+)
 
 
 class CardcoreAPI(FastAPI):

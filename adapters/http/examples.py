@@ -97,3 +97,52 @@ AUTHORISE: Final[Example] = {
 }
 PRINT_CODE: Final[Example] = {"scenes": ["hospital"], "validity_days": 180, "photo_check": True}
 REVOCATION: Final[Example] = {"since": "2026-11-23T18:00:00+08:00"}
+ACT: Final[Example] = {"reason": "user_request", "note": "本人到窗口办理", "operator": "op-7"}
+FUND_ACT: Final[Example] = {"reason": "legal_order", "fund": "purse", "operator": "op-7"}
+UPGRADE: Final[Example] = {
+    "level": "real_name",
+    "name": "王小明",
+    "id_no": "11010519491231002X",
+}
+CONTACT: Final[Example] = {"phone": "13800138000", "address": "枣庄市山亭区府前路1号"}
+MERGE: Final[Example] = {
+    "reason": "duplicate",
+    "duplicate_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+}
+CLOSE: Final[Example] = {"reason": "user_request", "payee": "bank account 6222…2222"}
+SETTLE_CLAIM: Final[Example] = {"channel": "bank", "channel_no": "P-20261123-1"}
+BIND_PLATE: Final[Example] = {"plate": "鲁D·12345"}
+REPLACE_CREDENTIAL: Final[Example] = {
+    "reason": "loss",
+    "replacement_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+}
+ENTITLEMENT: Final[Example] = {
+    "concession": "senior",
+    "evidence": "elder card 0001",
+    "valid_from": "2026-01-01",
+    "valid_to": "2030-12-31",
+    "operator": "op-7",
+}
+DELEGATION: Final[Example] = {
+    "payer_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+    "kind": "guardian",
+    "scenes": ["bus", "school"],
+    "order_fen_max": 500,
+    "day_fen_max": 2000,
+    "valid_from": "2026-09-01T00:00:00+08:00",
+    "valid_to": "2027-09-01T00:00:00+08:00",
+}
+CONSENT: Final[Example] = {
+    "purpose": "medical_aid",
+    "recipient": "hospital-01",
+    "scope": ["name", "id_no"],
+    "valid_from": "2026-11-23T00:00:00+08:00",
+    "valid_to": "2027-11-23T00:00:00+08:00",
+    "evidence": "consent-text-v3",
+}
+DISCLOSE: Final[Example] = {
+    "purpose": "legal_order",
+    "fields": ["name", "id_no"],
+    "operator": "op-7",
+}
+FIND_USER: Final[Example] = {"phone": "13800138000", "operator": "op-7"}

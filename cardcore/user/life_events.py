@@ -89,7 +89,7 @@ async def read_events(connection: AsyncConnection, user_ids: Sequence[UUID]) -> 
     rows = await connection.execute(
         select(person_event)
         .where(person_event.c.user_id.in_(user_ids))
-        .order_by(person_event.c.recorded_at, person_event.c.event_id)
+        .order_by(person_event.c.seq)
     )
     return [_view(row) for row in rows]
 

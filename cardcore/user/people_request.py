@@ -31,6 +31,12 @@ class Act(Model):
     operator: PrintedNumber | None = None
 
 
+class FundAct(Act):
+    """Something done to one fund of a person."""
+
+    fund: Name
+
+
 class UpgradeRequest(Model):
     """A person shows more of who they are: a phone number, or name and identity number."""
 

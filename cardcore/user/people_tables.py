@@ -72,6 +72,7 @@ person_event = Table(
     required("client_id", Text),
     Column("operator", Text),
     required("recorded_at", _At),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
 )
 
 payout_claim = Table(

@@ -42,6 +42,7 @@ from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
 from tests.adapters.http.fake_authorisations import FakeAuthorisations
 from tests.adapters.http.fake_cards import FakeCards
+from tests.adapters.http.fake_people import FakePeople
 from tests.adapters.http.fake_terminals import FakeTerminals
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
@@ -50,11 +51,12 @@ NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FARE_FEN = 200
 
 
-class FakeCore(FakeCards, FakeTerminals, FakeAuthorisations):
+class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
     """Same calls as ``CardCore``. ``refusal``, where set, is raised by every verb."""
 
     def __init__(self) -> None:
         FakeCards.__init__(self)
+        FakePeople.__init__(self)
         self.clients: dict[str, ClientRecord] = {}
         self.refusal: Exception | None = None
         self.parts = {"database": "ok", "hsm": "ok"}

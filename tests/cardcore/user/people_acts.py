@@ -5,7 +5,13 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from cardcore.caller import Caller
-from cardcore.user.people_request import Act, CloseRequest, MergeRequest, SettleClaimRequest
+from cardcore.user.people_request import (
+    Act,
+    CloseRequest,
+    FundAct,
+    MergeRequest,
+    SettleClaimRequest,
+)
 from cardcore.user.people_views import LifeEventView
 from cardcore.user.request import OpenUserRequest
 from tests.city_life import CENTRE, Life
@@ -21,6 +27,11 @@ def key() -> str:
 def act(reason: str = "risk", **fields: object) -> Act:
     """A reason, and what else is said."""
     return Act.model_validate({"reason": reason} | fields)
+
+
+def fund_act(fund: str) -> FundAct:
+    """A reason, and the fund it is about."""
+    return FundAct(fund=fund, reason="risk")
 
 
 async def do(

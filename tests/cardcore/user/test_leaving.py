@@ -29,7 +29,7 @@ from cardcore.user.people_request import (
 )
 from cardcore.user.people_tables import person_key
 from cardcore.user.personal_data import DataKey, Field
-from tests.cardcore.user.people_acts import act, close, do, key, merge, opened, settle
+from tests.cardcore.user.people_acts import act, close, do, fund_act, key, merge, opened, settle
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, VALIDATOR, Life, id_no
 
 PHONE = "13800138000"
@@ -76,17 +76,17 @@ async def test_one_fund_is_frozen_alone(life: Life) -> None:
     user_id = await life.person(funds=("transit", "purse"))
     await life.top_up(user_id, 5_000, fund="purse")
     core = life.city.core
-    event, _ = await core.freeze_fund(CENTRE, user_id, "transit", act(), key())
+    event, _ = await core.freeze_fund(CENTRE, user_id, fund_act("transit"), key())
     assert event.object == "transit"
     order = await life.pay(user_id)
     assert [line.fund for line in order.lines] == ["purse"]
     with pytest.raises(UserFrozenError):
         await life.top_up(user_id, 1)
     with pytest.raises(PersonStateError):
-        await core.freeze_fund(CENTRE, user_id, "transit", act(), key())
+        await core.freeze_fund(CENTRE, user_id, fund_act("transit"), key())
     with pytest.raises(FundUnknownError):
-        await core.freeze_fund(CENTRE, user_id, "bearer", act(), key())
-    await core.unfreeze_fund(CENTRE, user_id, "transit", act(), key())
+        await core.freeze_fund(CENTRE, user_id, fund_act("bearer"), key())
+    await core.unfreeze_fund(CENTRE, user_id, fund_act("transit"), key())
     order = await life.pay(user_id)
     assert [line.fund for line in order.lines] == ["transit"]
 
@@ -94,7 +94,6 @@ async def test_one_fund_is_frozen_alone(life: Life) -> None:
 async def test_the_journal_tells_who_did_what_and_why(life: Life) -> None:
     user_id = await life.person()
     await do(life.city.core.freeze_user, user_id, act("legal_order", operator="op-7", note="某案"))
-    life.clock.advance(seconds=1)
     await do(life.city.core.unfreeze_user, user_id)
     history = await life.city.core.read_history(CENTRE, user_id)
     assert [(one.kind, one.reason, one.operator) for one in history.events] == [
@@ -190,11 +189,11 @@ async def test_a_merge_waits_for_holds_and_frozen_funds(life: Life) -> None:
     assert refused.value.facts["open"] == [f"order_held:{order.order_id}", "fund_held:transit"]
     await life.city.core.void(VALIDATOR, order.order_id, key())
     for whose in (survivor, other):
-        await life.city.core.freeze_fund(CENTRE, whose, "transit", act(), key())
+        await life.city.core.freeze_fund(CENTRE, whose, fund_act("transit"), key())
         with pytest.raises(ObligationsOpenError) as refused:
             await merge(life, survivor, other)
         assert refused.value.facts["open"] == ["fund_frozen:transit"]
-        await life.city.core.unfreeze_fund(CENTRE, whose, "transit", act(), key())
+        await life.city.core.unfreeze_fund(CENTRE, whose, fund_act("transit"), key())
     await merge(life, survivor, other)
 
 
@@ -293,11 +292,11 @@ async def test_nobody_leaves_while_something_is_open(life: Life) -> None:
         await close(life, user_id)
     assert refused.value.facts["open"] == [f"order_held:{order.order_id}", "fund_held:transit"]
     await life.city.core.void(VALIDATOR, order.order_id, key())
-    await life.city.core.freeze_fund(CENTRE, user_id, "transit", act("legal_order"), key())
+    await life.city.core.freeze_fund(CENTRE, user_id, fund_act("transit"), key())
     with pytest.raises(ObligationsOpenError) as refused:
         await close(life, user_id)
     assert refused.value.facts["open"] == ["fund_frozen:transit"]
-    await life.city.core.unfreeze_fund(CENTRE, user_id, "transit", act(), key())
+    await life.city.core.unfreeze_fund(CENTRE, user_id, fund_act("transit"), key())
     await do(life.city.core.freeze_user, user_id)
     with pytest.raises(PersonStateError):
         await close(life, user_id)
