@@ -37,9 +37,9 @@ from cardcore.platform.access_epochs import good_epochs
 from cardcore.platform.operators import TOTP_KEY
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
+from cardcore.terminals.packages import PackageSigning
 from cardcore.user.card_taps import register_card_key
 from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
-from cardcore.terminals.packages import PackageSigning
 from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
 from codes.card_tap import CardSuite

@@ -30,8 +30,8 @@ from adapters.http.operation import Noun, Operation, OperationEndpoint
 from adapters.http.operators import OPERATORS
 from adapters.http.orders import ORDERS
 from adapters.http.pages import page_routes
-from adapters.http.proposals import PROPOSALS
 from adapters.http.privacy import PRIVACY
+from adapters.http.proposals import PROPOSALS
 from adapters.http.refusals import (
     FieldsInvalidError,
     HTTPRefusalError,
