@@ -2,6 +2,7 @@
 
 import os
 from datetime import time
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is started.
     ``hsm_socket``: a security module's process that is running already; without it one is
     started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but speed.
+    ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
+    CIDR; none in production.
     """
 
     model_config = SettingsConfigDict(env_prefix="CARDCORE_", extra="ignore")
@@ -35,6 +38,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     cut_off: time = CUT_OFF_DEFAULT
+    webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     pool_connections_max: int = Field(default=10, ge=2, le=100)
 
     @property

@@ -35,6 +35,7 @@ from cardcore.business.plain_pricing import PlainPricer
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import good_epochs
 from cardcore.platform.operators import TOTP_KEY
+from cardcore.platform.webhooks import SIGNING_KEY
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.terminals.packages import PackageSigning
@@ -72,6 +73,8 @@ SECRET_KEYS: Final = (
     (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
+    (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
+    (SIGNING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
 )
 
@@ -200,6 +203,7 @@ async def open_city(
                     package_signing=PackageSigning(
                         packages=signing_packages[-1], lists=signing_lists[-1]
                     ),
+                    webhook_private_networks=settings.webhook_private_networks,
                     cut_off=settings.cut_off,
                 )
             )

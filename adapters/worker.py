@@ -2,11 +2,12 @@
 
 Expired holds give their money back; codes, aliases and assertions that have been past their end
 for a day are forgotten (the order keeps the digest of its code as evidence); the audit log is
-sealed.
+sealed; webhooks are sent.
 """
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,20 +18,24 @@ import psycopg
 import structlog
 import uvloop
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.database import open_pool
+from adapters.database import open_engine, open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
+from adapters.webhook_sender import HTTPSender
 from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
 from cardcore import audit
 from cardcore.books import RawConnection
 from cardcore.errors import ServiceUnavailableError
+from cardcore.platform.deliveries import Deliveries
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
 
 PERIOD_S: Final = 30.0
 SEAL_PERIOD_S: Final = 5.0
+WEBHOOK_PERIOD_S: Final = 1.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -87,7 +92,9 @@ class Duty:
     run: Callable[[datetime], Awaitable[int]]
 
 
-def duties_of(pool: AsyncConnectionPool[RawConnection], book: Ledger, hsm: HSM) -> list[Duty]:
+def duties_of(
+    pool: AsyncConnectionPool[RawConnection], book: Ledger, hsm: HSM, deliveries: Deliveries
+) -> list[Duty]:
     """Everything that falls due in an installation."""
 
     async def forget_and_release(now: datetime) -> int:
@@ -101,6 +108,8 @@ def duties_of(pool: AsyncConnectionPool[RawConnection], book: Ledger, hsm: HSM) 
     return [
         Duty(name="forget_and_release", period_s=PERIOD_S, run=forget_and_release),
         Duty(name="seal_audit_log", period_s=SEAL_PERIOD_S, run=seal_audit_log),
+        Duty(name="relay_events", period_s=WEBHOOK_PERIOD_S, run=deliveries.relay),
+        Duty(name="send_webhooks", period_s=WEBHOOK_PERIOD_S, run=deliveries.send_due),
     ]
 
 
@@ -117,9 +126,19 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         open_pool(addresses.database_url, connections_max=settings.pool_connections_max) as pool,
         Ledger(pool=pool, business_day=business_day_of(settings)) as book,
         HSMClient(addresses.hsm_socket, name="worker") as hsm,
+        open_engine(
+            addresses.database_url, connections_max=settings.pool_connections_max
+        ) as engine,
     ):
         await ensure_secret_keys(hsm)
-        await keep_working(duties_of(pool, book, hsm), stopping, once=once)
+        deliveries = make_deliveries(engine, hsm, settings)
+        await keep_working(duties_of(pool, book, hsm, deliveries), stopping, once=once)
+
+
+def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:
+    """The sending of webhooks, by the real network."""
+    sender = HTTPSender(settings.webhook_private_networks)
+    return Deliveries(engine, hsm, sender, os.urandom)
 
 
 async def keep_working(

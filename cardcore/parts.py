@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
+from ipaddress import IPv4Network, IPv6Network
 
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
@@ -40,6 +41,7 @@ class Parts:
     terminal_scenes: Mapping[str, TerminalScene] = field(default_factory=dict)
     package_signing: PackageSigning
     cut_off: time = CUT_OFF_DEFAULT
+    webhook_private_networks: Sequence[IPv4Network | IPv6Network] = ()
 
 
 def request_digest(action: str, request: BaseModel) -> bytes:

@@ -19,7 +19,7 @@ from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
-from adapters.worker import duties_of, keep_working, work
+from adapters.worker import duties_of, keep_working, make_deliveries, work
 from hsm_sim.interface import HSMError
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
@@ -75,7 +75,7 @@ def run_command() -> None:
             serve(
                 addresses,
                 settings,
-                beside=_work,
+                beside=lambda city: _work(city, settings),
                 on_ready=lambda _, url: _say_how(console, url),
             )
     except OSError as error:
@@ -144,9 +144,11 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
         return await client.sign_in(utc_now())
 
 
-async def _work(city: City) -> None:
+async def _work(city: City, settings: Settings) -> None:
     """What the worker does in a container, done beside the server."""
-    await keep_working(duties_of(city.pool, city.book, city.hsm), asyncio.Event())
+    deliveries = make_deliveries(city.engine, city.hsm, settings)
+    duties = duties_of(city.pool, city.book, city.hsm, deliveries)
+    await keep_working(duties, asyncio.Event())
 
 
 async def _load_demo_city(addresses: Addresses, settings: Settings) -> None:

@@ -48,25 +48,21 @@ from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
 from adapters.http.users import USERS
+from adapters.http.webhooks import WEBHOOKS
 from cardcore.errors import CardcoreError
 from cardcore.ports import Clock
 
 if TYPE_CHECKING:
     from cardcore.service import CardCore
 
-PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (OPERATORS, PROPOSALS, CLIENTS, CITIZENS)
-NOUNS: Final[tuple[Noun, ...]] = (
-    ORDERS,
-    USERS,
-    LIFECYCLE,
-    RIGHTS,
-    PRIVACY,
-    CARDS,
-    CODES,
-    AUTHORISATIONS,
-    TERMINALS,
-    BOOKS,
+PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
+    OPERATORS,
+    PROPOSALS,
+    CLIENTS,
+    CITIZENS,
+    WEBHOOKS,
 )
+NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, LIFECYCLE, RIGHTS, PRIVACY, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
 
 
 class CardcoreAPI(FastAPI):

@@ -124,3 +124,19 @@ class ProposalImpossibleError(CardcoreError):
     code = "proposal_impossible"
     title_zh = "事项无法执行"
     title_en = "The proposal cannot be carried out"
+
+
+class WebhookURLRefusedError(RequestInvalidError):
+    """The URL is not https, hides where it leads, or leads into a private network."""
+
+    code = "webhook_url_refused"
+    title_zh = "推送地址不符合要求"
+    title_en = "The webhook URL is not fit"
+
+
+class WebhookEndpointsFullError(CardcoreError):
+    """The merchant has as many endpoints as it may have."""
+
+    code = "webhook_endpoints_full"
+    title_zh = "推送地址数量已达上限"
+    title_en = "Too many webhook endpoints"

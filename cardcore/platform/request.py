@@ -1,5 +1,6 @@
 """What may be asked of the platform."""
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import Field, StringConstraints
 from cardcore.caller import Scope
 from cardcore.model import AmountFen, Instant, Model, PrintedNumber
 from cardcore.platform.roles import Role
+from cardcore.platform.webhook_schedule import TOPICS
 
 OperatorId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.\-]{1,31}$")]
 Secret = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_\-]{20,128}$")]
@@ -143,3 +145,25 @@ class MoveClock(Model):
     """Where the sandbox's clock is to stand: forwards only."""
 
     now: Instant
+
+
+Topic = Annotated[
+    str,
+    StringConstraints(pattern="^(" + "|".join(re.escape(one) for one in TOPICS) + r"|order\.\*)$"),
+]
+
+
+class NewWebhookEndpoint(Model):
+    """Where a merchant wants to hear of its orders."""
+
+    merchant_id: PrintedNumber
+    url: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    topics: Annotated[list[Topic], Field(min_length=1, max_length=10)] = Field(
+        default_factory=lambda: ["order.*"]
+    )
+
+
+class MerchantPage(Page):
+    """A list of one merchant's."""
+
+    merchant_id: PrintedNumber

@@ -7,6 +7,7 @@ from cardcore.platform.clients import Clients
 from cardcore.platform.operators import Operators
 from cardcore.platform.passwords import Cost, Passwords
 from cardcore.platform.proposals import Proposals
+from cardcore.platform.webhooks import Webhooks
 
 
 class Platform:
@@ -18,8 +19,10 @@ class Platform:
     """
 
     def __init__(self, parts: Parts, *, password_cost: Cost | None = None) -> None:
+        private = parts.webhook_private_networks
         self.operators = Operators(parts, Passwords(parts.random_bytes, password_cost))
         self.proposals = Proposals(parts)
         self.clients = Clients(parts)
         self.citizens = CitizenSessions(parts)
         self.audit = AuditLog(parts)
+        self.webhooks = Webhooks(parts, private)

@@ -1,6 +1,17 @@
 """The platform's tables as SQLAlchemy sees them; the schema itself is made by ``schema/*.sql``."""
 
-from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cardcore.tables import metadata, required
@@ -77,4 +88,51 @@ citizen_session = Table(
     required("client_id", Text),
     required("opened_at", _At),
     required("expires_at", _At),
+)
+
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    required("endpoint_id", Uuid, key=True),
+    required("merchant_id", Text),
+    required("url", Text),
+    required("topics", ARRAY(Text)),
+    required("status", Text),
+    Column("disabled_reason", Text),
+    required("recorded_at", _At),
+)
+
+webhook_event = Table(
+    "webhook_event",
+    metadata,
+    required("event_id", Uuid, key=True),
+    required("merchant_id", Text),
+    required("topic", Text),
+    required("subject_id", Uuid),
+    required("version", BigInteger),
+    required("occurred_at", _At),
+    required("payload", JSONB),
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    required("delivery_id", Uuid, key=True),
+    required("event_id", Uuid),
+    required("endpoint_id", Uuid),
+    required("status", Text),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    required("tries_left", SmallInteger),
+    required("next_at", _At),
+    required("recorded_at", _At),
+)
+
+webhook_attempt = Table(
+    "webhook_attempt",
+    metadata,
+    required("delivery_id", Uuid, key=True),
+    required("attempt_no", SmallInteger, key=True),
+    required("begun_at", _At),
+    required("outcome", Text),
+    Column("status_code", Integer),
 )

@@ -121,3 +121,56 @@ class ScopesView(Model):
     """The catalogue of scopes."""
 
     scopes: list[ScopeView]
+
+
+class WebhookEndpointView(Model):
+    """One endpoint."""
+
+    endpoint_id: UUID
+    merchant_id: str
+    url: str
+    topics: list[str]
+    status: str
+    disabled_reason: str | None
+    recorded_at: datetime
+
+
+class WebhookEndpointsView(Model):
+    """A merchant's endpoints, oldest first."""
+
+    endpoints: list[WebhookEndpointView]
+
+
+class WebhookAttemptView(Model):
+    """One attempt; ``status_code`` is null where there was no answer."""
+
+    attempt_no: int
+    begun_at: datetime
+    outcome: str
+    status_code: int | None
+
+
+class WebhookDeliveryView(Model):
+    """One message to one endpoint, with all its attempts."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    message_id: str
+    topic: str
+    subject_id: UUID
+    status: str
+    next_at: datetime | None
+    attempts: list[WebhookAttemptView]
+
+
+class WebhookDeliveriesView(Model):
+    """Deliveries of one endpoint, newest first."""
+
+    deliveries: list[WebhookDeliveryView]
+    next_cursor: str | None
+
+
+class WebhookKeysView(Model):
+    """The public keys messages are signed with."""
+
+    keys: list[str]
