@@ -6,7 +6,6 @@ is back half a second after a power cut.
 
 import json
 import signal
-import ssl
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from adapters.assertions import refuse_optimised_python
 from adapters.terminal.agent import (
     Agent,
     Options,
+    PlaceInvalidError,
     SceneNotOfflineError,
     Surroundings,
     open_agent,
@@ -46,11 +46,14 @@ app = typer.Typer(
 _Home = Annotated[Path, typer.Option("--home", help="Folder of this terminal (mode 0700).")]
 _AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ALGORITHMS = {"ed25519": Algorithm.ED25519, "p256": Algorithm.ES256}
+_AMOUNT_FEN_MAX = 10_000_000
 _REFUSALS = (
     EnrolmentError,
     HomeError,
     JournalError,
     KeyUnreadableError,
+    OSError,
+    PlaceInvalidError,
     SceneNotOfflineError,
     ServerAwayError,
     ServerRefusedError,
@@ -87,7 +90,7 @@ def enrol_command(
                 algorithm=_ALGORITHMS[algorithm],
                 ca_file=ca_file,
             )
-    except (*_REFUSALS, ssl.SSLError, OSError) as refused:
+    except _REFUSALS as refused:
         _refuse(refused)
     Console().print(
         f"已登记 · enrolled: {enrolment.terminal_id} ({enrolment.scene}), key {enrolment.kid}",
@@ -112,7 +115,8 @@ def run_command(  # noqa: PLR0913  (one parameter for each option)
     vehicle: Annotated[str, typer.Option(help="Vehicle.")] = "",
     gate: Annotated[str, typer.Option(help="Gate or door.")] = "",
     amount_fen: Annotated[
-        int | None, typer.Option(help="The same for everybody, before any fares.", min=0)
+        int | None,
+        typer.Option(help="The same for everybody, before any fares.", min=0, max=_AMOUNT_FEN_MAX),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network.")] = False,
     as_json: _AsJSON = False,
@@ -138,7 +142,7 @@ def run_command(  # noqa: PLR0913  (one parameter for each option)
         with open_agent(TerminalHome(home), display, options, Surroundings()) as agent:
             _stop_on_signals(agent)
             agent.run(options)
-    except (*_REFUSALS, OSError) as refused:
+    except _REFUSALS as refused:
         _refuse(refused)
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ _STARTED: Final = Words("终端已启动", "terminal started")
 _JUMPED: Final = Words("终端时钟发生跳变", "this terminal's clock jumped")
 _LISTENING: Final = Words("等待本机扫码请求", "listening for scans on this machine")
 STDIN: Final = 0
+PLACE_SIZE_MAX: Final = 255
 _LOOK_UP_S: Final = 0.1
 # Scenes where a person is let in and nothing is paid.
 _IDENTITY_SCENES: Final = frozenset({"community"})
@@ -79,19 +80,29 @@ class Surroundings:
     progress: Progress = UNWATCHED
 
 
+class PlaceInvalidError(Exception):
+    """A name of the place does not fit into a record."""
+
+    code = "place_invalid"
+
+
 def station_of(enrolment: Enrolment, options: Options) -> Station:
-    """Where this terminal stands. Raises ``SceneNotOfflineError``."""
+    """Where this terminal stands. Raises ``SceneNotOfflineError``, ``PlaceInvalidError``."""
     if enrolment.scene.upper() not in Scope.__members__:
         raise SceneNotOfflineError(f"no code can be judged offline for scene {enrolment.scene!r}")
     place = {name: str(value) for name, value in enrolment.place.items()}
+    at = Place(
+        terminal_id=enrolment.terminal_id,
+        line_id=options.line_id or place.get("line", ""),
+        stop_id=options.stop_id or place.get("stop", ""),
+        vehicle_id=options.vehicle_id or place.get("vehicle", ""),
+        gate_id=options.gate_id or place.get("gate", "") or place.get("door", ""),
+    )
+    for name, value in asdict(at).items():
+        if len(value.encode()) > PLACE_SIZE_MAX:
+            raise PlaceInvalidError(f"{name} is longer than {PLACE_SIZE_MAX} bytes")
     return Station(
-        place=Place(
-            terminal_id=enrolment.terminal_id,
-            line_id=options.line_id or place.get("line", ""),
-            stop_id=options.stop_id or place.get("stop", ""),
-            vehicle_id=options.vehicle_id or place.get("vehicle", ""),
-            gate_id=options.gate_id or place.get("gate", "") or place.get("door", ""),
-        ),
+        place=at,
         scene=Scope[enrolment.scene.upper()],
         issuer_id=enrolment.issuer_id,
         kid=enrolment.kid,
@@ -148,6 +159,7 @@ class Agent:
 
         Raises:
             OSError: the port for scans is taken, or an input broke.
+        Exception: whatever else a thread ended with; the journal is in order all the same.
         """
         with ExitStack() as stack:
             stack.callback(self.stop)
@@ -155,23 +167,26 @@ class Agent:
             waiting = Semaphore(0)
             threads = [Thread(target=self._feed, args=(feed, waiting)) for feed in inputs]
             if self.uplink is not None:
-                threads.append(Thread(target=self.uplink.run, args=(self._stopping, self._wake)))
+                send = partial(self.uplink.run, self._stopping, self._wake)
+                threads.append(Thread(target=self._feed, args=(send, Semaphore(0))))
             for thread in threads:
                 thread.start()
                 stack.callback(thread.join)
             stack.callback(self.stop)
             Thread(target=self._end_after, args=(len(inputs), waiting)).start()
             self._over.wait()
-        if self.uplink is not None:
-            self.uplink.drain()
         for fault in self._faults:
             raise fault
+        if self.uplink is not None:
+            self.uplink.drain()
 
     def _feed(self, feed: Callable[[], None], ended: Semaphore) -> None:
+        """Run one thread's work. A fault ends the agent: half an agent looks like a whole one."""
         try:
             feed()
         except Exception as fault:  # noqa: BLE001  (told by ``run``, which the thread cannot reach)
             self._faults.append(fault)
+            self._over.set()
         finally:
             ended.release()
 
@@ -214,7 +229,7 @@ def open_agent(
 
     Raises:
         EnrolmentError, KeyUnreadableError, HomeInUseError, JournalError, SceneNotOfflineError,
-        ServerURLError: it cannot start; ``code`` says why.
+        PlaceInvalidError, ServerURLError: it cannot start; ``code`` says why.
     """
     enrolment = read_enrolment(home)
     key = read_own_key(home, enrolment)

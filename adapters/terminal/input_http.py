@@ -6,10 +6,10 @@ request must name it as its host and be JSON, so that a page in a browser here c
 """
 
 import json
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -63,8 +63,10 @@ class ScanServer(ThreadingHTTPServer):
         finally:
             self._places.release()
 
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ANN401  (as above)
-        """A caller that hung up is nobody's concern."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (as above)
+        """A caller that hung up or fell silent is nobody's concern; all else is told."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

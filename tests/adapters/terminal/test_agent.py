@@ -143,3 +143,27 @@ def test_in_service_clocks_and_randomness_are_the_machines() -> None:
     assert around.steady_s() <= around.steady_s()
     assert len(around.random_bytes(8)) == 8
     assert 0 <= around.random() < 1
+
+
+def test_an_uplink_that_breaks_ends_the_agent(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: an agent that never sends again looks like one without a network."""
+    with depot.ready() as agent:
+        assert agent.uplink is not None
+
+        def broken() -> float:
+            raise LookupError("a bug")
+
+        monkeypatch.setattr(agent.uplink, "turn", broken)
+        with pytest.raises(LookupError, match="a bug"):
+            agent.run(Options(http_port=0))
+
+
+def test_a_place_that_fits_into_no_record_is_refused_before_the_first_scan(depot: Depot) -> None:
+    depot.enrol()
+    with (
+        pytest.raises(agent_module.PlaceInvalidError, match="line_id"),
+        depot.agent(line_id="线" * 86),
+    ):
+        pass

@@ -115,7 +115,7 @@ def test_what_is_no_code_is_refused_and_makes_no_record(depot: Depot, text: str)
     assert depot.records() == []
 
 
-def test_a_code_is_taken_once_even_over_a_restart(depot: Depot) -> None:
+def test_fault_20_a_code_is_taken_once_even_over_a_restart(depot: Depot) -> None:
     text = depot.fake.issuer.phone(depot.now).code(depot.now)
     with depot.ready() as agent:
         assert agent.scan(text).accepted
@@ -228,7 +228,7 @@ def test_nothing_is_judged_by_a_package_past_its_end(depot: Depot) -> None:
         assert agent.scan(depot.fake.issuer.code_s(depot.now)).reason == "package_expired"
 
 
-def test_a_clock_set_back_refuses_even_a_code_that_would_look_fresh(depot: Depot) -> None:
+def test_fault_28_a_clock_set_back_refuses_even_a_code_that_would_look_fresh(depot: Depot) -> None:
     """Why: with the clock at yesterday, yesterday's code on a photograph is fresh again."""
     yesterday = depot.now - 86_400
     depot.fake.issuer.list_version = 5
@@ -243,7 +243,7 @@ def test_a_clock_set_back_refuses_even_a_code_that_would_look_fresh(depot: Depot
         assert agent.scan(depot.fake.issuer.code_s(depot.now)).accepted
 
 
-def test_a_clock_set_forward_and_back_forgets_no_code(depot: Depot) -> None:
+def test_fault_28_a_clock_set_forward_and_back_forgets_no_code(depot: Depot) -> None:
     """Why: a terminal that forgets by its own clock could be talked into taking a code twice."""
     text = depot.fake.issuer.code_s(depot.now)
     with depot.ready() as agent:

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -217,3 +217,23 @@ def test_callers_that_hang_on_take_a_bounded_number_of_places(port: int) -> None
     assert hung_up >= 3
     for one in silent:
         one.close()
+
+
+def test_a_bug_behind_the_door_is_told_and_the_door_stays_open(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(text: str) -> dict[str, Any]:
+        if text == "bug":
+            raise LookupError("a bug")
+        return {}
+
+    server = ScanServer(0, broken)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    with pytest.raises(RemoteDisconnected):
+        ask(server.server_port, '{"text": "bug"}')
+    assert ask(server.server_port, '{"text": "fine"}') == (200, {})
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert "LookupError: a bug" in capsys.readouterr().err
