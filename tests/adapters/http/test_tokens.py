@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.http.access import AccessTokens
+from adapters.http.app import NOUNS
 from adapters.http.tokens import ASSERTION_TYPE
 from adapters.http.used_assertions import UsedAssertionsInMemory
 from cardcore.caller import Scope
@@ -338,27 +340,12 @@ async def test_the_memory_of_used_assertions_forgets_the_expired_and_never_overf
         await used.claim("c", "4", expires_at=ends, now=NOW)
 
 
+# From the declarations: a new operation cannot be forgotten.
 PROTECTED = [
-    ("POST", "/v1/verify", Scope.VERIFY),
-    ("POST", "/v1/quotes", Scope.ORDERS_WRITE),
-    ("POST", "/v1/orders", Scope.ORDERS_WRITE),
-    ("GET", "/v1/orders", Scope.ORDERS_READ),
-    ("GET", "/v1/orders/{order_id}", Scope.ORDERS_READ),
-    ("POST", "/v1/orders/{order_id}/capture", Scope.ORDERS_WRITE),
-    ("POST", "/v1/orders/{order_id}/void", Scope.ORDERS_WRITE),
-    ("POST", "/v1/orders/{order_id}/refunds", Scope.REFUNDS_WRITE),
-    ("GET", "/v1/orders/{order_id}/explain", Scope.ORDERS_READ),
-    ("POST", "/v1/users", Scope.USERS_WRITE),
-    ("GET", "/v1/users/{user_id}", Scope.USERS_WRITE),
-    ("POST", "/v1/users/{user_id}/topups", Scope.FUNDS_WRITE),
-    ("POST", "/v1/users/{user_id}/codes", Scope.CODES_ISSUE),
-    ("POST", "/v1/users/{user_id}/authorisations", Scope.CODES_ISSUE),
-    ("POST", "/v1/users/{user_id}/printed-codes", Scope.CODES_ISSUE),
-    ("POST", "/v1/terminals/{terminal_id}/activation-codes", Scope.TERMINALS_WRITE),
-    ("POST", "/v1/terminals/{terminal_id}/revocation", Scope.TERMINALS_WRITE),
-    ("GET", "/v1/terminals/{terminal_id}", Scope.TERMINALS_READ),
-    ("GET", "/v1/terminal-package", Scope.TERMINALS_READ),
-    ("GET", "/v1/books", Scope.REPORTS_READ),
+    (one.method, one.path, one.scope)
+    for noun in NOUNS
+    for one in noun.operations
+    if not one.public and one.scope is not None
 ]
 
 
@@ -376,8 +363,7 @@ def test_the_matrix_has_every_operation_that_needs_a_token(face: Face) -> None:
 async def test_each_operation_wants_a_token_and_its_own_scope(
     face: Face, method: str, template: str, scope: Scope
 ) -> None:
-    path = template.replace("{order_id}", ID).replace("{user_id}", ID)
-    path = path.replace("{terminal_id}", "bus-0001")
+    path = re.sub(r"\{\w+\}", ID, template.replace("{terminal_id}", "bus-0001"))
     if (method, path) == ("GET", "/v1/orders"):
         path = ORDERS
     body = _body(face, template) if method == "POST" else None
