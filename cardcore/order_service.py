@@ -4,6 +4,8 @@ import hashlib
 from typing import Final
 from uuid import UUID
 
+import psycopg
+from psycopg_pool import PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.books import RawConnection, transaction
@@ -32,7 +34,7 @@ from cardcore.errors import (
 )
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
-from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
+from cardcore.user.card_taps import CardTaps, FoundTap, TapPlace, find_tap
 from cardcore.user.presented import PresentedCode
 from ledger.errors import QueueFullError, WriterClosedError
 from ledger.group_commit import GroupCommit
@@ -190,8 +192,7 @@ class OrderService:
             terminal_id=business.terminal_id,
         )
         try:
-            async with transaction(self._parts.engine) as (connection, _):
-                found = await find_tap(connection, card.tap)
+            found = await self._find_tap(card.tap)
             presented = await self._taps.judge(
                 found,
                 place,
@@ -205,6 +206,18 @@ class OrderService:
             # Returned, not raised: as with a code, a request that was booked gets its answer.
             return refusal
         return presented.code
+
+    async def _find_tap(self, text: str) -> FoundTap:
+        try:
+            async with self._parts.pool.connection() as connection:
+                # One statement needs no transaction around it: two round trips less.
+                await connection.set_autocommit(True)
+                try:
+                    return await find_tap(connection, text)
+                finally:
+                    await connection.set_autocommit(False)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise ServiceUnavailableError from error
 
     def _prepare(
         self,

@@ -95,8 +95,8 @@ class PeopleService:
                 merchant_id=request.merchant_id,
                 terminal_id=request.terminal_id,
             )
-            async with transaction(self._parts.engine) as (connection, _):
-                found = await find_tap(connection, request.user.card.tap)
+            async with transaction(self._parts.engine) as (_, raw):
+                found = await find_tap(raw, request.user.card.tap)
             shown = await self._taps.judge(found, place, pays=False, at=now, on=on)
             return shown.code, shown.ends_at
         if request.user.credential is None:

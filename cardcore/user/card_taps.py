@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select
+import psycopg
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,14 +25,14 @@ from cardcore.user.card_errors import (
     CardTapExpiredError,
 )
 from cardcore.user.card_life import CardState, CardStatus
-from cardcore.user.card_tables import card, card_event, card_key, card_token
+from cardcore.user.card_tables import card_key
 from cardcore.user.card_vault import CardVault, key_number
-from cardcore.user.cards import CARD_SUITE
 from cardcore.user.presented import PresentedCode
 from codes.card_tap import CardSuite, CardTap, TapPolicy, check_tap, decode_tap, read_tap
 from codes.errors import ClockSkewError, CodeExpiredError, CodeMalformedError
 from hsm_sim.interface import CardHSM, HSMError, SignatureInvalidError
 
+RawConnection = psycopg.AsyncConnection[Any]
 FIELD: Final = "user.card"
 TAP_CLASS: Final = "T"
 # A tap accepted online must still be known when a terminal uploads it as offline: a week later, and
@@ -51,14 +51,32 @@ class TapPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """What the register knows of the card and the token of a tap, and the label of its key."""
+
+    card_id: UUID
+    number_sealed: bytes
+    state: CardState
+    alias: bytes | None
+    valid_from: date
+    valid_to: date
+    tap_counter: int
+    scene: str | None
+    merchant_id: str | None
+    revoked_at: datetime | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTap:
     """A tap whose form is right, and the card its token leads to, if any.
 
-    ``state`` is the card's at the instant the tap is judged for. ``is_late``: it comes in a record.
+    ``state`` is the card's at the instant the tap is judged for, None before it was issued.
+    ``is_late``: the tap comes in a record.
     """
 
     tap: CardTap
-    row: Row[Any] | None
+    card: CardFacts | None
     state: CardState | None
     is_late: bool
 
@@ -73,17 +91,17 @@ class PresentedCard:
     ends_at: datetime
 
 
-async def find_tap(connection: AsyncConnection, text: str) -> FoundTap:
+async def find_tap(connection: RawConnection, text: str) -> FoundTap:
     """The card behind a tap shown right now. Raises ``CardTapError``: not the text of a tap."""
     try:
         tap = decode_tap(text)
     except CodeMalformedError:
         raise CardTapError(field=FIELD) from None
-    row = await _find(connection, tap)
-    return FoundTap(tap=tap, row=row, state=None if row is None else _state(row), is_late=False)
+    card = await _find(connection, tap)
+    return FoundTap(tap=tap, card=card, state=None if card is None else card.state, is_late=False)
 
 
-async def find_late_tap(connection: AsyncConnection, evidence: bytes, at: datetime) -> FoundTap:
+async def find_late_tap(connection: RawConnection, evidence: bytes, at: datetime) -> FoundTap:
     """The card behind the tap in a terminal's record, as it stood at the record's instant.
 
     A tap before the loss report is the holder's of that day; one after it will be refused, and who
@@ -97,9 +115,9 @@ async def find_late_tap(connection: AsyncConnection, evidence: bytes, at: dateti
         tap = read_tap(evidence)
     except CodeMalformedError:
         raise CardTapError(field=FIELD) from None
-    row = await _find(connection, tap)
-    state = None if row is None else await _state_at(connection, row.card_id, at)
-    return FoundTap(tap=tap, row=row, state=state, is_late=True)
+    card = await _find(connection, tap)
+    state = None if card is None else await _state_at(connection, card.card_id, at)
+    return FoundTap(tap=tap, card=card, state=state, is_late=True)
 
 
 class CardTaps:
@@ -136,42 +154,46 @@ class CardTaps:
             CardLostError, CardInactiveError: the card is not good.
             ServiceUnavailableError: the security module does not answer.
         """
-        tap, row = found.tap, found.row
+        tap, card = found.tap, found.card
         _check_form(tap, place, pays=pays, at=at, policy=self._policy)
-        if row is None:
+        if card is None:
             raise CardTapError(field=FIELD)
-        await self._check_tac(tap, row)
-        if row.revoked_at is not None and row.revoked_at <= at:
-            status = "unbound" if row.status == CardStatus.ACTIVE.value else row.status
+        await self._check_tac(tap, card)
+        if card.revoked_at is not None and card.revoked_at <= at:
+            status = (
+                "unbound" if card.state.status is CardStatus.ACTIVE else card.state.status.value
+            )
             raise CardInactiveError("its token is not good any more", field=FIELD, status=status)
-        domain = ((row.scene, place.scene), (row.merchant_id, place.merchant_id))
+        domain = ((card.scene, place.scene), (card.merchant_id, place.merchant_id))
         if any(wanted not in (None, there) for wanted, there in domain):
             raise CardDomainError(field=FIELD)
-        user_id = _holder(found.state, row, on)
+        user_id = _holder(found.state, card, on)
         # The counter of the last spent tap itself is left to the judge of replays.
-        if not found.is_late and tap.counter < row.tap_counter:
-            raise CardCounterError(field=FIELD, counter=tap.counter, last=row.tap_counter)
+        if not found.is_late and tap.counter < card.tap_counter:
+            raise CardCounterError(field=FIELD, counter=tap.counter, last=card.tap_counter)
         made_at = datetime.fromtimestamp(tap.made_at_s, UTC)
+        alias = tap.token if found.is_late else card.alias
+        assert alias is not None, "a good card has an alias"
         return PresentedCard(
             code=PresentedCode(
                 code_class=TAP_CLASS,
                 # The card's own token leads to nobody in the order's facts, its alias does.
-                token=tap.token if found.is_late else row.alias,
-                replay_key=replay_key(row.card_id, tap.counter),
+                token=alias,
+                replay_key=replay_key(card.card_id, tap.counter),
                 digest=tap.digest,
                 cap_fen=tap.amount_fen,
                 expires_at=made_at + REMEMBERED,
             ),
-            card_id=row.card_id,
+            card_id=card.card_id,
             user_id=user_id,
             ends_at=made_at + timedelta(seconds=self._policy.age_s_max),
         )
 
-    async def _check_tac(self, tap: CardTap, row: Row[Any]) -> None:
+    async def _check_tac(self, tap: CardTap, card: CardFacts) -> None:
         try:
-            number = await self._vault.open(row.card_id, row.number_sealed)
+            number = await self._vault.open(card.card_id, card.number_sealed)
             await self._hsm.verify_tac(
-                row.label, tap.tac_message, tap.tac, card_no=key_number(number)
+                card.label, tap.tac_message, tap.tac, card_no=key_number(number)
             )
         except SignatureInvalidError:
             raise CardTapError(field=FIELD) from None
@@ -226,63 +248,67 @@ def _check_form(
         raise CardTapError(str(refused), field=FIELD) from refused
 
 
-async def _find(connection: AsyncConnection, tap: CardTap) -> Row[Any] | None:
-    key, token = card_key.c, card_token.c
-    row = (
-        await connection.execute(
-            select(
-                card,
-                token.scene,
-                token.merchant_id,
-                token.revoked_at,
-                key.label,
-                key.suite,
-            )
-            .join(card_token, token.card_id == card.c.card_id)
-            .join(
-                card_key,
-                (key.issuer_id == card.c.issuer_id) & (key.key_version == card.c.key_version),
-            )
-            .where(
-                token.token == tap.token,
-                card.c.issuer_id == tap.issuer_id,
-                card.c.key_version == tap.key_version,
-                key.suite == SUITE_NAME[tap.suite],
-            )
-        )
-    ).one_or_none()
-    assert row is None or CARD_SUITE[row.kind] == row.suite
-    return row
+_FIND: Final = """
+SELECT c.card_id, c.number_sealed, c.status, c.user_id, c.liability_from, c.alias, c.valid_from,
+       c.valid_to, c.tap_counter, t.scene, t.merchant_id, t.revoked_at, k.label
+  FROM cardcore.card_token t
+  JOIN cardcore.card c USING (card_id)
+  JOIN cardcore.card_key k USING (issuer_id, key_version)
+ WHERE t.token = %s AND c.issuer_id = %s AND c.key_version = %s AND k.suite = %s
+"""
+_STATE_AT: Final = """
+SELECT status, user_id, liability_from
+  FROM cardcore.card_event
+ WHERE card_id = %s AND recorded_at <= %s
+ ORDER BY event_no DESC
+ LIMIT 1
+"""
 
 
-def _state(row: Any) -> CardState:  # noqa: ANN401  (a row of a card or of its event)
-    return CardState(
-        status=CardStatus(row.status), user_id=row.user_id, liability_from=row.liability_from
+async def _find(connection: RawConnection, tap: CardTap) -> CardFacts | None:
+    found = await connection.execute(
+        _FIND, (tap.token, tap.issuer_id, tap.key_version, SUITE_NAME[tap.suite])
+    )
+    row = await found.fetchone()
+    if row is None:
+        return None
+    card_id, number_sealed, status, user_id, liability_from, *rest = row
+    alias, valid_from, valid_to, tap_counter, scene, merchant_id, revoked_at, label = rest
+    return CardFacts(
+        card_id=card_id,
+        number_sealed=number_sealed,
+        state=_state(status, user_id, liability_from),
+        alias=alias,
+        valid_from=valid_from,
+        valid_to=valid_to,
+        tap_counter=tap_counter,
+        scene=scene,
+        merchant_id=merchant_id,
+        revoked_at=revoked_at,
+        label=label,
     )
 
 
-async def _state_at(connection: AsyncConnection, card_id: UUID, at: datetime) -> CardState | None:
-    event = card_event.c
-    row = (
-        await connection.execute(
-            select(event.status, event.user_id, event.liability_from)
-            .where(event.card_id == card_id, event.recorded_at <= at)
-            .order_by(event.event_no.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    return None if row is None else _state(row)
+def _state(status: str, user_id: UUID | None, liability_from: datetime | None) -> CardState:
+    return CardState(status=CardStatus(status), user_id=user_id, liability_from=liability_from)
 
 
-def _holder(state: CardState | None, row: Row[Any], on: date) -> UUID:
+async def _state_at(connection: RawConnection, card_id: UUID, at: datetime) -> CardState | None:
+    found = await connection.execute(_STATE_AT, (card_id, at))
+    row = await found.fetchone()
+    return None if row is None else _state(*row)
+
+
+def _holder(state: CardState | None, card: CardFacts, on: date) -> UUID:
     if state is None:
         raise CardInactiveError("the card was not issued yet", field=FIELD, status="unissued")
     if state.status is CardStatus.LOST:
         assert state.liability_from is not None
-        raise CardLostError(field=FIELD, liability_from=state.liability_from.isoformat())
+        liability_from = state.liability_from.astimezone(UTC).isoformat()
+        raise CardLostError(field=FIELD, liability_from=liability_from)
     if state.status is not CardStatus.ACTIVE or state.user_id is None:
         status = "unbound" if state.user_id is None else state.status.value
         raise CardInactiveError(f"the card is {status}", field=FIELD, status=status)
-    if not row.valid_from <= on <= row.valid_to:
+    if not card.valid_from <= on <= card.valid_to:
         raise CardInactiveError("outside its validity", field=FIELD, status="out_of_validity")
     return state.user_id

@@ -1,5 +1,6 @@
 """The life of a card and its taps, in the demo city."""
 
+import asyncio
 import secrets
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -138,6 +139,26 @@ async def test_the_same_tap_again_is_a_replay_and_has_no_effect(life: Life) -> N
         await pay(life, tap)
     assert refused.value.reason == "code_replayed"
     assert await life.balance_fen(user_id) == 500 - FLAT_FARE_FEN
+
+
+async def test_one_tap_in_twenty_requests_at_once_pays_once(life: Life) -> None:
+    """Row 1 of the faults, with other keys: the judge is the tap, not the request."""
+    user_id = await life.person(balance_fen=500)
+    _, card = await issue(life, user_id)
+    tap = await card.tap(life.clock.now)
+    answers = await asyncio.gather(*(pay(life, tap) for _ in range(20)), return_exceptions=True)
+    refusals = [one for one in answers if isinstance(one, BaseException)]
+    assert len(refusals) == 19
+    assert {getattr(one, "reason", None) for one in refusals} == {"code_replayed"}
+    assert await life.balance_fen(user_id) == 500 - FLAT_FARE_FEN
+
+
+async def test_taps_in_flight_together_leave_the_highest_counter(life: Life) -> None:
+    user_id = await life.person(balance_fen=5000)
+    _, card = await issue(life, user_id)
+    taps = [await card.tap(life.clock.now) for _ in range(20)]
+    await asyncio.gather(*(pay(life, tap) for tap in reversed(taps)), return_exceptions=True)
+    assert await rows(life, "SELECT tap_counter FROM cardcore.card") == [(20,)]
 
 
 async def test_a_booked_tap_is_answered_again_whatever_became_of_the_card(life: Life) -> None:
@@ -604,7 +625,7 @@ async def test_a_legacy_card_is_read_by_its_3des_key(life: Life) -> None:
     key = hsm_card.card_key(master, key_number(legacy.number))
     tap = replace(unsigned, tac=hsm_card.transaction_code(key, unsigned.tac_message))
     now, on = life.clock.now, date(2026, 6, 1)
-    async with life.city.engine.connect() as connection:
+    async with life.city.pool.connection() as connection:
         found = await find_tap(connection, tap.to_text())
         shown = await taps.judge(found, BUS, pays=True, at=now, on=on)
         assert (shown.user_id, shown.card_id) == (user_id, view.card_id)
@@ -635,7 +656,7 @@ async def test_a_box_that_does_not_answer_is_no_refusal_of_the_card(life: Life) 
         (KeyUnknownError(), KeyUnknownError),
     ]
     for fault, answer in cases:
-        async with life.city.engine.connect() as connection:
+        async with life.city.pool.connection() as connection:
             found = await find_tap(connection, tap.to_text())
         with pytest.raises(answer):
             await CardTaps(SilentBox(fault)).judge(
@@ -691,7 +712,7 @@ async def test_row_23_a_late_record_is_judged_by_the_state_at_its_instant(life: 
 
     async def late(tap: CardTap, made_at: datetime | None = None) -> UUID:
         at = made_at or datetime.fromtimestamp(tap.made_at_s, UTC)
-        async with life.city.engine.connect() as connection:
+        async with life.city.pool.connection() as connection:
             found = await find_late_tap(connection, tap.to_bytes(), at)
         shown = await taps.judge(found, BUS, pays=True, at=at, on=date(2026, 6, 1))
         assert (shown.card_id, shown.code.token) == (view.card_id, tap.token)
@@ -708,7 +729,7 @@ async def test_row_23_a_late_record_is_judged_by_the_state_at_its_instant(life: 
     too_early = await card.tap(clock.now - timedelta(days=30))
     with pytest.raises(CardInactiveError):
         await late(too_early)
-    async with life.city.engine.connect() as connection:
+    async with life.city.pool.connection() as connection:
         with pytest.raises(CardTapError):
             await find_late_tap(connection, b"\x19", clock.now)
 
