@@ -14,6 +14,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from adapters.infrastructure import Addresses
+from adapters.prompt_protocol import PromptProtocol
 from adapters.settings import Settings
 from adapters.wiring import City, make_api, open_city
 
@@ -86,7 +87,8 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
             date_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=DRAIN_S,
-            http="httptools",
+            http=PromptProtocol,
+            ws="none",
             proxy_headers=False,  # a proxy in front is told so by the public URL, not per request
             lifespan="off",
         )

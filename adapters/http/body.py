@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from adapters.http import headers as header
 from adapters.http.refusals import BodyTimeoutError, BodyTooLargeError, HeaderInvalidError
@@ -16,6 +16,9 @@ FIELDS_MAX: Final = 16
 
 async def read_body(headers: header.RawHeaders, receive: Receive, settings: HTTPSettings) -> bytes:
     """The whole body, within bounds of size and time.
+
+    A request whose body does not even begin is cut off by the server (``prompt_protocol``); the
+    usual one, whose body came with its head, needs no timer here.
 
     Raises:
         BodyTooLargeError: more than ``body_bytes_max``, announced or sent.
@@ -28,23 +31,32 @@ async def read_body(headers: header.RawHeaders, receive: Receive, settings: HTTP
     too_large = f"at most {settings.body_bytes_max} bytes are read"
     if len(announced) > 12 or int(announced) > settings.body_bytes_max:
         raise BodyTooLargeError(too_large)
-    chunks: list[bytes] = []
-    size = 0
+    message = await receive()
+    body = _chunk(message)
+    if len(body) > settings.body_bytes_max:
+        raise BodyTooLargeError(too_large)
+    if not message.get("more_body", False):
+        return body
+    chunks = [body]
+    size = len(body)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            while True:
+            while message.get("more_body", False):
                 message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
+                chunks.append(_chunk(message))
+                size += len(chunks[-1])
                 if size > settings.body_bytes_max:
                     raise BodyTooLargeError(too_large)
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
     except TimeoutError:
         raise BodyTimeoutError from None
+    return b"".join(chunks)
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = message.get("body", b"")
+    return chunk
 
 
 def read_pairs(encoded: bytes) -> dict[str, str]:

@@ -6,7 +6,8 @@ through, without its message and without locals: messages of drivers quote rows.
 """
 
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
 import structlog
@@ -36,12 +37,7 @@ def make_log(stream: BinaryIO) -> Log:
     """A logger that writes one JSON object per line to ``stream``."""
     lazy = structlog.wrap_logger(
         structlog.BytesLogger(stream),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            keep_known_fields,
-            structlog.processors.JSONRenderer(serializer=_to_bytes),
-        ],
+        processors=[_to_line],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
     )
     # Bound here once: the lazy one would make a logger for every line.
@@ -49,11 +45,16 @@ def make_log(stream: BinaryIO) -> Log:
     return log
 
 
-def keep_known_fields(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> Mapping[str, Any]:
-    """Drop what is not in ``FIELDS`` or has nothing to say."""
-    return {field: value for field, value in event.items() if field in FIELDS and value is not None}
+def _to_line(_logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
+    """The line: level, instant, and those fields that are known and have something to say.
+
+    One step instead of the library's four: it runs for every request.
+    """
+    known = {field: value for field, value in event.items() if field in FIELDS}
+    return to_json(
+        {"level": method, "at": datetime.now(UTC), **known},
+        exclude_none=True,
+    )
 
 
 def frames_of(error: BaseException) -> list[str]:
@@ -62,7 +63,3 @@ def frames_of(error: BaseException) -> list[str]:
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-
-
-def _to_bytes(event: Mapping[str, Any], **_: object) -> bytes:
-    return to_json(event)

@@ -25,7 +25,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
@@ -171,6 +170,8 @@ class Noun:
         return declare
 
 
+_REPLAYED: Final = (b"idempotent-replayed", b"true")
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
 _NOBODY: Final = Caller(client_id="", merchant_id=None, scopes=frozenset())
 
 
@@ -194,6 +195,7 @@ class OperationEndpoint:
         if operation.body_bytes_max is not None:
             settings = replace(settings, body_bytes_max=operation.body_bytes_max)
         self._settings = settings
+        self._headers = _raw_headers({"Content-Type": operation.media_type, **operation.headers})
 
     def route(self) -> TemplateRoute:
         """The route that leads here."""
@@ -230,7 +232,7 @@ class OperationEndpoint:
                 settings=self._settings,
             )
         )
-        await self._response(answer)(scope, receive, send)
+        await self._send(answer, send)
 
     async def _json(self, headers: header.RawHeaders, receive: Receive) -> bytes:
         if self._operation.body is None:
@@ -250,16 +252,20 @@ class OperationEndpoint:
             read_model(raw, Nothing, depth_max=depth_max)
         return None
 
-    def _response(self, answer: Answer) -> Response:
-        headers = {**self._operation.headers, **answer.headers}
+    async def _send(self, answer: Answer, send: Send) -> None:
+        content = to_json(answer.view) if answer.content is None else answer.content
+        status = answer.status or self._operation.status
+        headers = [*self._headers, *_raw_headers(answer.headers)]
         if answer.replayed:
-            headers["Idempotent-Replayed"] = "true"
-        return Response(
-            to_json(answer.view) if answer.content is None else answer.content,
-            answer.status or self._operation.status,
-            headers=headers,
-            media_type=self._operation.media_type,
-        )
+            headers.append(_REPLAYED)
+        if status not in _WITHOUT_CONTENT:
+            headers.append((b"content-length", b"%d" % len(content)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+def _raw_headers(headers: Mapping[str, str]) -> header.RawHeaders:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 class Nothing(BaseModel, extra="forbid"):

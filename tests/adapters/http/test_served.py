@@ -9,6 +9,7 @@ import pytest
 from pydantic_core import to_json
 
 from adapters.bench.http_load import post
+from adapters.prompt_protocol import PromptProtocol
 from adapters.server import http_server, listen
 from tests.adapters.http.conftest import Face
 
@@ -108,3 +109,47 @@ async def test_a_head_request_has_the_head_alone(served: Served) -> None:
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body == b""
     assert b"server:" not in head.lower()
+
+
+async def test_row_40_a_head_that_trickles_and_a_silent_connection_are_cut(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromptProtocol, "arrival_s", 0.05)
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "
+
+    async def read_until_cut(first: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(first)
+        answer = await reader.read()  # ends when the server has cut the connection
+        writer.close()
+        return answer
+
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with asyncio.timeout(10):
+        silent, trickle, second = await asyncio.gather(
+            read_until_cut(b""), read_until_cut(head), read_until_cut(whole + head)
+        )
+    assert silent == trickle == b""
+    assert second.startswith(b"HTTP/1.1 200 ")  # an answered request says nothing for the next
+    assert second.count(b"HTTP/1.1") == 1
+
+
+async def test_an_order_may_take_longer_than_its_request(
+    served: Served, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromptProtocol, "arrival_s", 0.05)
+    core = served.face.core
+    book = core.order
+    cut = asyncio.Event()
+
+    async def book_slowly(*arguments: Any) -> Any:  # noqa: ANN401  (passes through)
+        asyncio.get_running_loop().call_later(0.1, cut.set)
+        await cut.wait()
+        return await book(*arguments)
+
+    monkeypatch.setattr(core, "order", book_slowly)
+    body = to_json(order)
+    answer = await served.send(
+        served.head(f"Content-Length: {len(body)}", "Connection: close"), body
+    )
+    assert answer.startswith(b"HTTP/1.1 201 ")

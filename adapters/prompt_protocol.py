@@ -1,0 +1,77 @@
+"""The server's connection, with a bound on how long a client may take to say what it wants.
+
+The server library bounds how long an idle connection is kept, but not how long a request may
+arrive: a client that sends a head byte by byte, or nothing at all, holds a connection for ever
+("slowloris"). One timer a connection settles it, for the first byte of the head to the last one
+of the body.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+ARRIVAL_S: Final = 10.0
+
+
+class PromptProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose requests must have arrived ``arrival_s`` after they began.
+
+    A connection begins with the expectation of a request; one that has been answered is the
+    keep-alive timer's until its next byte.
+    """
+
+    arrival_s = ARRIVAL_S
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (passes through)
+        super().__init__(*arguments, **named)
+        self._late: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        # Before the parser: it says nothing of empty lines, which may go on for ever.
+        if not self._is_serving():
+            self._expect()
+        super().data_received(data)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._expect()
+        super().on_message_begin()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._arrived()
+        super().on_message_complete()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.arrival_s, self._cut)
+
+    def _arrived(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _is_serving(self) -> bool:
+        """Is a request that has arrived waiting for its answer?"""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.more_body and not cycle.response_complete
+
+    def _cut(self) -> None:
+        self._late = None
+        if self._is_serving():  # the next request is late; this one gets its answer first
+            self._expect()
+        else:
+            self.transport.close()
