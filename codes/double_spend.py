@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainBreak:
-    """Records missing or replaced between two of one terminal; ``before`` None: at the start.
+    """Records missing or replaced between two of one key; ``before`` None: at the start.
 
     ``missing_count`` 0 means that the numbers follow and the digest does not.
     """
@@ -57,9 +57,14 @@ def _order(record: ValidatorRecord) -> tuple[int, str, int]:
     return (record.occurred_at_ms, record.place.terminal_id, record.sequence_no)
 
 
+def _name(record: ValidatorRecord) -> tuple[str, int, int]:
+    """What names a record: numbers run from 1 under each key of a terminal."""
+    return (record.place.terminal_id, record.kid, record.sequence_no)
+
+
 def _is_same(one: ValidatorRecord, other: ValidatorRecord) -> bool:
     """One record uploaded twice. A clash of sequence numbers is another finding."""
-    return one.place.terminal_id == other.place.terminal_id and one.sequence_no == other.sequence_no
+    return _name(one) == _name(other)
 
 
 def double_spends(records: Iterable[ValidatorRecord]) -> list[Finding]:
@@ -142,9 +147,10 @@ def _counted(record: ValidatorRecord) -> _Counted | None:
 def chain_breaks(
     records: Sequence[ValidatorRecord], last_known: ValidatorRecord | None = None
 ) -> list[ChainBreak]:
-    """Where the chain of one terminal does not hold, after ``last_known``.
+    """Where the chain of one terminal's key does not hold, after ``last_known``.
 
-    ``records`` in any order, all of one terminal. A break is reported and blocks nothing.
+    ``records`` in any order, all under one key of one terminal. A break is reported and blocks
+    nothing.
     """
     breaks = []
     before = last_known
@@ -161,12 +167,11 @@ def chain_breaks(
 
 
 def forked_terminals(records: Iterable[ValidatorRecord]) -> list[Finding]:
-    """Terminals that signed two different records with one sequence number."""
-    seen: dict[tuple[str, int], ValidatorRecord] = {}
+    """Terminals that signed two different records with one key and one sequence number."""
+    seen: dict[tuple[str, int, int], ValidatorRecord] = {}
     findings = []
     for record in sorted(records, key=_order):
-        name = (record.place.terminal_id, record.sequence_no)
-        first = seen.setdefault(name, record)
+        first = seen.setdefault(_name(record), record)
         if first.unsigned != record.unsigned:
             findings.append(Finding(kind=FindingKind.TERMINAL_FORKED, first=first, second=record))
     return findings

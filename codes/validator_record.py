@@ -12,8 +12,8 @@ identity is made at tap time; an upload may be repeated for ever. Source: docs/v
 | 2 | 1 | key id of the terminal's key |
 | 3 | 1 | decision: 1 accepted online, 2 accepted offline, 3 refused |
 | 4 | 16 | record id, a UUID |
-| 20 | 4 | sequence number, +1 for each record of this terminal, from 1 |
-| 24 | 32 | SHA-256 of the terminal's record before, signature included; 0 for the first |
+| 20 | 4 | sequence number, +1 for each record under this key, from 1 |
+| 24 | 32 | SHA-256 of the record before under this key, with signature; 0 for the first |
 | 56 | 8 | instant, Unix ms UTC, by the terminal's clock |
 | 64 | 4 | amount, fen |
 | 68 | 2 | scene, one bit of the scope bitmap |

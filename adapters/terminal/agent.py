@@ -265,7 +265,7 @@ def open_agent(
                     issuer_id=enrolment.issuer_id,
                 )
             )
-        _announce(display, journal, store, enrolment.terminal_id)
+        _announce(display, journal, store, enrolment)
         yield Agent(
             validator=validator,
             uplink=uplink,
@@ -295,16 +295,18 @@ def _server(
     )
 
 
-def _announce(display: Display, journal: Journal, store: PackageStore, terminal_id: str) -> None:
+def _announce(
+    display: Display, journal: Journal, store: PackageStore, enrolment: Enrolment
+) -> None:
     """Tell where the terminal continues: after a power cut, which decision was the last."""
     with journal.reading() as connection:
-        end = chain_end(connection, terminal_id)
+        end = chain_end(connection, enrolment.kid)
         waiting = unsent_count(connection)
     held = store.current
     display.notice(
         "started",
         _STARTED,
-        terminal_id=terminal_id,
+        terminal_id=enrolment.terminal_id,
         sequence_no=end.sequence_no,
         waiting=waiting,
         package_version=0 if held is None else held.version,

@@ -171,7 +171,7 @@ class Validator:
                 waiting >= self._unsent_max // 2 or self._is_repeated(text, judged.reason, now_ms)
             ):
                 return Outcome(reason=judged.reason, amount_fen=0, occurred_at_ms=now_ms)
-            end = record_queue.chain_end(connection, self.station.place.terminal_id)
+            end = record_queue.chain_end(connection, self.station.kid)
             record = self._record(text, judged, instructions, now_ms, end)
             record_queue.append(connection, record)
         return _outcome(judged, record, instructions)

@@ -22,21 +22,24 @@ _PRIMARY_CODE: Final = 0xFF
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 _SCHEMA: Final = """
 CREATE TABLE record (
-    sequence_no INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    kid INTEGER NOT NULL,
+    sequence_no INTEGER NOT NULL,
     record_id BLOB NOT NULL UNIQUE,
     data BLOB NOT NULL,
     accepted INTEGER NOT NULL,
     occurred_at_ms INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'queued',
     reason TEXT,
-    order_id TEXT
+    order_id TEXT,
+    UNIQUE (kid, sequence_no)
 );
-CREATE INDEX record_queued ON record (sequence_no) WHERE state = 'queued';
+CREATE INDEX record_queued ON record (number) WHERE state = 'queued';
 CREATE TABLE chain (
-    terminal_id TEXT PRIMARY KEY,
+    kid INTEGER PRIMARY KEY,
     sequence_no INTEGER NOT NULL,
     digest BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE TABLE claimed (key BLOB PRIMARY KEY, expires_at_s INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE device (
     key BLOB PRIMARY KEY,

@@ -34,10 +34,22 @@ _MAGIC: Final = b"CCPS"
 _HEAD: Final = Struct(">4sIQ")
 
 
-class PartInvalidError(DocumentError):
-    """A part that was signed and that this terminal cannot read; it keeps the last good package."""
+class PackageNotTakenError(Exception):
+    """A package to be believed that this terminal cannot work with; it keeps the last good one."""
 
-    code: ClassVar[str] = "document_part_invalid"
+    code: ClassVar[str]
+
+
+class PartInvalidError(PackageNotTakenError):
+    """A part of it is in no form known here."""
+
+    code = "document_part_invalid"
+
+
+class PackageNotKeptError(PackageNotTakenError):
+    """There is no room to keep it; records may still go up, which makes room."""
+
+    code = "storage_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +101,21 @@ class PackageStore:
 
         Raises:
             DocumentError: kin; the current package stays.
-            OSError: it could not be kept; the current package stays.
+            PackageNotTakenError: kin; likewise.
         """
         with self._lock:
             held = None if self._current is None else self._current.package
             ring = self._believed()
             instructions = _read(open_package(container, ring, now_s, held))
-            self._home.write(self._home.package_file, _to_file(instructions.package, ring, now_s))
+            self._write(_to_file(instructions.package, ring, now_s))
             self._current = instructions
         return instructions
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._home.write(self._home.package_file, data)
+        except OSError as fault:
+            raise PackageNotKeptError(str(fault)) from fault
 
     def _believed(self) -> KeyRing:
         """The keys of the held package sign the next one; before that, the pinned ones."""
@@ -114,7 +132,7 @@ class PackageStore:
             return None
         try:
             return _from_file(data)
-        except (DocumentError, KeyRingError, ValueError):
+        except (DocumentError, PackageNotTakenError, KeyRingError, ValueError):
             # Damaged on disk: the next pull brings a whole one.
             return None
 

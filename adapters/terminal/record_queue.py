@@ -1,5 +1,9 @@
 """The records of this terminal in order: appended when decided, sent in batches, settled by answer.
 
+Each key of the terminal has a chain of its own that starts at 1, so that a terminal that was
+replaced and enrolled anew does not seem to say two things under one number. ``number`` is the
+order here.
+
 A record keeps its bytes until long after the server has answered. States: ``queued`` (not answered
 yet), then the server's word for it: ``booked``, ``duplicate``, ``review``, ``rejected``; or
 ``held``: the server refused even to look at it, alone; it is tried again after a restart.
@@ -18,7 +22,7 @@ TROUBLED: Final = ("review", "rejected", "held")
 
 
 class ChainEnd(NamedTuple):
-    """The last record's number and digest; before the first 0 and zeros."""
+    """Sequence number and digest of a key's last record; before the first 0 and zeros."""
 
     sequence_no: int = 0
     digest: bytes = CHAIN_START
@@ -28,6 +32,7 @@ class ChainEnd(NamedTuple):
 class QueuedRecord:
     """A record that waits for the server's answer."""
 
+    number: int
     sequence_no: int
     record_id: bytes
     data: bytes = field(repr=False)
@@ -35,9 +40,9 @@ class QueuedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the server said of one record."""
+    """What the server said of one record, by its number in the journal."""
 
-    sequence_no: int
+    number: int
     state: str
     reason: str | None = None
     order_id: str | None = None
@@ -53,10 +58,10 @@ class TroubledRecord:
     occurred_at_ms: int
 
 
-def chain_end(connection: sqlite3.Connection, terminal_id: str) -> ChainEnd:
-    """Where the next record of this terminal continues."""
+def chain_end(connection: sqlite3.Connection, kid: int) -> ChainEnd:
+    """Where the next record under a key continues."""
     row = connection.execute(
-        "SELECT sequence_no, digest FROM chain WHERE terminal_id = ?", (terminal_id,)
+        "SELECT sequence_no, digest FROM chain WHERE kid = ?", (kid,)
     ).fetchone()
     return ChainEnd() if row is None else ChainEnd(*row)
 
@@ -64,9 +69,10 @@ def chain_end(connection: sqlite3.Connection, terminal_id: str) -> ChainEnd:
 def append(connection: sqlite3.Connection, record: ValidatorRecord) -> None:
     """Queue a signed record and move the end of the chain, in the caller's transaction."""
     connection.execute(
-        "INSERT INTO record (sequence_no, record_id, data, accepted, occurred_at_ms)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO record (kid, sequence_no, record_id, data, accepted, occurred_at_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         (
+            record.kid,
             record.sequence_no,
             record.record_id.bytes,
             record.to_bytes(),
@@ -76,7 +82,7 @@ def append(connection: sqlite3.Connection, record: ValidatorRecord) -> None:
     )
     connection.execute(
         "INSERT OR REPLACE INTO chain VALUES (?, ?, ?)",
-        (record.place.terminal_id, record.sequence_no, record.digest),
+        (record.kid, record.sequence_no, record.digest),
     )
 
 
@@ -96,8 +102,8 @@ class RecordQueue:
         """The oldest records that wait, in order."""
         with self._journal.reading() as connection:
             rows = connection.execute(
-                "SELECT sequence_no, record_id, data FROM record WHERE state = 'queued'"
-                " ORDER BY sequence_no LIMIT ?",
+                "SELECT number, sequence_no, record_id, data FROM record WHERE state = 'queued'"
+                " ORDER BY number LIMIT ?",
                 (count_max,),
             ).fetchall()
         return [QueuedRecord(*row) for row in rows]
@@ -107,8 +113,8 @@ class RecordQueue:
         with self._journal.transaction() as connection:
             connection.executemany(
                 "UPDATE record SET state = ?, reason = ?, order_id = ?"
-                " WHERE sequence_no = ? AND state = 'queued'",
-                [(one.state, one.reason, one.order_id, one.sequence_no) for one in settlements],
+                " WHERE number = ? AND state = 'queued'",
+                [(one.state, one.reason, one.order_id, one.number) for one in settlements],
             )
 
     def requeue_held(self) -> None:
@@ -128,8 +134,7 @@ class RecordQueue:
         """When the oldest waiting record was made."""
         with self._journal.reading() as connection:
             row = connection.execute(
-                "SELECT occurred_at_ms FROM record WHERE state = 'queued'"
-                " ORDER BY sequence_no LIMIT 1"
+                "SELECT occurred_at_ms FROM record WHERE state = 'queued' ORDER BY number LIMIT 1"
             ).fetchone()
         return None if row is None else int(row[0])
 
@@ -138,7 +143,7 @@ class RecordQueue:
         with self._journal.reading() as connection:
             rows = connection.execute(
                 "SELECT sequence_no, state, reason, occurred_at_ms FROM record"
-                " WHERE state IN (?, ?, ?) ORDER BY sequence_no DESC LIMIT ?",
+                " WHERE state IN (?, ?, ?) ORDER BY number DESC LIMIT ?",
                 (*TROUBLED, count_max),
             ).fetchall()
         return [TroubledRecord(*row) for row in rows]
@@ -147,7 +152,7 @@ class RecordQueue:
 def forget_settled(connection: sqlite3.Connection) -> None:
     """Let go of answered records but the latest; one that waits or is held always stays."""
     connection.execute(
-        "DELETE FROM record WHERE state NOT IN ('queued', 'held') AND sequence_no <="
-        " (SELECT max(sequence_no) FROM record) - ?",
+        "DELETE FROM record WHERE state NOT IN ('queued', 'held') AND number <="
+        " (SELECT max(number) FROM record) - ?",
         (SETTLED_KEPT,),
     )

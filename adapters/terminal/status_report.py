@@ -58,7 +58,7 @@ def _queue(journal: Journal, enrolment: Enrolment, now_ms: int) -> dict[str, Any
     queue = RecordQueue(journal)
     oldest_at_ms = queue.oldest_queued_at_ms()
     with journal.reading() as connection:
-        end = chain_end(connection, enrolment.terminal_id)
+        end = chain_end(connection, enrolment.kid)
     counts = queue.counts()
     states = ("queued", "booked", "duplicate", "review", "rejected", "held")
     return {

@@ -22,7 +22,7 @@ from adapters.terminal.display import Display, Words, instant
 from adapters.terminal.journal import Journal, JournalError
 from adapters.terminal.key import base64url
 from adapters.terminal.memory import forget_ended
-from adapters.terminal.package_store import Instructions, PackageStore
+from adapters.terminal.package_store import PackageNotTakenError, PackageStore
 from adapters.terminal.progress import Step
 from adapters.terminal.record_queue import QueuedRecord, RecordQueue, Settlement, forget_settled
 from adapters.terminal.server import ServerAwayError, ServerRefusedError, TerminalServer
@@ -55,12 +55,6 @@ _SKEW: Final = Words("终端时钟与服务器不一致", "this terminal's clock
 _GAPS: Final = Words("服务器报告记录缺号", "the server reports missing records")
 _TROUBLED: Final = Words("服务器对记录有疑问", "the server has doubts about a record")
 _HELD: Final = Words("服务器无法受理此记录，已保留", "the server cannot take a record; it is kept")
-
-
-class PackageNotKeptError(DocumentError):
-    """There is no room to keep it; records may still go up, which makes room."""
-
-    code = "storage_full"
 
 
 class _Answer(BaseModel):
@@ -170,21 +164,21 @@ class Uplink:
         except (DocumentBaseMissingError, DocumentMismatchError):
             # Changes that do not fit what is held: ask for the whole.
             self._take_package_or_tell()
-        except (DocumentError, ServerRefusedError) as refused:
+        except (DocumentError, PackageNotTakenError, ServerRefusedError) as refused:
             self._tell_refused(refused.code)
         self._package_due_s = self._parts.steady_s() + self._parts.package_every_s
 
     def _take_package_or_tell(self) -> None:
         try:
             self._take_package(None)
-        except (DocumentError, ServerRefusedError) as refused:
+        except (DocumentError, PackageNotTakenError, ServerRefusedError) as refused:
             self._tell_refused(refused.code)
 
     def _take_package(self, held_etag: str | None) -> None:
         container = self._parts.server.package(held_etag)
         now_ms = self._parts.clock.now_ms()
         if container is not None:
-            taken = self._keep(container, now_ms // 1000)
+            taken = self._parts.store.take(container, now_ms // 1000)
             made_at_s = taken.package.manifest.made_at_s
             self._parts.clock.trust(made_at_s)
             self._parts.display.notice("package", _PACKAGE, version=taken.version)
@@ -193,12 +187,6 @@ class Uplink:
             package_refused="",
             floor_s=self._parts.clock.floor_s,
         )
-
-    def _keep(self, container: bytes, now_s: int) -> Instructions:
-        try:
-            return self._parts.store.take(container, now_s)
-        except OSError as fault:
-            raise PackageNotKeptError(str(fault)) from fault
 
     def _tell_refused(self, code: str) -> None:
         self._parts.journal.remember(package_refused=code)
@@ -241,7 +229,7 @@ class Uplink:
         if len(batch) > 1:
             self._batch_max = len(batch) // 2
             return
-        self._parts.queue.settle([Settlement(batch[0].sequence_no, "held", code)])
+        self._parts.queue.settle([Settlement(batch[0].number, "held", code)])
         self._parts.display.notice(
             "record_held", _HELD, sequence_no=batch[0].sequence_no, code=code
         )
@@ -249,15 +237,16 @@ class Uplink:
     def _settle(self, batch: list[QueuedRecord], answer: UploadAnswer, sent_at_ms: int) -> None:
         parts = self._parts
         settlements = [
-            Settlement(batch[one.index].sequence_no, one.state, one.reason, one.order_id)
+            Settlement(batch[one.index].number, one.state, one.reason, one.order_id)
             for one in answer.results
         ]
         parts.queue.settle(settlements)
         parts.journal.progress.reached(Step.SETTLED)
-        for one in settlements:
+        for record, one in zip(batch, answer.results, strict=True):
             if one.state in ("review", "rejected"):
+                number = record.sequence_no
                 parts.display.notice(
-                    "record_" + one.state, _TROUBLED, sequence_no=one.sequence_no, reason=one.reason
+                    "record_" + one.state, _TROUBLED, sequence_no=number, reason=one.reason
                 )
         self._note_contact(answer, sent_at_ms)
 

@@ -154,3 +154,12 @@ def test_a_terminal_that_signs_one_number_twice_is_found() -> None:
     assert (finding.first, finding.second) == (one, two)
     assert forked_terminals([one, one, replace(one, signature=bytes(64))]) == []
     assert forked_terminals(CHAIN) == []
+
+
+def test_a_terminal_that_was_enrolled_anew_starts_at_one_and_is_no_liar() -> None:
+    """Why: a replaced terminal has a new key and no memory of the numbers before."""
+    old, new = record(city.code_s(), kid=1), record(city.code_s(), kid=2)
+    assert forked_terminals([old, new]) == []
+    code = city.code_s()
+    twice = [record(code, kid=1), record(code, kid=2)]
+    assert [finding.kind for finding in double_spends(twice)] == [FindingKind.DOUBLE_SPEND]

@@ -100,5 +100,5 @@ class Depot:
     def records(self) -> list[ValidatorRecord]:
         """All records in the journal, in order."""
         with opened(self.home().journal_file) as journal, journal.reading() as connection:
-            rows = connection.execute("SELECT data FROM record ORDER BY sequence_no").fetchall()
+            rows = connection.execute("SELECT data FROM record ORDER BY number").fetchall()
         return [read_record(row[0]) for row in rows]

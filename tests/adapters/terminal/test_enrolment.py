@@ -73,8 +73,8 @@ def test_a_refused_code_leaves_nothing_behind(depot: Depot) -> None:
     assert list(depot.folder.iterdir()) == []
 
 
-def test_enrolling_again_replaces_the_key_and_continues_the_chain(depot: Depot) -> None:
-    """Why: records signed before, and not yet sent, must still be believed and in order."""
+def test_enrolling_again_replaces_the_key_and_begins_a_chain(depot: Depot) -> None:
+    """Why: records signed before, and not yet sent, must still be believed, in their order."""
     with depot.ready() as agent:
         agent.scan(depot.fake.issuer.code_s(depot.now))
     first = read_enrolment(depot.home())
@@ -89,7 +89,7 @@ def test_enrolling_again_replaces_the_key_and_continues_the_chain(depot: Depot) 
     assert [record.kid for record in depot.fake.booked] == [0, 1]
     assert depot.fake.chain_is_whole()
     newest = depot.records()[-1].to_bytes()
-    assert verify_record(newest, depot.fake.keys[1]).sequence_no == 2
+    assert verify_record(newest, depot.fake.keys[1]).sequence_no == 1
 
 
 def test_an_attempt_that_fails_leaves_the_earlier_enrolment(depot: Depot) -> None:
