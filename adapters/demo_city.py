@@ -50,7 +50,13 @@ CLIENTS: Final = (
         client_id="aishandong",
         merchant_id=None,
         terminal_id=None,
-        scopes=(Scope.USERS_WRITE, Scope.CODES_ISSUE, Scope.ORDERS_READ, Scope.SESSIONS_WRITE),
+        scopes=(
+            Scope.USERS_WRITE,
+            Scope.USERS_READ,
+            Scope.CODES_ISSUE,
+            Scope.ORDERS_READ,
+            Scope.SESSIONS_WRITE,
+        ),
     ),
     DemoClient(
         client_id=BUS_TERMINAL,

@@ -9,7 +9,7 @@ from cardcore.acts import Acting, Acts, Outcome
 from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
-from cardcore.errors import PersonStateError
+from cardcore.errors import NotFoundError, PersonStateError
 from cardcore.parts import Parts
 from cardcore.user.access_log import Access, Purpose, note_access, read_accesses
 from cardcore.user.consents import grant_consent, read_consents, withdraw_consent
@@ -292,12 +292,16 @@ class RightsService:
         """Write down that a person takes a consent back. Possible at any time, in any state.
 
         Raises:
-            NotFoundError: no such consent.
+            NotFoundError: no such consent, or not the calling citizen's own.
             PersonStateError: it was withdrawn before.
         """
 
         async def work(acting: Acting) -> Outcome:
             whose = await withdraw_consent(acting.connection, consent_id, acting.doing)
+            if caller.user_id is not None:
+                own = await self._acts.people.names_of(acting.connection, caller.user_id)
+                if whose not in own:
+                    raise NotFoundError(field="consent_id")
             return Outcome(user_id=whose, of=str(consent_id))
 
         return await self._acts.perform(

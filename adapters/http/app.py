@@ -17,6 +17,7 @@ from adapters.http.access_keys import AccessKeys
 from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
+from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
@@ -60,9 +61,21 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     PROPOSALS,
     CLIENTS,
     CITIZENS,
+    MINE,
     WEBHOOKS,
 )
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, LIFECYCLE, RIGHTS, PRIVACY, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (
+    ORDERS,
+    USERS,
+    LIFECYCLE,
+    RIGHTS,
+    PRIVACY,
+    CARDS,
+    CODES,
+    AUTHORISATIONS,
+    TERMINALS,
+    BOOKS,
+)
 
 
 class CardcoreAPI(FastAPI):

@@ -15,7 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.account.chart import CUSTODY, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.views import ClaimView
 from cardcore.books import RawConnection
-from cardcore.errors import NotFoundError, OrderConflictError, PersonStateError
+from cardcore.errors import (
+    NotFoundError,
+    OrderConflictError,
+    PersonStateError,
+    ServiceUnavailableError,
+)
 from cardcore.ids import RandomBytes, new_id, part_id
 from cardcore.user.people_tables import payout_claim
 from ledger import Ledger, Transfer, TransferFlags
@@ -66,7 +71,7 @@ class Claims:
         )
         if "exceeds_credits" in results:
             # An order was faster: what it took is not there to be paid out.
-            raise PersonStateError("the balance has just changed; try again", field="user_id")
+            raise ServiceUnavailableError("the balance has just changed")
         assert set(results) == {"created"}, results
         await self.write(
             connection,

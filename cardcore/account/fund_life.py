@@ -18,6 +18,7 @@ from cardcore.errors import (
     LimitExceededError,
     ObligationsOpenError,
     PersonStateError,
+    ServiceUnavailableError,
 )
 from cardcore.ids import RandomBytes, new_id, part_id
 from ledger import Ledger, Transfer, TransferFlags
@@ -195,7 +196,7 @@ class FundLife:
             connection=raw,
         )
         if "exceeds_credits" in results:
-            raise PersonStateError("the balance has just changed; try again", field="duplicate_id")
+            raise ServiceUnavailableError("the balance has just changed")
         assert set(results) <= {"created"}, results
 
     async def _lock(self, connection: AsyncConnection, user_ids: Sequence[UUID]) -> list[Any]:
