@@ -59,3 +59,7 @@ BEGIN
     FROM (SELECT i * 20 AS n, i * 4 AS d FROM generate_series(0, row_count - 1) AS i) AS v;
 END $$;
 GRANT EXECUTE ON FUNCTION ledger.book_small_batch TO ledger_writer;
+
+-- The number of the newest of these files that is applied; each later file replaces it.
+CREATE FUNCTION ledger.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 7';
+GRANT EXECUTE ON FUNCTION ledger.schema_version TO ledger_writer;
