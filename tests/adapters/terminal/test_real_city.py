@@ -1,6 +1,7 @@
 """The agent with the real city behind it: enrolled, instructed and believed over HTTP."""
 
 import asyncio
+import importlib.util
 import io
 import itertools
 import json
@@ -22,6 +23,7 @@ from adapters.terminal.agent import Agent, Options, Surroundings, open_agent
 from adapters.terminal.display import Display
 from adapters.terminal.enrolment import Enrolment, enrol
 from adapters.terminal.home import TerminalHome
+from adapters.terminal.record_queue import RecordQueue
 from adapters.terminal.server import Server, http_client
 from adapters.wiring import City, make_api
 from cardcore.base64url import decode_base64url, encode_base64url
@@ -53,6 +55,12 @@ async def served(city: City, clock: CityClock) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+# The city's side of uploads is a module of its own; without it there is nobody to send to.
+takes_records = pytest.mark.skipif(
+    importlib.util.find_spec("adapters.http.records") is None, reason="no uploads are taken"
+)
 
 
 @dataclass
@@ -212,3 +220,61 @@ async def test_a_gate_opens_for_whom_the_city_granted_it(street: Street) -> None
     outcomes = await street.work(lambda agent: [agent.scan(text) for text in texts], offline=True)
     assert [outcome.reason for outcome in outcomes] == [None, "no_relation"]
     assert {outcome.amount_fen for outcome in outcomes} == {0}
+
+
+def drain(agent: Agent) -> dict[str, int]:
+    assert agent.uplink is not None
+    assert agent.uplink.drain()
+    return RecordQueue(agent._journal).counts()
+
+
+def forget_the_answers(agent: Agent) -> None:
+    """As if the power had gone before the answer was written down."""
+    with agent._journal.transaction() as connection:
+        connection.execute("UPDATE record SET state = 'queued'")
+
+
+@takes_records
+async def test_rides_taken_offline_are_booked_once_however_often_they_are_sent(
+    street: Street,
+) -> None:
+    await street.enrol(demo_city.BUS_TERMINAL)
+    life = street.life
+    user_id = await life.person(balance_fen=1000)
+    phone = await phone_of(life, user_id)
+    await street.work(pull)
+    texts = [await phone.code(life) for _ in range(3)]
+    await street.work(
+        lambda agent: [agent.scan(text) for text in (*texts, texts[0])],
+        line_id=FLAT_LINE,
+        stop_id="SC01",
+        offline=True,
+    )
+    life.clock.advance(hours=5)
+    assert await street.work(drain) == {"booked": 4}, street.screen.getvalue()
+    assert await life.balance_fen(user_id) == 1000 - 3 * FLAT_FARE_FEN
+    await street.work(forget_the_answers)
+    assert await street.work(drain) == {"duplicate": 4}
+    assert await life.balance_fen(user_id) == 1000 - 3 * FLAT_FARE_FEN
+    assert await life.books_are_right()
+    gaps = await street.work(lambda agent: agent._journal.fact("gaps"))
+    assert json.loads(gaps or "") == []
+
+
+@takes_records
+async def test_the_city_tells_a_terminal_enrolled_anew_from_a_liar(street: Street) -> None:
+    life = street.life
+    user_id = await life.person(balance_fen=1000)
+    for _ in range(2):
+        await street.enrol(demo_city.BUS_TERMINAL)
+        phone = await phone_of(life, user_id)
+        await street.work(pull)
+        text = await phone.code(life)
+        await street.work(
+            lambda agent, text=text: agent.scan(text),  # type: ignore[misc]
+            line_id=FLAT_LINE,
+            stop_id="SC01",
+            offline=True,
+        )
+    assert await street.work(drain) == {"booked": 2}, street.screen.getvalue()
+    assert await life.balance_fen(user_id) == 1000 - 2 * FLAT_FARE_FEN
