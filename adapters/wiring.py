@@ -24,6 +24,7 @@ from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.logs import make_log
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
+from adapters.record_judges import ProcessJudges
 from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
@@ -179,6 +180,8 @@ async def open_city(
             _, signing_lists = await load_keys(connection, KeyUse.LISTS)
             plans = await _funding_plans(engine)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
+        judges = ProcessJudges()
+        stack.callback(judges.close)
         hints: ReplayHints = NoReplayHints()
         collectors: tuple[Collector, ...] = ()
         if settings.redis_url is not None:
@@ -203,6 +206,7 @@ async def open_city(
                     package_signing=PackageSigning(
                         packages=signing_packages[-1], lists=signing_lists[-1]
                     ),
+                    record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
                     cut_off=settings.cut_off,
                 )

@@ -42,7 +42,12 @@ def account(account_id: UUID, code: AccountCode) -> Account:
     What we owe a citizen or a merchant may never turn into what they owe us; what the bank holds
     for us may never be overdrawn.
     """
-    if code in (AccountCode.CUSTODY, AccountCode.IN_TRANSIT, AccountCode.SUBSIDY_RECEIVABLE):
+    if code in (
+        AccountCode.CUSTODY,
+        AccountCode.IN_TRANSIT,
+        AccountCode.SUBSIDY_RECEIVABLE,
+        AccountCode.ARREARS,
+    ):
         flags = AccountFlags.credits_must_not_exceed_debits
     elif code in (AccountCode.SUSPENSE, AccountCode.FEES):
         flags = AccountFlags(0)

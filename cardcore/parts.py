@@ -15,6 +15,7 @@ from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.terminals.packages import PackageSigning
+from cardcore.terminals.record_judging import JudgeHere, RecordJudge
 from cardcore.terminals.scene import TerminalScene
 from cardcore.user.citizen_codes import CitizenCodes
 from hsm_sim.interface import CardHSM
@@ -40,6 +41,7 @@ class Parts:
     hints: ReplayHints = field(default_factory=NoReplayHints)
     terminal_scenes: Mapping[str, TerminalScene] = field(default_factory=dict)
     package_signing: PackageSigning
+    record_judge: RecordJudge = field(default_factory=JudgeHere)
     cut_off: time = CUT_OFF_DEFAULT
     webhook_private_networks: Sequence[IPv4Network | IPv6Network] = ()
 

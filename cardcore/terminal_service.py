@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore import audit
-from cardcore.base64url import encode_base64url
+from cardcore import audit, tables
+from cardcore.base64url import decode_base64url, encode_base64url
 from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
@@ -15,6 +16,11 @@ from cardcore.parts import Parts
 from cardcore.terminals import enrolment
 from cardcore.terminals.errors import ActivationRefusedError
 from cardcore.terminals.packages import Packages, Served
+from cardcore.terminals.record_booking import Payables
+from cardcore.terminals.record_judging import RecordKeys
+from cardcore.terminals.record_request import UploadRequest
+from cardcore.terminals.record_views import GapView, UploadView
+from cardcore.terminals.records import KeyLife, RecordWriter, UploadingTerminal
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import (
     ActivationCodeView,
@@ -41,6 +47,7 @@ class TerminalService:
         self._packages = Packages(
             parts.codes, parts.package_signing, parts.terminal_scenes, parts.random_bytes
         )
+        self._records = RecordWriter(parts)
 
     async def give_activation_code(self, caller: Caller, terminal_id: str) -> ActivationCodeView:
         """A code to enrol a terminal with, good once within a day."""
@@ -159,12 +166,81 @@ class TerminalService:
         self._packages.remember(terminal.scene, served.package, now)
         return served
 
+    async def upload_records(self, caller: Caller, request: UploadRequest) -> UploadView:
+        """Take in what a terminal decided by itself; one result per record, in order.
+
+        Raises:
+            TerminalUnknownError: the caller is no terminal, or out of service.
+            ServiceUnavailableError: the database is away; the same batch may be sent again.
+        """
+        caller.require(Scope.RECORDS_WRITE)
+        if caller.terminal_id is None:
+            raise TerminalUnknownError("only a terminal uploads records")
+        now = self._parts.clock()
+        async with transaction(self._parts.engine) as (connection, _):
+            terminal = await enrolment.terminal_of(connection, caller, caller.terminal_id)
+            keys = await enrolment.keys_of(connection, caller.terminal_id)
+            payables = await _payables(connection, terminal.merchant_id)
+        ring_json = self._parts.codes.ring.to_json()
+        judged = await self._parts.record_judge.judge(
+            [_record_bytes(text) for text in request.records],
+            RecordKeys(
+                terminal_id=caller.terminal_id,
+                keys={key.kid: (key.suite, key.public_key) for key in keys},
+                ring_json=ring_json,
+            ),
+        )
+        results, gaps = await self._records.write(
+            UploadingTerminal(
+                caller=caller,
+                terminal_id=caller.terminal_id,
+                scene=terminal.scene,
+                payables=payables,
+                keys={
+                    key.kid: KeyLife(enrolled_at=key.enrolled_at, revoked_at=key.revoked_at)
+                    for key in keys
+                },
+                ring_json=ring_json,
+            ),
+            self._packages.scene(terminal.scene),
+            request,
+            judged,
+            now=now,
+        )
+        return UploadView(
+            results=results,
+            gaps=[GapView(first=first, last=last) for first, last in gaps],
+            server_time=now,
+            clock_skew_ms=int((request.clock - now).total_seconds() * 1000),
+        )
+
     async def _note(
         self, caller: Caller, action: str, terminal_id: str, refusal: CardcoreError, now: datetime
     ) -> None:
         await record_refusal(
             self._parts.engine, caller, action, f"terminal/{terminal_id}", refusal, now
         )
+
+
+def _record_bytes(text: str) -> bytes:
+    """The record in ``text``; what is no base64url stays as it came, and is no record."""
+    try:
+        return decode_base64url(text)
+    except ValueError:
+        return text.encode()
+
+
+async def _payables(connection: AsyncConnection, merchant_id: str) -> Payables:
+    merchant = (
+        await connection.execute(
+            select(tables.merchant).where(tables.merchant.c.merchant_id == merchant_id)
+        )
+    ).one()
+    return Payables(
+        merchant_id=merchant_id,
+        payable_id=merchant.payable_id,
+        subsidy_payable_id=merchant.subsidy_payable_id,
+    )
 
 
 async def _terminal_view(

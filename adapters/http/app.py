@@ -45,6 +45,7 @@ from adapters.http.routes import TemplateRoute
 from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import fault_of
+from adapters.http.records import RECORDS
 from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
@@ -73,7 +74,7 @@ NOUNS: Final[tuple[Noun, ...]] = (
     CARDS,
     CODES,
     AUTHORISATIONS,
-    TERMINALS,
+    TERMINALS, RECORDS,
     BOOKS,
 )
 

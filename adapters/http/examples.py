@@ -96,6 +96,12 @@ AUTHORISE: Final[Example] = {
     "scenes": ["bus", "community"],
 }
 PRINT_CODE: Final[Example] = {"scenes": ["hospital"], "validity_days": 180, "photo_check": True}
+UPLOAD: Final[Example] = {
+    "records": ["GBAAAQ"],
+    "list_version": 7,
+    "list_age_s": 120,
+    "clock": "2026-11-23T18:00:00+08:00",
+}
 REVOCATION: Final[Example] = {"since": "2026-11-23T18:00:00+08:00"}
 ACT: Final[Example] = {"reason": "user_request", "note": "本人到窗口办理", "operator": "op-7"}
 FUND_ACT: Final[Example] = {"reason": "legal_order", "fund": "purse", "operator": "op-7"}

@@ -6,6 +6,7 @@ covered, so that custody can be checked to the fen at every cut-off:
 
     custody + in transit = citizens' funds + merchants' payables + suspense + fees earned
     subsidy receivable   = merchants' subsidy payables
+    arrears              = merchants' arrears payables
 """
 
 from enum import IntEnum
@@ -23,9 +24,11 @@ class AccountCode(IntEnum):
     CUSTODY = 1001
     IN_TRANSIT = 1002
     SUBSIDY_RECEIVABLE = 1201
+    ARREARS = 1301
     CITIZEN_FUND = 2001
     MERCHANT_PAYABLE = 2101
     MERCHANT_SUBSIDY_PAYABLE = 2102
+    MERCHANT_ARREARS_PAYABLE = 2103
     SUSPENSE = 2901
     FEES = 4001
 
@@ -68,3 +71,13 @@ FEES: Final = account_id("fees")
 def subsidy_receivable(payer: str) -> UUID:
     """Account of what one concession payer owes."""
     return account_id(f"subsidy_receivable:{payer}")
+
+
+def arrears_of(user_id: UUID) -> UUID:
+    """Account of what a person owes for what terminals accepted off-line."""
+    return account_id(f"arrears:{user_id}")
+
+
+def arrears_payable(merchant_id: str) -> UUID:
+    """Account of what a merchant will get once arrears are paid."""
+    return account_id(f"arrears_payable:{merchant_id}")

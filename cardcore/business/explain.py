@@ -8,7 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import CUSTODY, SUSPENSE, subsidy_receivable
+from cardcore.account.chart import (
+    CUSTODY,
+    SUSPENSE,
+    arrears_of,
+    arrears_payable,
+    subsidy_receivable,
+)
 from cardcore.books import RawConnection
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.business.quote import Payer
@@ -41,6 +47,8 @@ async def explain(
     found = await book.lookup_transfers([one.int for one in wanted], connection=raw)
     transfers = {transfer.id: transfer for transfer in found}
     names = await _account_names(connection, found)
+    names[arrears_of(order.user_id).int] = "arrears"
+    names[arrears_payable(order.merchant_id).int] = f"arrears_payable:{order.merchant_id}"
 
     lines = {line.line_no: line for line in order.lines}
     explained_refunds: dict[UUID, ExplainedRefund] = {}

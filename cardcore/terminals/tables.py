@@ -1,6 +1,16 @@
 """The tables of terminals, as SQLAlchemy sees them; see ``cardcore.tables``."""
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cardcore.tables import metadata, required
@@ -48,4 +58,73 @@ terminal_package = Table(
     required("made_at", _At),
     required("refresh_at", _At),
     required("container", LargeBinary),
+)
+
+terminal_record = Table(
+    "terminal_record",
+    metadata,
+    required("record_id", Uuid, key=True),
+    required("terminal_id", Text),
+    required("kid", SmallInteger),
+    required("sequence_no", BigInteger),
+    required("digest", LargeBinary),
+    required("state", Text),
+    Column("reason", Text),
+    Column("liability", Text),
+    Column("order_id", Uuid),
+    Column("token", LargeBinary),
+    Column("replay_key", LargeBinary),
+    Column("made_at_s", BigInteger),
+    Column("counter", Integer),
+    required("amount_fen", BigInteger),
+    required("occurred_at", _At),
+    required("recorded_at", _At),
+    required("list_version", BigInteger),
+    required("record", LargeBinary),
+)
+
+record_quarantine = Table(
+    "record_quarantine",
+    metadata,
+    required("digest", LargeBinary, key=True),
+    required("terminal_id", Text),
+    required("reason", Text),
+    required("recorded_at", _At),
+    required("content", LargeBinary),
+)
+
+record_chain = Table(
+    "record_chain",
+    metadata,
+    required("terminal_id", Text, key=True),
+    required("kid", SmallInteger, key=True),
+    required("highest_no", BigInteger),
+    required("gaps", JSONB),
+    required("clock_skew_ms", BigInteger),
+    required("list_version", BigInteger),
+    required("list_age_s", BigInteger),
+    required("heard_at", _At),
+)
+
+record_case = Table(
+    "record_case",
+    metadata,
+    required("case_id", Uuid, key=True),
+    required("kind", Text),
+    required("terminal_id", Text),
+    required("record_id", Uuid),
+    Column("other_id", Uuid),
+    required("status", Text),
+    required("recorded_at", _At),
+)
+
+arrears = Table(
+    "arrears",
+    metadata,
+    required("order_id", Uuid, key=True),
+    required("line_no", SmallInteger, key=True),
+    required("user_id", Uuid),
+    required("merchant_id", Text),
+    required("amount_fen", BigInteger),
+    required("recorded_at", _At),
 )

@@ -17,6 +17,7 @@ offline_limit = Table(
     required("uses_max", SmallInteger),
     required("dynamic_ttl_s", SmallInteger),
     required("living_max", SmallInteger),
+    Column("arrears_fen_max", Integer, nullable=False, server_default="0"),
 )
 
 tariff_class = Table(

@@ -6,6 +6,8 @@ from cardcore.caller import Caller, Scope
 from cardcore.errors import TerminalUnknownError
 from cardcore.terminals.errors import ActivationRefusedError
 from cardcore.terminals.packages import Served
+from cardcore.terminals.record_request import UploadRequest
+from cardcore.terminals.record_views import UploadView
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import ActivationCodeView, EnrolledTerminal, TerminalView
 
@@ -55,4 +57,8 @@ class FakeTerminals:
         self, caller: Caller, *, held: str | None, has: frozenset[str]
     ) -> Served:
         caller.require(Scope.TERMINALS_READ)
+        raise TerminalUnknownError
+
+    async def upload_records(self, caller: Caller, request: UploadRequest) -> UploadView:
+        caller.require(Scope.RECORDS_WRITE)
         raise TerminalUnknownError
