@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,12 +23,13 @@ from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.logs import make_log
+from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
-from adapters.record_judges import ProcessJudges
 from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
+from adapters.valkey_rates import ValkeyBuckets
 from cardcore import tables
 from cardcore.audit import SEAL_KEY
 from cardcore.books import RawConnection, transaction
@@ -91,6 +93,7 @@ class City:
     hsm: HSMClient
     bus: BusPricer
     collectors: tuple[Collector, ...]
+    limits: RateLimits | None
 
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
@@ -148,6 +151,7 @@ async def make_api(
         clock=clock,
         log=make_log(log_to or Nowhere()),
         nouns=PLATFORM_NOUNS,
+        limits=city.limits,
     )
     for collector in city.collectors:
         app.metrics.registry.register(collector)
@@ -180,15 +184,16 @@ async def open_city(
             _, signing_lists = await load_keys(connection, KeyUse.LISTS)
             plans = await _funding_plans(engine)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
-        judges = ProcessJudges()
-        stack.callback(judges.close)
         hints: ReplayHints = NoReplayHints()
         collectors: tuple[Collector, ...] = ()
+        buckets: ValkeyBuckets | None = None
         if settings.redis_url is not None:
             valkey = ValkeyReplayHints(settings.redis_url)
             stack.push_async_callback(valkey.close)
             hints = valkey
-            collectors = (valkey.failures,)
+            buckets = ValkeyBuckets(settings.redis_url)
+            stack.push_async_callback(buckets.close)
+            collectors = (valkey.failures, buckets.failures)
         core = await stack.enter_async_context(
             serve_core(
                 Parts(
@@ -206,17 +211,31 @@ async def open_city(
                     package_signing=PackageSigning(
                         packages=signing_packages[-1], lists=signing_lists[-1]
                     ),
-                    record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
                     cut_off=settings.cut_off,
                 )
             )
         )
         city = City(
-            core=core, engine=engine, pool=pool, book=book, hsm=hsm, bus=bus, collectors=collectors
+            core=core,
+            engine=engine,
+            pool=pool,
+            book=book,
+            hsm=hsm,
+            bus=bus,
+            collectors=collectors,
+            limits=rate_limits(settings, buckets),
         )
         await city.reload_fares()
         yield city
+
+
+def rate_limits(settings: Settings, buckets: ValkeyBuckets | None) -> RateLimits | None:
+    """How often each client may ask, counted together with the other workers where it can be."""
+    if settings.rate_per_s == 0:
+        return None
+    rate = Rate(per_s=settings.rate_per_s, burst=2 * settings.rate_per_s)
+    return RateLimits(rate, time.monotonic, buckets)
 
 
 def business_day_of(settings: Settings) -> BusinessDay:

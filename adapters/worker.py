@@ -28,6 +28,7 @@ from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
 from cardcore import audit
 from cardcore.books import RawConnection
 from cardcore.errors import ServiceUnavailableError
+from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
@@ -36,6 +37,7 @@ from ledger import Ledger
 PERIOD_S: Final = 30.0
 SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
+BILL_PERIOD_S: Final = 600.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -93,7 +95,11 @@ class Duty:
 
 
 def duties_of(
-    pool: AsyncConnectionPool[RawConnection], book: Ledger, hsm: HSM, deliveries: Deliveries
+    pool: AsyncConnectionPool[RawConnection],
+    book: Ledger,
+    hsm: HSM,
+    deliveries: Deliveries,
+    bills: Bills,
 ) -> list[Duty]:
     """Everything that falls due in an installation."""
 
@@ -110,6 +116,7 @@ def duties_of(
         Duty(name="seal_audit_log", period_s=SEAL_PERIOD_S, run=seal_audit_log),
         Duty(name="relay_events", period_s=WEBHOOK_PERIOD_S, run=deliveries.relay),
         Duty(name="send_webhooks", period_s=WEBHOOK_PERIOD_S, run=deliveries.send_due),
+        Duty(name="make_bills", period_s=BILL_PERIOD_S, run=bills.make_due),
     ]
 
 
@@ -132,7 +139,8 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
     ):
         await ensure_secret_keys(hsm)
         deliveries = make_deliveries(engine, hsm, settings)
-        await keep_working(duties_of(pool, book, hsm, deliveries), stopping, once=once)
+        bills = Bills(engine, utc_now, settings.cut_off)
+        await keep_working(duties_of(pool, book, hsm, deliveries, bills), stopping, once=once)
 
 
 def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:

@@ -147,7 +147,7 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
 async def _work(city: City, settings: Settings) -> None:
     """What the worker does in a container, done beside the server."""
     deliveries = make_deliveries(city.engine, city.hsm, settings)
-    duties = duties_of(city.pool, city.book, city.hsm, deliveries)
+    duties = duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
     await keep_working(duties, asyncio.Event())
 
 

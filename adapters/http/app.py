@@ -15,9 +15,9 @@ from typing_extensions import override
 from adapters.http.access import AccessTokens, Gate
 from adapters.http.access_keys import AccessKeys
 from adapters.http.authorisations import AUTHORISATIONS
+from adapters.http.bills import BILLS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
-from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
@@ -27,12 +27,13 @@ from adapters.http.lifecycle import LIFECYCLE
 from adapters.http.logs import Log
 from adapters.http.metrics import HTTPMetrics
 from adapters.http.openapi import Document, openapi_document
-from adapters.http.operation import Noun, Operation, OperationEndpoint
+from adapters.http.operation import CallerGate, Noun, Operation, OperationEndpoint
 from adapters.http.operators import OPERATORS
 from adapters.http.orders import ORDERS
 from adapters.http.pages import page_routes
 from adapters.http.privacy import PRIVACY
 from adapters.http.proposals import PROPOSALS
+from adapters.http.rate_limits import LimitedGate, RateLimits
 from adapters.http.refusals import (
     FieldsInvalidError,
     HTTPRefusalError,
@@ -45,7 +46,6 @@ from adapters.http.routes import TemplateRoute
 from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
 from adapters.http.strict_json import fault_of
-from adapters.http.records import RECORDS
 from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
@@ -62,21 +62,10 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     PROPOSALS,
     CLIENTS,
     CITIZENS,
-    MINE,
     WEBHOOKS,
+    BILLS,
 )
-NOUNS: Final[tuple[Noun, ...]] = (
-    ORDERS,
-    USERS,
-    LIFECYCLE,
-    RIGHTS,
-    PRIVACY,
-    CARDS,
-    CODES,
-    AUTHORISATIONS,
-    TERMINALS, RECORDS,
-    BOOKS,
-)
+NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, LIFECYCLE, RIGHTS, PRIVACY, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
 
 
 class CardcoreAPI(FastAPI):
@@ -113,6 +102,7 @@ def create_app(
     clock: Clock,
     log: Log,
     nouns: Sequence[Noun] = (),
+    limits: RateLimits | None = None,
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> CardcoreAPI:
     """The HTTP face of ``core``.
@@ -125,12 +115,15 @@ def create_app(
         clock: what time it is.
         log: where request lines go; see ``logs.make_log``.
         nouns: further operations, those of the scenes; their functions bring their own services.
+        limits: how often each client may ask; None: as often as it likes.
         lifespan: opened before the first and closed after the last request.
     """
     metrics = HTTPMetrics()
     refuser = Refuser(settings)
     tokens = AccessTokens(access_keys, settings, clock)
-    gate = Gate(core, tokens, settings, clock)
+    gate: CallerGate = Gate(core, tokens, settings, clock)
+    if limits is not None:
+        gate = LimitedGate(gate, limits)
     app = CardcoreAPI(
         lifespan=lifespan,
         docs_url=None,

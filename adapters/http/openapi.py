@@ -28,6 +28,7 @@ from adapters.http.refusals import (
     OAuthGrantTypeError,
     OAuthRequestError,
     OAuthScopeError,
+    RateLimitedError,
     TokenInvalidError,
     TokenMissingError,
 )
@@ -60,6 +61,7 @@ _WITH_TOKEN: Final[Kinds] = (
     TokenInvalidError,
     HeaderInvalidError,
     ForbiddenError,
+    RateLimitedError,
 )
 _WITH_BODY: Final[Kinds] = (
     JSONInvalidError,
@@ -270,7 +272,7 @@ def _refusal_response(
     headers = {"Request-Id": _header("The id of this request.")}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = _header("How to prove yourself (RFC 6750).")
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = _header("Seconds to wait before the same request is repeated.")
     return {
         "description": "\n".join([HTTPStatus(status).phrase, "", *lines]),

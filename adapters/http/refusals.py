@@ -157,6 +157,16 @@ class ContentTypeError(HTTPRefusalError):
     closes = True
 
 
+class RateLimitedError(HTTPRefusalError):
+    """The client asks more often than it may; ``Retry-After`` says when to come again."""
+
+    code = "rate_limited"
+    title_zh = "请求过于频繁"
+    title_en = "Too many requests"
+    status = 429
+    retryable = True
+
+
 class InternalError(HTTPRefusalError):
     """A fault of ours, logged under the request id. Nothing is known to be booked: retry."""
 

@@ -140,3 +140,20 @@ class WebhookEndpointsFullError(CardcoreError):
     code = "webhook_endpoints_full"
     title_zh = "推送地址数量已达上限"
     title_en = "Too many webhook endpoints"
+
+
+class BillNotReadyError(CardcoreError):
+    """The business day is not closed yet; ``ready_at`` says when its bill will be there."""
+
+    code = "not_ready"
+    title_zh = "账单尚未生成"
+    title_en = "The bill is not ready yet"
+    retryable = True
+
+
+class ClockBackwardsError(CardcoreError):
+    """The sandbox's clock goes forwards only."""
+
+    code = "clock_backwards"
+    title_zh = "沙箱时钟只能向前拨"
+    title_en = "The test clock moves forwards only"

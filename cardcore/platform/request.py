@@ -167,3 +167,10 @@ class MerchantPage(Page):
     """A list of one merchant's."""
 
     merchant_id: PrintedNumber
+
+
+class BillName(Model):
+    """Which bill of a day: the merchant's, and a version where not the newest."""
+
+    merchant_id: PrintedNumber
+    version: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -2,8 +2,10 @@
 
 from cardcore.parts import Parts
 from cardcore.platform.audit_log import AuditLog
+from cardcore.platform.bills import Bills
 from cardcore.platform.citizen_sessions import CitizenSessions
 from cardcore.platform.clients import Clients
+from cardcore.platform.lists import Lists
 from cardcore.platform.operators import Operators
 from cardcore.platform.passwords import Cost, Passwords
 from cardcore.platform.proposals import Proposals
@@ -25,4 +27,6 @@ class Platform:
         self.clients = Clients(parts)
         self.citizens = CitizenSessions(parts)
         self.audit = AuditLog(parts)
+        self.bills = Bills(parts.engine, parts.clock, parts.cut_off)
+        self.lists = Lists(parts)
         self.webhooks = Webhooks(parts, private)

@@ -3,7 +3,9 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
+    Date,
     DateTime,
     Integer,
     LargeBinary,
@@ -135,4 +137,25 @@ webhook_attempt = Table(
     required("begun_at", _At),
     required("outcome", Text),
     Column("status_code", Integer),
+)
+
+bill = Table(
+    "bill",
+    metadata,
+    required("merchant_id", Text, key=True),
+    required("business_on", Date, key=True),
+    required("version", Integer, key=True),
+    required("rows", Integer),
+    required("paid_fen", BigInteger),
+    required("refunded_fen", BigInteger),
+    required("sha256", LargeBinary),
+    required("content", LargeBinary),
+    required("made_at", _At),
+)
+
+sandbox_clock = Table(
+    "sandbox_clock",
+    metadata,
+    Column("one", Boolean, primary_key=True, nullable=False),
+    required("ahead_us", BigInteger),
 )

@@ -1,8 +1,10 @@
 """What the platform answers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+
+from pydantic import ConfigDict
 
 from cardcore.model import Model
 
@@ -174,3 +176,87 @@ class WebhookKeysView(Model):
     """The public keys messages are signed with."""
 
     keys: list[str]
+
+
+class BillView(Model):
+    """A bill's sums; ``sha256`` is that of the file."""
+
+    merchant_id: str
+    business_on: date
+    version: int
+    rows: int
+    paid_fen: int
+    refunded_fen: int
+    net_fen: int
+    sha256: str
+    made_at: datetime
+
+
+class Row(Model):
+    """A row of a list: what a table has besides is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class OrderRow(Row):
+    """One order of a list; ``GET /v1/orders/{order_id}`` has its lines."""
+
+    order_id: UUID
+    out_trade_no: str
+    scene: str
+    type: str
+    mode: str
+    status: str
+    terminal_id: str
+    nominal_fen: int
+    citizen_fen: int
+    captured_fen: int
+    refunded_fen: int
+    recorded_at: datetime
+
+
+class OrderRowsView(Model):
+    """Orders, oldest first."""
+
+    orders: list[OrderRow]
+    next_cursor: str | None
+
+
+class RefundRow(Row):
+    """One refund of a list."""
+
+    refund_id: UUID
+    order_id: UUID
+    out_refund_no: str
+    amount_fen: int
+    recorded_at: datetime
+
+
+class RefundRowsView(Model):
+    """Refunds, oldest first."""
+
+    refunds: list[RefundRow]
+    next_cursor: str | None
+
+
+class TopUpRow(Row):
+    """One top-up of a list."""
+
+    topup_id: UUID
+    amount_fen: int
+    channel: str
+    channel_no: str
+    recorded_at: datetime
+
+
+class TopUpRowsView(Model):
+    """Top-ups, oldest first."""
+
+    topups: list[TopUpRow]
+    next_cursor: str | None
+
+
+class ClockView(Model):
+    """Where the sandbox's clock stands."""
+
+    now: datetime

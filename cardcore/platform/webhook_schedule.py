@@ -18,7 +18,9 @@ TRIES_MAX: Final = len(WAITS) + 1
 URL_SIZE_MAX: Final = 500
 TOPICS: Final = (
     "order.captured",
+    "order.expired",
     "order.held",
+    "order.part_captured",
     "order.recorded",
     "order.refunded",
     "order.voided",

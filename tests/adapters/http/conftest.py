@@ -19,6 +19,7 @@ from adapters.http.access import AccessTokens
 from adapters.http.access_keys import AccessKeys, FixedKey
 from adapters.http.app import CardcoreAPI, create_app
 from adapters.http.logs import make_log
+from adapters.http.rate_limits import RateLimits
 from adapters.http.settings import HTTPSettings
 from adapters.http.used_assertions import UsedAssertionsInMemory
 from cardcore.caller import ClientRecord, Scope
@@ -126,7 +127,7 @@ class Face:
         return [json.loads(line) for line in self.log_stream.getvalue().splitlines()]
 
 
-def make_face(**settings: float | str) -> Face:
+def make_face(*, limits: RateLimits | None = None, **settings: float | str) -> Face:
     """A face with settings of its own; its HTTP client is not yet closed."""
     core = FakeCore()
     clock = StandingClock()
@@ -141,6 +142,7 @@ def make_face(**settings: float | str) -> Face:
         used_assertions=UsedAssertionsInMemory(),
         clock=clock,
         log=make_log(stream),
+        limits=limits,
     )
 
     async def documented(response: httpx2.Response) -> None:
