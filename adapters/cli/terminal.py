@@ -1,7 +1,7 @@
 """``cardcore terminal``: the agent of a bus validator or gate.
 
 Also started as ``python -m adapters.cli.terminal``, which loads nothing of the server: a validator
-is back half a second after a power cut.
+is back sooner after a power cut.
 """
 
 import json
