@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0084_bills"
-down_revision = "0083_webhooks"
+down_revision = "0083_records"
 
 
 def upgrade() -> None:
