@@ -26,6 +26,7 @@ from adapters.http.logs import make_log
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
+from adapters.record_judges import ProcessJudges
 from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
@@ -184,6 +185,8 @@ async def open_city(
             _, signing_lists = await load_keys(connection, KeyUse.LISTS)
             plans = await _funding_plans(engine)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
+        judges = ProcessJudges()
+        stack.callback(judges.close)
         hints: ReplayHints = NoReplayHints()
         collectors: tuple[Collector, ...] = ()
         buckets: ValkeyBuckets | None = None
@@ -211,6 +214,7 @@ async def open_city(
                     package_signing=PackageSigning(
                         packages=signing_packages[-1], lists=signing_lists[-1]
                     ),
+                    record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
                     cut_off=settings.cut_off,
                 )

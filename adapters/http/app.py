@@ -18,6 +18,7 @@ from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.bills import BILLS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
+from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
@@ -34,6 +35,7 @@ from adapters.http.pages import page_routes
 from adapters.http.privacy import PRIVACY
 from adapters.http.proposals import PROPOSALS
 from adapters.http.rate_limits import LimitedGate, RateLimits
+from adapters.http.records import RECORDS
 from adapters.http.refusals import (
     FieldsInvalidError,
     HTTPRefusalError,
@@ -62,10 +64,23 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     PROPOSALS,
     CLIENTS,
     CITIZENS,
+    MINE,
     WEBHOOKS,
     BILLS,
 )
-NOUNS: Final[tuple[Noun, ...]] = (ORDERS, USERS, LIFECYCLE, RIGHTS, PRIVACY, CARDS, CODES, AUTHORISATIONS, TERMINALS, BOOKS)
+NOUNS: Final[tuple[Noun, ...]] = (
+    ORDERS,
+    USERS,
+    LIFECYCLE,
+    RIGHTS,
+    PRIVACY,
+    CARDS,
+    CODES,
+    AUTHORISATIONS,
+    TERMINALS,
+    RECORDS,
+    BOOKS,
+)
 
 
 class CardcoreAPI(FastAPI):
