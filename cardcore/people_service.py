@@ -160,11 +160,11 @@ class PeopleService:
         """A dynamic code for a user's phone."""
         caller.require(Scope.CODES_ISSUE)
         async with transaction(self._parts.engine) as (connection, _):
-            person = await self._people.read(connection, user_id)
+            person = await self._people.resolve(connection, user_id)
             if person.status != "active":
                 raise NotFoundError(field="user_id")
             return await self._parts.codes.issue(
-                connection, user_id, request, now=self._parts.clock()
+                connection, person.user_id, request, now=self._parts.clock()
             )
 
     async def top_up(

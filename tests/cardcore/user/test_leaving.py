@@ -1,5 +1,6 @@
 """Freezing, death, merging, closing with payout, erasing."""
 
+from datetime import date
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,6 +21,7 @@ from cardcore.errors import (
     UserFrozenError,
     UserUnknownError,
 )
+from cardcore.user.card_request import IssueCardRequest
 from cardcore.user.merging import check_merge
 from cardcore.user.people_request import (
     BindPlateRequest,
@@ -31,6 +33,7 @@ from cardcore.user.people_tables import person_key
 from cardcore.user.personal_data import DataKey, Field
 from tests.cardcore.user.people_acts import act, close, do, fund_act, key, merge, opened, settle
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, VALIDATOR, Life, id_no
+from tests.virtual_card import card_number
 
 PHONE = "13800138000"
 PLATE = "鲁D12345"
@@ -239,6 +242,38 @@ def test_a_merge_of_one_with_itself_is_none() -> None:
 
     with pytest.raises(PersonStateError):
         check_merge(Row(), Row(), "duplicate")  # type: ignore[arg-type]
+
+
+async def card_of(life: Life, user_id: UUID) -> UUID:
+    """A card that was issued to somebody."""
+    request = IssueCardRequest(
+        number=card_number(next(life.numbers)),
+        kind="cpu",
+        valid_from=date(2026, 1, 1),
+        valid_to=date(2030, 12, 31),
+    )
+    view, _ = await life.city.core.issue_card(CENTRE, user_id, request, key())
+    return view.card_id
+
+
+async def test_cards_follow_a_merge_and_end_with_a_closure(life: Life) -> None:
+    survivor, other = await life.person(balance_fen=0), await duplicate(life, balance_fen=1)
+    card_id = await card_of(life, other)
+    await merge(life, survivor, other)
+    (card,) = (await life.city.core.user_cards(CENTRE, survivor)).cards
+    assert (card.card_id, card.status) == (card_id, "active")
+    await close(life, survivor)
+    async with transaction(life.city.engine) as (connection, _):
+        found = await connection.exec_driver_sql("SELECT status FROM cardcore.card")
+        assert list(found.scalars()) == ["closed"]
+
+
+async def test_whoever_asks_for_a_code_under_a_merged_id_gets_the_survivors(life: Life) -> None:
+    survivor, other = await life.person(), await duplicate(life)
+    await merge(life, survivor, other)
+    order = await life.pay(other)
+    assert order.status == "captured"
+    assert await life.balance_fen(survivor) == 10_000 + 300 - FLAT_FARE_FEN
 
 
 # -- closing -------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from adapters import demo_city
 from cardcore import tables
 from cardcore.books import transaction
+from cardcore.business.request import User, VerifyRequest
 from cardcore.caller import Caller
 from cardcore.errors import (
     CardcoreError,
@@ -101,6 +103,20 @@ async def test_row_23_liability_changes_hands_at_the_instant_of_the_report(life:
     assert (found.status, found.liability_from) == ("active", None)
     order, _ = await life.city.core.order(VALIDATOR, life.ride(code), key())
     assert order.status == "captured"
+
+
+async def test_whoever_verifies_is_told_what_became_of_the_credential(life: Life) -> None:
+    user_id = await life.person()
+    credential_id, code = await device(life, user_id)
+    request = VerifyRequest(
+        user=User(credential=code),
+        scene="bus",
+        merchant_id=demo_city.BUS_MERCHANT,
+        terminal_id=demo_city.BUS_TERMINAL,
+    )
+    assert (await life.city.core.verify(VALIDATOR, request)).restrictions == []
+    await stepped(life, credential_id, "loss")
+    assert (await life.city.core.verify(VALIDATOR, request)).restrictions == ["lost"]
 
 
 async def test_a_replaced_credential_names_its_successor(life: Life) -> None:
