@@ -7,6 +7,7 @@ import typer
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
 from adapters.bench import terminal as terminal_bench
+from adapters.bench import records as records_bench
 from adapters.bench import verify as verify_bench
 from adapters.bench.report import print_report
 
@@ -26,6 +27,12 @@ def orders(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 def ledger(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Transfers per second in every shape, beside pgbench on the same server."""
     print_report(ledger_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def records(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """Off-line records uploaded per second, beside the bare check of their two signatures."""
+    print_report(records_bench.run(quick=quick), as_json=as_json)
 
 
 @app.command()

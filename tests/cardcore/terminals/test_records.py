@@ -1,4 +1,4 @@
-"""Off-line records taken in: booked once, doubted with a reason, never lost (faults 20, 23, 25-28)."""
+"""Off-line records taken in: booked once, doubted with a reason, never lost (faults 20, 23-28)."""
 
 import itertools
 import json
