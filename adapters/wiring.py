@@ -4,10 +4,10 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import BinaryIO, Final
 
@@ -35,6 +35,7 @@ from cardcore import tables
 from cardcore.audit import SEAL_KEY
 from cardcore.books import RawConnection, transaction
 from cardcore.business.merchants import open_fixed_accounts
+from cardcore.business.order_rules import RuleBook
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import good_epochs
@@ -61,6 +62,8 @@ from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
 from scenes.community.terminals import GateTerminals
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 ISSUER_ID: Final = 0x3704
 PACKAGE_KID: Final = 128
 LIST_KID: Final = 129
@@ -115,6 +118,11 @@ class Nowhere(io.BytesIO):
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
+
+
+def nanoseconds_of(clock: Clock) -> Callable[[], int]:
+    """The same clock as the ledger reads it: one clock says when a hold is over."""
+    return lambda: (clock() - _EPOCH) // _MICROSECOND * 1000
 
 
 class EpochKeys:
@@ -174,7 +182,7 @@ async def open_city(
             open_engine(addresses.database_url, connections_max=connections_max)
         )
         book = await stack.enter_async_context(
-            Ledger(pool=pool, business_day=business_day_of(settings))
+            Ledger(pool=pool, clock=nanoseconds_of(clock), business_day=business_day_of(settings))
         )
         hsm = await stack.enter_async_context(HSMClient(addresses.hsm_socket, name="core"))
         await ensure_keys(hsm, engine, book, clock())
@@ -184,6 +192,9 @@ async def open_city(
             _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
             _, signing_lists = await load_keys(connection, KeyUse.LISTS)
             plans = await _funding_plans(engine)
+        rules = RuleBook()
+        async with pool.connection() as raw:
+            await rules.refresh(raw)
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
         judges = ProcessJudges()
         stack.callback(judges.close)
@@ -207,6 +218,7 @@ async def open_city(
                     codes=codes,
                     pricers=scene_pricers(bus),
                     plans=plans,
+                    rules=rules,
                     clock=clock,
                     random_bytes=os.urandom,
                     hints=hints,

@@ -27,6 +27,7 @@ from adapters.webhook_sender import HTTPSender
 from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
 from cardcore import audit
 from cardcore.books import RawConnection
+from cardcore.business.holds import HoldExpiry
 from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
@@ -120,6 +121,12 @@ def duties_of(
     ]
 
 
+def order_duties(engine: AsyncEngine, book: Ledger) -> list[Duty]:
+    """What falls due of orders by itself."""
+    holds = HoldExpiry(engine, book, os.urandom)
+    return [Duty(name="expire_holds", period_s=PERIOD_S, run=holds.expire_due)]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -140,7 +147,8 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         await ensure_secret_keys(hsm)
         deliveries = make_deliveries(engine, hsm, settings)
         bills = Bills(engine, utc_now, settings.cut_off)
-        await keep_working(duties_of(pool, book, hsm, deliveries, bills), stopping, once=once)
+        duties = order_duties(engine, book) + duties_of(pool, book, hsm, deliveries, bills)
+        await keep_working(duties, stopping, once=once)
 
 
 def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:

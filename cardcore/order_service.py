@@ -1,6 +1,8 @@
 """The verbs about business: quote, order, capture, void, refund, explain."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from cardcore.business.explain import explain
 from cardcore.business.holds import Holds
 from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
+from cardcore.business.order_rules import RuleBook
 from cardcore.business.orders import find_order_id, load_order
 from cardcore.business.refunds import Refunds
 from cardcore.business.request import (
@@ -54,6 +57,11 @@ class OrderService:
         self._taps = CardTaps(parts.hsm)
         self._refunds = Refunds(parts.book, parts.random_bytes)
         self._holds = Holds(parts.book, parts.random_bytes)
+
+    @property
+    def rules(self) -> RuleBook:
+        """The rules orders are decided by, in the version in force."""
+        return self._parts.rules
 
     async def quote(self, caller: Caller, request: QuoteRequest) -> QuoteView:
         """What it would cost and who would pay. Books nothing, spends nothing."""
@@ -109,7 +117,8 @@ class OrderService:
         """One order as it stands."""
         caller.require(Scope.ORDERS_READ)
         async with transaction(self._parts.engine) as (_, raw):
-            return (await load_order(raw, caller, order_id)).view()
+            order = await load_order(raw, caller, order_id)
+            return order.view(now=self._parts.clock())
 
     async def find_order(self, caller: Caller, merchant_id: str, out_trade_no: str) -> OrderView:
         """The order a merchant's own number names: what to ask after a lost reply."""
@@ -118,25 +127,44 @@ class OrderService:
             order_id = await find_order_id(raw, merchant_id, out_trade_no)
             if order_id is None:
                 raise NotFoundError(field="out_trade_no")
-            return (await load_order(raw, caller, order_id)).view()
+            order = await load_order(raw, caller, order_id)
+            return order.view(now=self._parts.clock())
 
     async def capture(
         self, caller: Caller, order_id: UUID, request: CaptureRequest, idempotency_key: str
     ) -> tuple[OrderView, bool]:
-        """Take all or part of a held order; the rest is released."""
-        return await self._resolve(
-            caller,
-            order_id,
-            request.amount_fen,
-            idempotency_key,
-            request_digest("capture", request),
-        )
+        """Take all or part of a held order; the rest is released, or kept for further captures."""
+
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection, now: datetime
+        ) -> tuple[UUID, OrderView]:
+            return await self._holds.capture(
+                connection,
+                raw,
+                caller=caller,
+                order_id=order_id,
+                amount_fen=request.amount_fen,
+                keeps_rest=not request.final,
+                now=now,
+            )
+
+        digest = request_digest("capture", request)
+        return await self._resolve(caller, order_id, "capture", digest, idempotency_key, perform)
 
     async def void(
         self, caller: Caller, order_id: UUID, idempotency_key: str
     ) -> tuple[OrderView, bool]:
-        """Release a held order."""
-        return await self._resolve(caller, order_id, 0, idempotency_key, b"void".ljust(32, b"\0"))
+        """Release what a held order still holds."""
+
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection, now: datetime
+        ) -> tuple[UUID, OrderView]:
+            return await self._holds.void(
+                connection, raw, caller=caller, order_id=order_id, now=now
+            )
+
+        digest = b"void".ljust(32, b"\0")
+        return await self._resolve(caller, order_id, "void", digest, idempotency_key, perform)
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
@@ -280,45 +308,25 @@ class OrderService:
         self,
         caller: Caller,
         order_id: UUID,
-        amount_fen: int | None,
-        idempotency_key: str,
+        action: str,
         digest: bytes,
+        idempotency_key: str,
+        perform: Callable[
+            [AsyncConnection, RawConnection, datetime], Awaitable[tuple[UUID, OrderView]]
+        ],
     ) -> tuple[OrderView, bool]:
         caller.require(Scope.ORDERS_WRITE)
         now = self._parts.clock()
-
-        async def perform(
-            connection: AsyncConnection, raw: RawConnection
-        ) -> tuple[UUID, OrderView]:
-            return await self._holds.resolve(
-                connection,
-                raw,
-                caller=caller,
-                order_id=order_id,
-                amount_fen=amount_fen,
-                now=now,
-            )
-
-        async def recall(_: AsyncConnection, raw: RawConnection, resolved: UUID) -> OrderView:
-            # The answer it got, not what became of the order since: a hold resolves once.
-            now_stands = (await load_order(raw, caller, resolved)).view()
-            return now_stands.model_copy(
-                update={
-                    "status": "captured" if now_stands.captured_fen else "voided",
-                    "refunded_fen": 0,
-                }
-            )
-
         return await once(
             self._parts.engine,
             caller=caller,
             key=idempotency_key,
             digest=hashlib.sha256(order_id.bytes + digest).digest(),
-            action="void" if amount_fen == 0 else "capture",
+            action=action,
             subject=f"order/{order_id}",
             now=now,
-            perform=perform,
-            recall=recall,
+            perform=lambda connection, raw: perform(connection, raw, now),
+            recall=self._holds.recall,
         )
 
 

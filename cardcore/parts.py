@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cardcore.books import RawConnection
+from cardcore.business.order_rules import RuleBook
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
@@ -43,6 +44,7 @@ class Parts:
     package_signing: PackageSigning
     record_judge: RecordJudge = field(default_factory=JudgeHere)
     cut_off: time = CUT_OFF_DEFAULT
+    rules: RuleBook = field(default_factory=RuleBook)
     webhook_private_networks: Sequence[IPv4Network | IPv6Network] = ()
 
 

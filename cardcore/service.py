@@ -124,6 +124,7 @@ async def serve_core(parts: Parts) -> AsyncIterator[CardCore]:
         book=parts.book,
         pricers=parts.pricers,
         plans=parts.plans,
+        rules=parts.rules,
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")

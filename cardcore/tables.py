@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -196,6 +197,7 @@ business_order = Table(
     required("request_digest", LargeBinary),
     Column("code_digest", LargeBinary),
     required("details", JSONB),
+    Column("hold_expires_at", _At),
 )
 
 order_line = Table(
@@ -222,6 +224,10 @@ capture = Table(
     required("order_id", Uuid),
     required("amount_fen", BigInteger),
     required("recorded_at", _At),
+    required("sequence_no", SmallInteger),
+    required("kind", Text),
+    required("status_after", Text),
+    required("captured_after_fen", BigInteger),
 )
 
 capture_line = Table(
@@ -231,6 +237,22 @@ capture_line = Table(
     required("line_no", SmallInteger, key=True),
     required("amount_fen", BigInteger),
     required("transfer_id", Uuid),
+    Column("held_fen", BigInteger, nullable=False, server_default="0"),
+    Column("held_transfer_id", Uuid),
+)
+
+rules_version = Table(
+    "rules_version",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, nullable=False, server_default="true"),
+    required("version", BigInteger),
+)
+
+hold_rule = Table(
+    "hold_rule",
+    metadata,
+    required("scene", Text, key=True),
+    required("timeout_s", Integer),
 )
 
 refund = Table(

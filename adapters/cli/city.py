@@ -19,7 +19,7 @@ from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
-from adapters.worker import duties_of, keep_working, make_deliveries, work
+from adapters.worker import duties_of, keep_working, make_deliveries, order_duties, work
 from hsm_sim.interface import HSMError
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
@@ -147,7 +147,8 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
 async def _work(city: City, settings: Settings) -> None:
     """What the worker does in a container, done beside the server."""
     deliveries = make_deliveries(city.engine, city.hsm, settings)
-    duties = duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
+    duties = order_duties(city.engine, city.book)
+    duties += duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
     await keep_working(duties, asyncio.Event())
 
 

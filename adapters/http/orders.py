@@ -124,7 +124,7 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
 async def make_order(call: Call[OrderRequest]) -> Answer:
     """Verify, price and book in one step; the reply comes when the order is durable.
 
-    `mode` is `pay`, `hold` (captured or voided later) or `record` (a zero-amount event such as
+    `mode` is `pay`, `hold` (captured or voided later; it expires by itself) or `record` (a zero-amount event such as
     an opened gate). After a lost reply, repeat the request with the same key, or ask by
     `out_trade_no`.
     """
@@ -172,7 +172,11 @@ async def read_order(call: Call[None]) -> Answer:
     examples={"part": CAPTURE},
 )
 async def capture(call: Call[CaptureRequest]) -> Answer:
-    """Take what is due of a held order; the rest is released."""
+    """Take what is due of a held order.
+
+    The rest is released, or stays held until `hold_expires_at` where `final` is false: then more
+    may be captured later, and `void` releases what is left.
+    """
     view, replayed = await call.core.capture(call.caller, call.id("order_id"), call.body, call.key)
     return Answer(view=view, replayed=replayed)
 
@@ -187,7 +191,7 @@ async def capture(call: Call[CaptureRequest]) -> Answer:
     refusals=(NotFoundError, OrderStateError),
 )
 async def void(call: Call[None]) -> Answer:
-    """Release all that is held; nothing is taken. The request has no body."""
+    """Release all that is still held; what was captured stays. The request has no body."""
     view, replayed = await call.core.void(call.caller, call.id("order_id"), call.key)
     return Answer(view=view, replayed=replayed)
 

@@ -214,7 +214,9 @@ async def held_orders(connection: AsyncConnection, user_ids: Sequence[UUID]) -> 
     """Orders of these people that still hold something."""
     o = tables.business_order.c
     found = await connection.execute(
-        select(o.order_id).where(o.user_id.in_(user_ids), o.status == "held").order_by(o.order_id)
+        select(o.order_id)
+        .where(o.user_id.in_(user_ids), o.status.in_(("held", "part_captured")))
+        .order_by(o.order_id)
     )
     return list(found.scalars())
 

@@ -65,9 +65,12 @@ def _take(left: deque[FundShare], amount_fen: int) -> list[FundShare]:
 
 
 def transfers_of_order(
-    order_id: UUID, lines: Sequence[OrderLine], *, pending: bool
+    order_id: UUID, lines: Sequence[OrderLine], *, pending: bool, timeout_s: int = 0
 ) -> list[Transfer]:
-    """One transfer for each line above zero, linked into one chain."""
+    """One transfer for each line above zero, linked into one chain.
+
+    ``timeout_s``: how long a pending one holds, 0 for as long as it takes.
+    """
     paid = [line for line in lines if line.amount_fen]
     base = TransferFlags.pending if pending else TransferFlags(0)
     transfers = []
@@ -82,12 +85,18 @@ def transfers_of_order(
                 credit_account_id=line.credit_account_id.int,
                 amount=line.amount_fen,
                 ledger=LEDGER_CNY,
-                code=TransferCode.PAYMENT if line.fund is not None else TransferCode.SUBSIDY,
+                code=payment_code(line),
+                timeout=timeout_s,
                 flags=base | TransferFlags.linked if position < len(paid) else base,
                 user_data_128=order_id.int,
             )
         )
     return transfers
+
+
+def payment_code(line: OrderLine) -> TransferCode:
+    """Why the money of a line moves: a citizen's fund pays, or a subsidy is owed."""
+    return TransferCode.PAYMENT if line.fund is not None else TransferCode.SUBSIDY
 
 
 def _zero_line(line_no: int, quoted: QuoteLine) -> OrderLine:

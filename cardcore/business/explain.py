@@ -90,13 +90,14 @@ async def _resolving_transfers(
 ) -> dict[int, list[UUID]]:
     line = tables.capture_line.c
     rows = await connection.execute(
-        select(line.line_no, line.transfer_id)
+        select(line.line_no, line.transfer_id, line.held_transfer_id)
         .join(tables.capture, tables.capture.c.capture_id == line.capture_id)
         .where(tables.capture.c.order_id == order_id)
+        .order_by(tables.capture.c.sequence_no)
     )
     found: dict[int, list[UUID]] = {}
-    for line_no, transfer_id in rows:
-        found.setdefault(line_no, []).append(transfer_id)
+    for line_no, resolving, holding in rows:
+        found.setdefault(line_no, []).extend(one for one in (resolving, holding) if one is not None)
     return found
 
 

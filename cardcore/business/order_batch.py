@@ -13,6 +13,7 @@ back and decided again, now seeing the other's rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -38,6 +39,7 @@ from cardcore.business.order_facts import (
     read_facts,
 )
 from cardcore.business.order_rows import write_orders, write_refusals
+from cardcore.business.order_rules import RuleBook
 from cardcore.business.orders import STATUS_AS_MADE, OrderRecord, load_orders
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
@@ -102,6 +104,7 @@ class OrderWriter:
         book: the ledger, called inside the writer's own transaction.
         pricers: the scenes' rules, by scene code.
         plans: funding plans, by scene code: fund kinds, first to last.
+        rules: the rules that are data, in the version in force.
         random_bytes: source of randomness of new ids.
     """
 
@@ -112,12 +115,14 @@ class OrderWriter:
         book: Ledger,
         pricers: Mapping[str, ScenePricer],
         plans: Mapping[str, Sequence[str]],
+        rules: RuleBook,
         random_bytes: RandomBytes,
     ) -> None:
         self._pool = pool
         self._book = book
         self._pricers = pricers
         self._plans = plans
+        self._rules = rules
         self._random_bytes = random_bytes
 
     async def execute(self, batch: Sequence[PreparedOrder]) -> list[Outcome | Exception]:
@@ -282,6 +287,9 @@ class OrderWriter:
             subsidy_payable_id=terminal.subsidy_payable_id,
         )
         business = request.business
+        timeout_s = 0
+        if request.mode is Mode.HOLD:
+            timeout_s = self._rules.current.hold_timeout_s(business.scene)
         record = OrderRecord(
             order_id=order_id,
             merchant_id=business.merchant_id,
@@ -304,12 +312,17 @@ class OrderWriter:
             code_digest=None if prepared.code is None else prepared.code.digest,
             details=business.details,
             lines=lines,
+            hold_expires_at=(
+                prepared.received_at + timedelta(seconds=timeout_s) if timeout_s else None
+            ),
         )
         return Decided(
             position=position,
             prepared=prepared,
             record=record,
-            transfers=transfers_of_order(order_id, lines, pending=request.mode is Mode.HOLD),
+            transfers=transfers_of_order(
+                order_id, lines, pending=request.mode is Mode.HOLD, timeout_s=timeout_s
+            ),
         )
 
     def _price(self, prepared: PreparedOrder, person: PersonFacts) -> Quote:

@@ -48,6 +48,7 @@ _ORDER_FIELDS: Final = (
     ("request_digest", "bytea"),
     ("code_digest", "bytea"),
     ("details", "jsonb"),
+    ("hold_expires_at", "timestamptz"),
 )
 _LINE_FIELDS: Final = (
     ("order_id", "uuid"),
@@ -190,7 +191,7 @@ def _effect_row(one: BookedOrder, instants: _Instants) -> _Row:
 
 
 def _order_row(record: OrderRecord, instants: _Instants) -> _Row:
-    return {
+    row: _Row = {
         "order_id": record.order_id,
         "merchant_id": record.merchant_id,
         "terminal_id": record.terminal_id,
@@ -212,6 +213,9 @@ def _order_row(record: OrderRecord, instants: _Instants) -> _Row:
         "code_digest": None if record.code_digest is None else _bytea(record.code_digest),
         "details": record.details,
     }
+    if record.hold_expires_at is not None:
+        row["hold_expires_at"] = record.hold_expires_at
+    return row
 
 
 def _line_row(record: OrderRecord, line: OrderLine) -> _Row:

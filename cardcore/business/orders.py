@@ -7,12 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from cardcore.books import RawConnection
+from cardcore.business.order_states import AS_MADE, HOLDING, OrderStep, after
 from cardcore.business.request import Mode
 from cardcore.business.views import LineView, OrderView
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError
 
-STATUS_AS_MADE: Final = {Mode.PAY: "captured", Mode.HOLD: "held", Mode.RECORD: "recorded"}
+STATUS_AS_MADE: Final = {mode: status.value for mode, status in AS_MADE.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +78,29 @@ class OrderRecord:
     code_digest: bytes | None
     details: dict[str, Any]
     lines: tuple[OrderLine, ...]
+    hold_expires_at: datetime | None = None
 
-    def view(self, *, as_made: bool = False) -> OrderView:
-        """The order as it stands, or as it was answered when it was made.
+    def status_at(self, now: datetime) -> str:
+        """The status, where a hold whose time is over shows at once, not when it is swept up."""
+        over = self.hold_expires_at is not None and self.hold_expires_at <= now
+        if over and self.status in HOLDING:
+            return after(self.status, OrderStep.EXPIRE).value
+        return self.status
+
+    def view(self, *, as_made: bool = False, now: datetime | None = None) -> OrderView:
+        """The order as it stands (``now``), or as it was answered when it was made.
 
         A replayed request must get the answer it got, not what became of the order since.
         """
         captured_fen = self.captured_fen
         if as_made:
             captured_fen = self.nominal_fen if self.mode is Mode.PAY else 0
+        status = self.status if now is None else self.status_at(now)
         # Validated whole, in one step: making models one by one costs ten times as much.
         return OrderView.model_validate(
             {
                 "order_id": self.order_id,
-                "status": STATUS_AS_MADE[self.mode] if as_made else self.status,
+                "status": STATUS_AS_MADE[self.mode] if as_made else status,
                 "mode": self.mode.value,
                 "scene": self.scene,
                 "type": self.type,
@@ -105,6 +115,7 @@ class OrderRecord:
                 "business_on": self.business_on,
                 "occurred_at": self.occurred_at,
                 "recorded_at": self.recorded_at,
+                "hold_expires_at": self.hold_expires_at,
                 "lines": [line.shown() for line in self.lines],
             }
         )
@@ -113,7 +124,7 @@ class OrderRecord:
 _ORDER_COLUMNS: Final = (
     "order_id, merchant_id, terminal_id, scene, type, mode, status, out_trade_no, user_id,"
     " client_id, nominal_fen, citizen_fen, captured_fen, refunded_fen, business_on, occurred_at,"
-    " recorded_at, request_digest, code_digest, details"
+    " recorded_at, request_digest, code_digest, details, hold_expires_at"
 )
 _ORDER_NAMES: Final = tuple(_ORDER_COLUMNS.replace(" ", "").split(","))
 _LINE_COLUMNS: Final = (

@@ -13,6 +13,7 @@ from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
 from cardcore.business.holds import captured_by_line
+from cardcore.business.order_states import OrderStatus, OrderStep, after
 from cardcore.business.orders import OrderLine, load_order, load_orders
 from cardcore.business.refund_split import split_refund
 from cardcore.business.request import RefundRequest
@@ -27,7 +28,8 @@ from cardcore.errors import (
 from cardcore.ids import RandomBytes, new_id, part_id
 from ledger import Ledger, Transfer, TransferFlags
 
-_REFUNDABLE = ("captured", "refunded")
+# A refunded order is asked for once more before it is refused: by what is left, not by its state.
+_REFUNDABLE = (OrderStatus.CAPTURED, OrderStatus.REFUNDED)
 
 
 class Refunds:
@@ -125,7 +127,12 @@ class Refunds:
             .where(tables.business_order.c.order_id == order_id)
             .values(
                 refunded_fen=refunded_fen,
-                status="refunded" if refunded_fen == order.captured_fen else order.status,
+                status=after(
+                    order.status,
+                    OrderStep.REFUND_ALL
+                    if refunded_fen == order.captured_fen
+                    else OrderStep.REFUND_PART,
+                ),
             )
         )
         await connection.execute(

@@ -103,9 +103,13 @@ class VerifyRequest(Model):
 
 
 class CaptureRequest(Model):
-    """Take all (``amount_fen`` left out) or part of what is held; the rest is released."""
+    """Take all (``amount_fen`` left out) or part of what is held.
+
+    The rest is released, or stays held for further captures where ``final`` is false.
+    """
 
     amount_fen: AmountFen | None = None
+    final: bool = Field(default=True, strict=True)
 
 
 class RefundRequest(Model):

@@ -71,6 +71,7 @@ class OrderView(Model):
     business_on: date
     occurred_at: datetime
     recorded_at: datetime
+    hold_expires_at: datetime | None = None
     lines: list[LineView]
 
 

@@ -33,7 +33,7 @@ _SPENT: Final = """
 SELECT d.delegation_id, sum(l.amount_fen)::bigint
   FROM cardcore.delegation d
   JOIN cardcore.business_order o
-    ON o.user_id = d.user_id AND o.business_on = %s AND o.status <> 'voided'
+    ON o.user_id = d.user_id AND o.business_on = %s AND o.status NOT IN ('voided', 'expired')
    AND o.scene = ANY(d.scenes)
   JOIN cardcore.order_line l ON l.order_id = o.order_id
   JOIN cardcore.fund f ON f.fund_id = l.debit_account_id AND f.user_id = d.payer_id

@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardcore.business.holds import split_capture
+from cardcore.business.holds import HeldLine, split_capture, transfers_of_capture
 from cardcore.business.orders import OrderLine
 from cardcore.business.refund_split import split_refund
 from cardcore.errors import CaptureExceedsError, RefundExceedsError
+from ledger import TransferFlags
+
+CAPTURE_ID = UUID(int=7 << 64)
 
 
 def line(line_no: int, amount_fen: int) -> OrderLine:
@@ -68,15 +71,50 @@ def test_nothing_left_is_refused() -> None:
         split_refund(None, [line(1, 200)], {1: 200}, {1: 200})
 
 
-@given(LINES, st.integers(0, 30_000))
+def held(lines: list[OrderLine]) -> list[HeldLine]:
+    return [
+        HeldLine(line=one, transfer_id=one.transfer_id, held_fen=one.amount_fen)
+        for one in lines
+        if one.transfer_id is not None
+    ]
+
+
+@given(LINES, st.integers(0, 30_000), st.booleans())
 def test_a_capture_takes_the_lines_in_order_and_no_more_than_is_held(
-    lines: list[OrderLine], amount_fen: int
+    lines: list[OrderLine], amount_fen: int, keeps_rest: bool
 ) -> None:
-    held_fen = sum(one.amount_fen for one in lines)
+    holding = held(lines)
+    held_fen = sum(one.held_fen for one in holding)
     if amount_fen > held_fen:
         with pytest.raises(CaptureExceedsError):
-            split_capture(amount_fen, lines)
+            split_capture(amount_fen, holding, keeps_rest=keeps_rest)
         return
-    shares = split_capture(amount_fen, lines)
-    assert sum(fen for _, fen in shares) == amount_fen
-    assert {one.line_no for one, _ in shares} == {one.line_no for one in lines if one.amount_fen}
+    shares = split_capture(amount_fen, holding, keeps_rest=keeps_rest)
+    assert sum(share.taken_fen for share in shares) == amount_fen
+    touched = {share.held.line.line_no for share in shares}
+    untouched_fen = sum(one.held_fen for one in holding if one.line.line_no not in touched)
+    if keeps_rest:
+        assert sum(share.kept_fen for share in shares) + untouched_fen == held_fen - amount_fen
+    else:
+        assert untouched_fen == 0
+        assert not any(share.kept_fen for share in shares)
+    takes_all = [share.taken_fen == share.held.held_fen for share in shares]
+    assert takes_all == sorted(takes_all, reverse=True)
+
+
+@given(LINES.filter(lambda lines: any(one.amount_fen for one in lines)), st.data())
+def test_a_capture_is_one_chain_that_never_frees_what_stays_held(
+    lines: list[OrderLine], data: st.DataObject
+) -> None:
+    """Why: between a posting and the new hold another payment could take the money."""
+    holding = held(lines)
+    held_fen = sum(one.held_fen for one in holding)
+    amount_fen = data.draw(st.integers(1, held_fen))
+    shares = split_capture(amount_fen, holding, keeps_rest=True)
+    transfers = transfers_of_capture(CAPTURE_ID, UUID(int=9), shares, timeout_s=60)
+    assert len({one.id for one in transfers}) == len(transfers)
+    assert all(one.flags & TransferFlags.linked for one in transfers[:-1])
+    assert not transfers[-1].flags & TransferFlags.linked
+    kept = [one for one in transfers if one.flags & TransferFlags.pending]
+    assert sum(one.amount for one in kept) == sum(share.kept_fen for share in shares)
+    assert all(one.timeout == 60 for one in kept)

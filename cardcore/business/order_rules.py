@@ -1,0 +1,64 @@
+"""The rules orders are decided by that are data: read at the start, and again when they change.
+
+A running server holds one ``OrderRules`` and replaces it whole, so that an order is decided by
+one version of everything. ``rules_version`` in the database counts every change of every rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cardcore.books import RawConnection
+
+EVERY_SCENE: Final = "*"
+HOLD_TIMEOUT_DEFAULT_S: Final = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRules:
+    """One version of the rules.
+
+    Attributes:
+        version: number of the version; 0 before any was read.
+        hold_timeouts_s: by scene, how long a hold lasts; ``*`` for every other scene.
+    """
+
+    version: int = 0
+    hold_timeouts_s: Mapping[str, int] = field(default_factory=dict)
+
+    def hold_timeout_s(self, scene: str) -> int:
+        """How long a hold of a scene lasts, in whole seconds."""
+        own = self.hold_timeouts_s.get(scene)
+        if own is not None:
+            return own
+        return self.hold_timeouts_s.get(EVERY_SCENE, HOLD_TIMEOUT_DEFAULT_S)
+
+
+class RuleBook:
+    """Holds the version in force. One per process, shared by all that decide."""
+
+    def __init__(self, rules: OrderRules | None = None) -> None:
+        self.current = rules or OrderRules()
+
+    async def refresh(self, connection: RawConnection) -> bool:
+        """Read the rules again where they have changed; tells whether they had."""
+        version = await rules_version(connection)
+        if version == self.current.version:
+            return False
+        self.current = await read_rules(connection)
+        return True
+
+
+async def rules_version(connection: RawConnection) -> int:
+    """Number of the version that is in force now."""
+    found = await connection.execute("SELECT version FROM cardcore.rules_version")
+    row = await found.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def read_rules(connection: RawConnection) -> OrderRules:
+    """All rules as they stand; the number is read first, so a change meanwhile is seen later."""
+    version = await rules_version(connection)
+    found = await connection.execute("SELECT scene, timeout_s FROM cardcore.hold_rule")
+    return OrderRules(version=version, hold_timeouts_s=dict(await found.fetchall()))
