@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode, arrears_of
 from cardcore.account.funds import Funds
 from cardcore.books import RawConnection
 from cardcore.errors import (
@@ -74,17 +74,20 @@ class FundLife:
         """A person's open funds, locked, with what they hold.
 
         Raises:
-            ObligationsOpenError: an order holds money of one, or one is frozen; ``facts`` name
-                all of them.
+            ObligationsOpenError: an order holds money of one, one is frozen, or the person owes
+                for what terminals accepted off-line; ``facts`` name all of it.
         """
         rows = await self._lock(connection, [user_id])
         accounts = {
             one.id: one
             for one in await self._book.lookup_accounts(
-                [row.fund_id.int for row in rows], connection=raw
+                [row.fund_id.int for row in rows] + [arrears_of(user_id).int], connection=raw
             )
         }
+        owed = accounts.get(arrears_of(user_id).int)
         still_open = [f"order_held:{one}" for one in await held_orders(connection, [user_id])]
+        if owed is not None and owed.debits_posted > owed.credits_posted:
+            still_open.append("arrears")
         found = []
         for row in rows:
             account = accounts[row.fund_id.int]

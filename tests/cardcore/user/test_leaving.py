@@ -8,7 +8,14 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
 from cardcore import tables
-from cardcore.books import transaction
+from cardcore.account.chart import (
+    LEDGER_CNY,
+    AccountCode,
+    TransferCode,
+    arrears_of,
+    arrears_payable,
+)
+from cardcore.books import account, open_accounts, transaction
 from cardcore.business.request import RefundRequest
 from cardcore.errors import (
     CardcoreError,
@@ -31,6 +38,7 @@ from cardcore.user.people_request import (
 )
 from cardcore.user.people_tables import person_key
 from cardcore.user.personal_data import DataKey, Field
+from ledger import Transfer
 from tests.cardcore.user.people_acts import act, close, do, fund_act, key, merge, opened, settle
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, VALIDATOR, Life, id_no
 from tests.virtual_card import card_number
@@ -335,6 +343,35 @@ async def test_nobody_leaves_while_something_is_open(life: Life) -> None:
     await do(life.city.core.freeze_user, user_id)
     with pytest.raises(PersonStateError):
         await close(life, user_id)
+
+
+async def test_nobody_leaves_or_is_merged_who_still_owes(life: Life) -> None:
+    """How: a debt for an off-line ride is booked as the upload of records books it."""
+    survivor, user_id = await life.person(balance_fen=0), await duplicate(life)
+    owed, due = arrears_of(user_id), arrears_payable("some-merchant")
+    book = life.city.book
+    async with transaction(life.city.engine) as (_, raw):
+        codes = ((owed, AccountCode.ARREARS), (due, AccountCode.MERCHANT_ARREARS_PAYABLE))
+        await open_accounts(book, [account(*one) for one in codes], raw)
+
+    async def book_fen(debit: UUID, credit: UUID) -> None:
+        transfer = Transfer(
+            id=uuid4().int,
+            debit_account_id=debit.int,
+            credit_account_id=credit.int,
+            amount=100,
+            ledger=LEDGER_CNY,
+            code=TransferCode.PAYMENT,
+        )
+        assert list(await book.create_transfers([transfer])) == ["created"]
+
+    await book_fen(owed, due)
+    for leaving in (close(life, user_id), merge(life, survivor, user_id)):
+        with pytest.raises(ObligationsOpenError) as refused:
+            await leaving
+        assert refused.value.facts["open"] == ["arrears"]
+    await book_fen(due, owed)
+    await merge(life, survivor, user_id)
 
 
 async def test_heirs_close_the_account_of_the_dead(life: Life) -> None:
