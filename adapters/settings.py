@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is started.
     ``hsm_socket``: a security module's process that is running already; without it one is
     started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but speed.
-    ``rate_per_s``: requests per second of one client in the long run, twice as many at once; 0: no
+    ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``: requests per second of one client in the long run, twice as many at once; 0: no
     limit. ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
     CIDR; none in production.
     """
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     cut_off: time = CUT_OFF_DEFAULT
+    sandbox: bool = False
     rate_per_s: int = Field(default=5_000, ge=0)
     webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     pool_connections_max: int = Field(default=10, ge=2, le=100)

@@ -24,9 +24,11 @@ from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.logs import make_log
 from adapters.http.rate_limits import Rate, RateLimits
+from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
 from adapters.record_judges import ProcessJudges
+from adapters.sandbox import SandboxClock, SandboxCore, open_clock
 from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
@@ -98,6 +100,7 @@ class City:
     bus: BusPricer
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
+    sandbox_clock: SandboxClock | None
 
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
@@ -151,6 +154,10 @@ async def make_api(
     The key of the access tokens is derived inside the security module, so that every worker has
     the same one and no file holds it.
     """
+    nouns = PLATFORM_NOUNS
+    if city.sandbox_clock is not None:
+        clock = city.sandbox_clock
+        nouns = (*nouns, sandbox_noun(city.sandbox_clock))
     source = EpochKeys(city)
     app = create_app(
         city.core,
@@ -159,7 +166,7 @@ async def make_api(
         used_assertions=SharedUsedAssertions(city.pool),
         clock=clock,
         log=make_log(log_to or Nowhere()),
-        nouns=PLATFORM_NOUNS,
+        nouns=nouns,
         limits=city.limits,
     )
     for collector in city.collectors:
@@ -181,6 +188,9 @@ async def open_city(
         engine = await stack.enter_async_context(
             open_engine(addresses.database_url, connections_max=connections_max)
         )
+        sandbox_clock: SandboxClock | None = None
+        if settings.sandbox:
+            clock = sandbox_clock = await open_clock(engine, clock)
         book = await stack.enter_async_context(
             Ledger(pool=pool, clock=nanoseconds_of(clock), business_day=business_day_of(settings))
         )
@@ -229,7 +239,8 @@ async def open_city(
                     record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
                     cut_off=settings.cut_off,
-                )
+                ),
+                kind=SandboxCore if settings.sandbox else CardCore,
             )
         )
         city = City(
@@ -241,6 +252,7 @@ async def open_city(
             bus=bus,
             collectors=collectors,
             limits=rate_limits(settings, buckets),
+            sandbox_clock=sandbox_clock,
         )
         await city.reload_fares()
         yield city

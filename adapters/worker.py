@@ -31,6 +31,7 @@ from cardcore.business.holds import HoldExpiry
 from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
+from cardcore.ports import Clock
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
@@ -158,19 +159,23 @@ def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Delive
 
 
 async def keep_working(
-    duties: Sequence[Duty], stopping: asyncio.Event, *, once: bool = False
+    duties: Sequence[Duty],
+    stopping: asyncio.Event,
+    *,
+    once: bool = False,
+    clock: Clock = utc_now,
 ) -> None:
     """Each duty in its own rhythm until ``stopping`` is set. Bears a part being away."""
     async with asyncio.TaskGroup() as group:
         for duty in duties:
-            group.create_task(_keep_doing(duty, stopping, once=once))
+            group.create_task(_keep_doing(duty, stopping, once=once, clock=clock))
 
 
-async def _keep_doing(duty: Duty, stopping: asyncio.Event, *, once: bool) -> None:
+async def _keep_doing(duty: Duty, stopping: asyncio.Event, *, once: bool, clock: Clock) -> None:
     log = structlog.get_logger("worker")
     while not stopping.is_set():
         try:
-            done = await duty.run(utc_now())
+            done = await duty.run(clock())
             if once or done:
                 log.info("round", duty=duty.name, done=done)
         except (psycopg.OperationalError, PoolTimeout, ServiceUnavailableError, HSMError) as error:

@@ -117,7 +117,7 @@ class CardCore(
 
 
 @asynccontextmanager
-async def serve_core(parts: Parts) -> AsyncIterator[CardCore]:
+async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIterator[CardCore]:
     """The service with its order writer running; on leaving, orders under way are finished."""
     writer = OrderWriter(
         pool=parts.pool,
@@ -129,4 +129,4 @@ async def serve_core(parts: Parts) -> AsyncIterator[CardCore]:
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")
     async with GroupCommit(writer.execute, linger_max_s=0.0) as orders:
-        yield CardCore(parts, orders, writer, pseudonym_key)
+        yield kind(parts, orders, writer, pseudonym_key)

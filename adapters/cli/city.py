@@ -149,7 +149,7 @@ async def _work(city: City, settings: Settings) -> None:
     deliveries = make_deliveries(city.engine, city.hsm, settings)
     duties = order_duties(city.engine, city.book)
     duties += duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
-    await keep_working(duties, asyncio.Event())
+    await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 
 async def _load_demo_city(addresses: Addresses, settings: Settings) -> None:
