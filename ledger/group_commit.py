@@ -27,6 +27,7 @@ QUEUE_ITEMS_MAX: Final = 20_000
 LINGER_MAX_S: Final = 0.002
 LINGER_FROM_ITEMS: Final = 20
 
+_TURNS_TO_ARRIVE: Final = 2  # from the socket to a task, from the task to the queue
 _RATE_WEIGHT: Final = 0.2  # of the newest batch in the running mean of items per second
 _RATE_START: Final = 1000.0
 _RETRY_AFTER_MIN_S: Final = 0.05
@@ -135,6 +136,7 @@ class GroupCommit(Generic[Item, Result]):
                 wanted = min(last_items, self._batch_items_max)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wait_for(wanted), self._linger_max_s)
+            await self._let_arrive()
             size = min(len(self._queue), self._batch_items_max)
             batch = [self._queue.popleft() for _ in range(size)]
             await self._run(batch)
@@ -146,6 +148,18 @@ class GroupCommit(Generic[Item, Result]):
             self._wanted = items
             self._arrived.clear()
             await self._arrived.wait()
+
+    async def _let_arrive(self) -> None:
+        """Let those in whose requests are there already but not yet in the queue.
+
+        Costs a few turns of the event loop and no time: a turn in which nobody came ends it.
+        Without it the first of many callers that arrive together would be a batch of its own.
+        """
+        waiting = 0
+        while waiting < len(self._queue) < self._batch_items_max:
+            waiting = len(self._queue)
+            for _ in range(_TURNS_TO_ARRIVE):
+                await asyncio.sleep(0)
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         loop = asyncio.get_running_loop()
