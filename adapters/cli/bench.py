@@ -6,8 +6,8 @@ import typer
 
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
-from adapters.bench import terminal as terminal_bench
 from adapters.bench import records as records_bench
+from adapters.bench import terminal as terminal_bench
 from adapters.bench import verify as verify_bench
 from adapters.bench.report import print_report
 
