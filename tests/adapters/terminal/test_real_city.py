@@ -1,7 +1,6 @@
 """The agent with the real city behind it: enrolled, instructed and believed over HTTP."""
 
 import asyncio
-import importlib.util
 import io
 import itertools
 import json
@@ -55,12 +54,6 @@ async def served(city: City, clock: CityClock) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
-
-
-# The city's side of uploads is a module of its own; without it there is nobody to send to.
-takes_records = pytest.mark.skipif(
-    importlib.util.find_spec("adapters.http.records") is None, reason="no uploads are taken"
-)
 
 
 @dataclass
@@ -234,7 +227,6 @@ def forget_the_answers(agent: Agent) -> None:
         connection.execute("UPDATE record SET state = 'queued'")
 
 
-@takes_records
 async def test_rides_taken_offline_are_booked_once_however_often_they_are_sent(
     street: Street,
 ) -> None:
@@ -261,7 +253,6 @@ async def test_rides_taken_offline_are_booked_once_however_often_they_are_sent(
     assert json.loads(gaps or "") == []
 
 
-@takes_records
 async def test_the_city_tells_a_terminal_enrolled_anew_from_a_liar(street: Street) -> None:
     life = street.life
     user_id = await life.person(balance_fen=1000)
