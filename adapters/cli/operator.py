@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from adapters.assertions import refuse_optimised_python
 from adapters.infrastructure import Addresses, running
 from adapters.settings import Settings
-from adapters.wiring import open_city, refuse_optimised_python
+from adapters.wiring import open_city
 from cardcore.caller import Caller, Scope
 from cardcore.errors import CardcoreError
 from cardcore.platform.operators import Operators

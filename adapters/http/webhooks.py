@@ -36,7 +36,7 @@ WEBHOOKS: Final = Noun("webhooks", "Endpoints that hear of orders, their deliver
     },
 )
 async def register_webhook(call: Call[NewWebhookEndpoint]) -> Answer:
-    """https only, an address the internet can reach. The same again is answered as it is there."""
+    """Only https, and an address the internet can reach; the same again is the same endpoint."""
     return Answer(view=await call.core.platform.webhooks.register(call.caller, call.body))
 
 
