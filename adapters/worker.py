@@ -28,6 +28,7 @@ from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
 from cardcore import audit
 from cardcore.books import RawConnection
 from cardcore.business.holds import HoldExpiry
+from cardcore.dispute_service import DisputeDeadlines
 from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
@@ -40,6 +41,7 @@ PERIOD_S: Final = 30.0
 SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
+DISPUTE_PERIOD_S: Final = 60.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -125,7 +127,11 @@ def duties_of(
 def order_duties(engine: AsyncEngine, book: Ledger) -> list[Duty]:
     """What falls due of orders by itself."""
     holds = HoldExpiry(engine, book, os.urandom)
-    return [Duty(name="expire_holds", period_s=PERIOD_S, run=holds.expire_due)]
+    disputes = DisputeDeadlines(engine, book, os.urandom)
+    return [
+        Duty(name="expire_holds", period_s=PERIOD_S, run=holds.expire_due),
+        Duty(name="settle_disputes", period_s=DISPUTE_PERIOD_S, run=disputes.act_on_due),
+    ]
 
 
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:

@@ -10,6 +10,7 @@ from cardcore.account.fund_life import FundLife, held_orders
 from cardcore.account.views import ClaimView
 from cardcore.acts import Acting, Acts, Outcome
 from cardcore.books import transaction
+from cardcore.business.dispute_claims import open_disputes
 from cardcore.business.orders import load_orders
 from cardcore.business.views import OrdersView
 from cardcore.calendar import business_date
@@ -284,7 +285,7 @@ class LifecycleService:
 
         Raises:
             PersonStateError: not closed, or erased before.
-            ObligationsOpenError: a claim, a balance or a hold is open; ``facts`` name all.
+            ObligationsOpenError: a claim, a balance, a hold or a dispute is open; ``facts`` say.
         """
 
         async def work(acting: Acting) -> Outcome:
@@ -297,9 +298,11 @@ class LifecycleService:
             names = await self._acts.people.names_of(connection, person.user_id)
             claims = await self._claims.open_of(connection, names)
             held = await held_orders(connection, names)
-            if claims or held:
+            disputes = await open_disputes(connection, names)
+            if claims or held or disputes:
                 still_open = [f"claim:{one}" for one in claims]
                 still_open += [f"order_held:{one}" for one in held]
+                still_open += [f"dispute:{one}" for one in disputes]
                 raise ObligationsOpenError(field="user_id", open=still_open)
             await erase_person(connection, names, now=acting.doing.at)
             return Outcome(user_id=person.user_id)

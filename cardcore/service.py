@@ -22,6 +22,7 @@ from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
+from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
 from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
@@ -47,6 +48,7 @@ class CardCore(
     TerminalService,
     LifecycleService,
     RightsService,
+    DisputeService,
 ):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
@@ -66,6 +68,7 @@ class CardCore(
         acts = Acts(parts)
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
+        DisputeService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

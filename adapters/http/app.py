@@ -22,6 +22,7 @@ from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
+from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
@@ -67,6 +68,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     MINE,
     WEBHOOKS,
     BILLS,
+    DISPUTES,
 )
 NOUNS: Final[tuple[Noun, ...]] = (
     ORDERS,

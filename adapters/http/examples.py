@@ -60,6 +60,13 @@ BIND_CARD: Final[Example] = {
 CARD_REASON: Final[Example] = {"reason": "told by the holder at the counter"}
 CAPTURE: Final[Example] = {"amount_fen": 1200}
 REFUND: Final[Example] = {"out_refund_no": "R-1", "amount_fen": 100, "reason": "charged twice"}
+DISPUTE: Final[Example] = {"reason": "wrong_amount", "amount_fen": 100}
+DISPUTE_ANSWER: Final[Example] = {
+    "answer": "contest",
+    "grounds": "service_delivered",
+    "reference": "TICKET-20261123-7",
+}
+DISPUTE_DECISION: Final[Example] = {"finding": "merchant", "grounds": "amount_right"}
 OPEN_USER: Final[Example] = {
     "name": "王小明",
     "id_no": "11010519491231002X",

@@ -124,9 +124,9 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
 async def make_order(call: Call[OrderRequest]) -> Answer:
     """Verify, price and book in one step; the reply comes when the order is durable.
 
-    `mode` is `pay`, `hold` (captured or voided later; it expires by itself) or `record` (a zero-amount event such as
-    an opened gate). After a lost reply, repeat the request with the same key, or ask by
-    `out_trade_no`.
+    `mode` is `pay`, `hold` (captured or voided later; it expires by itself) or `record` (a
+    zero-amount event such as an opened gate). After a lost reply, repeat the request with the
+    same key, or ask by `out_trade_no`.
     """
     view, replayed = await call.core.order(call.caller, call.body, call.key)
     return Answer(view=view, replayed=replayed)

@@ -44,6 +44,8 @@ class TransferCode(IntEnum):
     MOVE = 40
     PAYOUT = 41
     PAYOUT_PAID = 42
+    DISPUTE_CREDIT = 50
+    DISPUTE_RECOVERY = 51
     ADJUSTMENT = 90
 
 
@@ -65,6 +67,9 @@ def account_id(role: str) -> UUID:
 CUSTODY: Final = account_id("custody")
 IN_TRANSIT: Final = account_id("in_transit")
 SUSPENSE: Final = account_id("suspense")
+# What the city advances to citizens while a dispute is looked into: below zero by what merchants
+# and citizens still owe it. Of suspense's class, so that custody covers an advance at once.
+DISPUTES: Final = account_id("disputes")
 FEES: Final = account_id("fees")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore import tables
 from cardcore.account.chart import (
     CUSTODY,
+    DISPUTES,
     FEES,
     IN_TRANSIT,
     SUSPENSE,
@@ -31,6 +32,7 @@ async def open_fixed_accounts(book: Ledger, raw: RawConnection) -> None:
             account(CUSTODY, AccountCode.CUSTODY),
             account(IN_TRANSIT, AccountCode.IN_TRANSIT),
             account(SUSPENSE, AccountCode.SUSPENSE),
+            account(DISPUTES, AccountCode.SUSPENSE),
             account(FEES, AccountCode.FEES),
             *(
                 account(subsidy_receivable(payer), AccountCode.SUBSIDY_RECEIVABLE)

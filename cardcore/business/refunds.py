@@ -12,6 +12,7 @@ from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
+from cardcore.business.dispute_claims import disputed_by_line
 from cardcore.business.holds import captured_by_line
 from cardcore.business.order_states import OrderStatus, OrderStep, after
 from cardcore.business.orders import OrderLine, load_order, load_orders
@@ -71,7 +72,7 @@ class Refunds:
             request.amount_fen,
             order.lines,
             await captured_by_line(connection, order),
-            await refunded_by_line(connection, order_id),
+            await self._gone(connection, order_id),
         )
         amount_fen = sum(fen for _, fen in shares)
         refund_id = new_id(now, self._random_bytes)
@@ -172,6 +173,13 @@ class Refunds:
                 for row in rows
             ],
         )
+
+    async def _gone(self, connection: AsyncConnection, order_id: UUID) -> dict[int, int]:
+        """By line number, what was given back or is disputed: no fen is given back twice."""
+        gone = await refunded_by_line(connection, order_id)
+        for line_no, fen in (await disputed_by_line(connection, order_id)).items():
+            gone[line_no] = gone.get(line_no, 0) + fen
+        return gone
 
     async def _known(
         self, connection: AsyncConnection, merchant_id: str, out_refund_no: str, digest: bytes

@@ -149,7 +149,7 @@ class MoveClock(Model):
 
 Topic = Annotated[
     str,
-    StringConstraints(pattern="^(" + "|".join(re.escape(one) for one in TOPICS) + r"|order\.\*)$"),
+    StringConstraints(pattern="^(" + "|".join(re.escape(one) for one in TOPICS) + r"|order\.\*|dispute\.\*)$"),
 ]
 
 

@@ -17,6 +17,11 @@ WAITS: Final = tuple(
 TRIES_MAX: Final = len(WAITS) + 1
 URL_SIZE_MAX: Final = 500
 TOPICS: Final = (
+    "dispute.contested",
+    "dispute.for_citizen",
+    "dispute.for_merchant",
+    "dispute.open",
+    "dispute.withdrawn",
     "order.captured",
     "order.expired",
     "order.held",
