@@ -14,7 +14,6 @@ from typing import BinaryIO, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.registry import Collector
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import Buffer, override
 
@@ -33,7 +32,7 @@ from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from adapters.valkey_rates import ValkeyBuckets
-from cardcore import tables
+from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.audit import SEAL_KEY
 from cardcore.books import RawConnection, transaction
 from cardcore.business.merchants import open_fixed_accounts
@@ -201,10 +200,10 @@ async def open_city(
             ring, issuing = await load_keys(connection)
             _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
             _, signing_lists = await load_keys(connection, KeyUse.LISTS)
-            plans = await _funding_plans(engine)
         rules = RuleBook()
         async with pool.connection() as raw:
             await rules.refresh(raw)
+            plans = FundingPlans(await read_policy(raw))
         codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
         judges = ProcessJudges()
         stack.callback(judges.close)
@@ -335,14 +334,3 @@ async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime
                 now=now,
                 use=KeyUse.LISTS,
             )
-
-
-async def _funding_plans(engine: AsyncEngine) -> dict[str, list[str]]:
-    plan = tables.funding_plan.c
-    plans: dict[str, list[str]] = {}
-    async with transaction(engine) as (connection, _):
-        for scene, kind in await connection.execute(
-            select(plan.scene, plan.kind).order_by(plan.scene, plan.position)
-        ):
-            plans.setdefault(scene, []).append(kind)
-    return plans

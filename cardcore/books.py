@@ -36,7 +36,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnectio
         raise
 
 
-def account(account_id: UUID, code: AccountCode) -> Account:
+def account(account_id: UUID, code: AccountCode, *, ledger: int = LEDGER_CNY) -> Account:
     """A ledger account of the chart, with the flags of its class.
 
     What we owe a citizen or a merchant may never turn into what they owe us; what the bank holds
@@ -49,11 +49,11 @@ def account(account_id: UUID, code: AccountCode) -> Account:
         AccountCode.ARREARS,
     ):
         flags = AccountFlags.credits_must_not_exceed_debits
-    elif code in (AccountCode.SUSPENSE, AccountCode.FEES):
+    elif code in (AccountCode.SUSPENSE, AccountCode.FEES, AccountCode.TALLY_ISSUED):
         flags = AccountFlags(0)
     else:
         flags = AccountFlags.debits_must_not_exceed_credits
-    return Account(id=account_id.int, ledger=LEDGER_CNY, code=int(code), flags=flags)
+    return Account(id=account_id.int, ledger=ledger, code=int(code), flags=flags)
 
 
 async def open_accounts(

@@ -26,6 +26,7 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"
     PERSONAL_READ = "personal:read"
     FUNDS_WRITE = "funds:write"
+    FUNDS_ADMIN = "funds:admin"
     CARDS_WRITE = "cards:write"
     CARDS_READ = "cards:read"
     REPORTS_READ = "reports:read"

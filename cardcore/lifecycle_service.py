@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from cardcore import tables
 from cardcore.account.claims import Claims
+from cardcore.account.effect import Effect
 from cardcore.account.fund_life import FundLife, held_orders
 from cardcore.account.views import ClaimView
 from cardcore.acts import Acting, Acts, Outcome
@@ -222,7 +223,14 @@ class LifecycleService:
             await self._fund_life.close(connection, funds)
             await _set_status(acting, person.user_id, status)
             claim = None
-            balances = [(fund.fund_id, fund.balance_fen) for fund in funds if fund.balance_fen]
+            effect = Effect(
+                connection=connection,
+                raw=acting.raw,
+                client_id=caller.client_id,
+                now=now,
+                on=business_date(now, self._parts.cut_off),
+            )
+            balances = await self._fund_life.give_back(effect, funds)
             if balances:
                 payee = request.payee and key.seal(Field.PAYEE, request.payee)
                 claim = await self._claims.empty(

@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cardcore.account.funding_policy import FundingPlans
 from cardcore.books import RawConnection
 from cardcore.business.order_rules import RuleBook
 from cardcore.calendar import CUT_OFF_DEFAULT
@@ -36,7 +37,7 @@ class Parts:
     hsm: CardHSM
     codes: CitizenCodes
     pricers: Mapping[str, ScenePricer]
-    plans: Mapping[str, Sequence[str]]
+    plans: FundingPlans
     clock: Clock
     random_bytes: RandomBytes
     hints: ReplayHints = field(default_factory=NoReplayHints)

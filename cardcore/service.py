@@ -24,12 +24,14 @@ from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
+from cardcore.fund_service import FundService
 from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
 from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
+from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
 from cardcore.user.citizen_codes import IssuingKey
 from hsm_sim.interface import HSMError
@@ -49,6 +51,8 @@ class CardCore(
     LifecycleService,
     RightsService,
     DisputeService,
+    FundService,
+    StatementService,
 ):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
@@ -69,6 +73,8 @@ class CardCore(
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
         DisputeService.__init__(self, parts)
+        FundService.__init__(self, parts)
+        StatementService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

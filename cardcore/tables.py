@@ -95,6 +95,12 @@ fund_kind = Table(
     required("balance_fen_max", BigInteger),
     required("name_zh", Text),
     required("name_en", Text),
+    required("unit", Text),
+    Column("credit_fen_max", BigInteger),
+    Column("topup_fen_max", BigInteger),
+    Column("topup_day_fen_max", BigInteger),
+    Column("withdrawal_fen_max", BigInteger),
+    Column("withdrawal_day_fen_max", BigInteger),
 )
 
 fund = Table(
@@ -113,7 +119,8 @@ funding_plan = Table(
     metadata,
     required("scene", Text, key=True),
     required("position", SmallInteger, key=True),
-    required("kind", Text),
+    required("step", Text),
+    required("version", BigInteger, key=True),
 )
 
 topup = Table(
@@ -215,6 +222,7 @@ order_line = Table(
     required("rule_version", Text),
     required("reason_zh", Text),
     required("reason_en", Text),
+    Column("funding_version", BigInteger),
 )
 
 capture = Table(

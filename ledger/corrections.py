@@ -112,15 +112,24 @@ async def reverse_transfer(
     return result
 
 
-async def set_overdraft_limit(book: Ledger, account_id: int, limit: int, *, reason: str) -> None:
+async def set_overdraft_limit(
+    book: Ledger,
+    account_id: int,
+    limit: int,
+    *,
+    reason: str,
+    connection: Connection | None = None,
+) -> None:
     """Change how far an account may go beyond its other side; kept with its reason.
+
+    ``connection``: an open transaction to take part in; the caller commits.
 
     Raises:
         AccountUnknownError: no such account, or it has no ``*_must_not_exceed_*`` flag.
         psycopg.errors.CheckViolation: the account is beyond the new limit now.
     """
     assert 0 <= limit <= AMOUNT_MAX
-    async with book.reading() as cursor:
+    async with book.reading(connection) as cursor:
         # last_timestamp moves on, so that writers which keep this account notice.
         await cursor.execute(
             "UPDATE ledger.account a SET overdraft_limit = %s, "

@@ -24,6 +24,7 @@ from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
 from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
+from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
 from adapters.http.logs import Log
@@ -48,6 +49,7 @@ from adapters.http.rights import RIGHTS
 from adapters.http.routes import TemplateRoute
 from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
+from adapters.http.statements import STATEMENTS
 from adapters.http.strict_json import fault_of
 from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import TokenEndpoint
@@ -69,6 +71,8 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     WEBHOOKS,
     BILLS,
     DISPUTES,
+    FUNDS,
+    STATEMENTS,
 )
 NOUNS: Final[tuple[Noun, ...]] = (
     ORDERS,

@@ -159,3 +159,29 @@ DISCLOSE: Final[Example] = {
     "operator": "op-7",
 }
 FIND_USER: Final[Example] = {"phone": "13800138000", "operator": "op-7"}
+FUNDING_PLAN: Final[Example] = {
+    "steps": ["subsidy", "campus", "purse"],
+    "reason": "the campus purse pays before the purse",
+}
+SUBSIDY_PROGRAMME: Final[Example] = {
+    "programme": "school_meals_2026_autumn",
+    "name_zh": "2026年秋季学期营养午餐补贴",
+    "name_en": "School meals, autumn 2026",
+    "payer": "education_bureau",
+    "scenes": ["school"],
+    "merchants": ["school-01"],
+    "valid_from": "2026-09-01",
+    "valid_to": "2027-01-31",
+    "reason": "decided for the autumn term",
+}
+SUBSIDY_DEPOSIT: Final[Example] = {
+    "amount_fen": 10000000,
+    "channel": "bank",
+    "channel_no": "20260828-0007",
+}
+SUBSIDY_GRANT: Final[Example] = {
+    "user_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+    "amount_fen": 40000,
+}
+CREDIT_LIMIT: Final[Example] = {"limit_fen": 10000, "reason": "signed at the counter"}
+TALLY: Final[Example] = {"quantity": 1, "reason": "monthly pass"}

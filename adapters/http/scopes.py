@@ -39,6 +39,9 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
         "按登记用途查看明文个人信息", "Find people and read personal data for a stated purpose."
     ),
     Scope.FUNDS_WRITE: ScopeWords("充值入账", "Top up."),
+    Scope.FUNDS_ADMIN: ScopeWords(
+        "维护资金方案、补贴、授信与计次", "Keep funding plans, subsidies, credit lines and counts."
+    ),
     Scope.CARDS_WRITE: ScopeWords(
         "发卡、挂失、补卡、解绑", "Issue, bind, report lost, replace and close cards."
     ),

@@ -4,7 +4,8 @@ Money of citizens is a liability backed by the custodian bank. What the finance 
 concessions is a receivable, and what merchants will get from it stands apart from what is already
 covered, so that custody can be checked to the fen at every cut-off:
 
-    custody + in transit = citizens' funds + merchants' payables + suspense + fees earned
+    custody + in transit + credit drawn = citizens' funds + earmarked funds + sponsors' deposits
+                                          + merchants' payables + suspense + fees earned
     subsidy receivable   = merchants' subsidy payables
     arrears              = merchants' arrears payables
 """
@@ -14,23 +15,42 @@ from typing import Final
 from uuid import UUID, uuid5
 
 LEDGER_CNY: Final = 156  # ISO 4217 numeric code of the yuan; amounts in fen
+LEDGER_RIDES: Final = 9001
+LEDGER_VISITS: Final = 9002
+LEDGER_MEDICAL_MEMO: Final = 9101  # fen that are the insurer's, never ours
+
+# A unit is a ledger of its own: no transfer can turn rides into yuan.
+LEDGER_OF_UNIT: Final = {
+    "fen": LEDGER_CNY,
+    "rides": LEDGER_RIDES,
+    "visits": LEDGER_VISITS,
+    "memo_fen": LEDGER_MEDICAL_MEMO,
+}
 
 _NAMESPACE: Final = UUID("8b0a4c1e-5f0c-5a57-9d3b-0c6a1f2e7d90")
 
 
 class AccountCode(IntEnum):
-    """Ledger account code: the first digit is the class (1 asset, 2 liability, 4 income)."""
+    """Ledger account code: the first digit is the class.
+
+    1 asset, 2 liability, 4 income, 8 counted in another unit than yuan.
+    """
 
     CUSTODY = 1001
     IN_TRANSIT = 1002
     SUBSIDY_RECEIVABLE = 1201
     ARREARS = 1301
+    CITIZEN_CREDIT = 1302
     CITIZEN_FUND = 2001
+    RESTRICTED_FUND = 2002
     MERCHANT_PAYABLE = 2101
     MERCHANT_SUBSIDY_PAYABLE = 2102
     MERCHANT_ARREARS_PAYABLE = 2103
+    SPONSOR_DEPOSIT = 2201
     SUSPENSE = 2901
     FEES = 4001
+    TALLY = 8001
+    TALLY_ISSUED = 8002
 
 
 class TransferCode(IntEnum):
@@ -44,19 +64,41 @@ class TransferCode(IntEnum):
     MOVE = 40
     PAYOUT = 41
     PAYOUT_PAID = 42
+    WITHDRAWAL = 43
+    WITHDRAWAL_PAID = 44
     DISPUTE_CREDIT = 50
     DISPUTE_RECOVERY = 51
+    SPONSOR_DEPOSIT = 60
+    SUBSIDY_GRANT = 61
+    SUBSIDY_RETURN = 62
+    TALLY_GIVEN = 70
+    TALLY_USED = 71
     ADJUSTMENT = 90
 
 
 COVERED_BY_CUSTODY: Final = frozenset(
     {
         AccountCode.CITIZEN_FUND,
+        AccountCode.RESTRICTED_FUND,
+        AccountCode.SPONSOR_DEPOSIT,
         AccountCode.MERCHANT_PAYABLE,
         AccountCode.SUSPENSE,
         AccountCode.FEES,
     }
 )
+
+
+# What stands against it: money at the bank, and what citizens have drawn on credit lines.
+COVERING: Final = frozenset(
+    {AccountCode.CUSTODY, AccountCode.IN_TRANSIT, AccountCode.CITIZEN_CREDIT}
+)
+CODE_OF_NATURE: Final = {
+    "prepaid": AccountCode.CITIZEN_FUND,
+    "restricted": AccountCode.RESTRICTED_FUND,
+    "credit": AccountCode.CITIZEN_CREDIT,
+    "counter": AccountCode.TALLY,
+    "memo": AccountCode.TALLY,
+}
 
 
 def account_id(role: str) -> UUID:
@@ -86,3 +128,13 @@ def arrears_of(user_id: UUID) -> UUID:
 def arrears_payable(merchant_id: str) -> UUID:
     """Account of what a merchant will get once arrears are paid."""
     return account_id(f"arrears_payable:{merchant_id}")
+
+
+def sponsor_deposit(programme: str) -> UUID:
+    """Account of what the payer of a subsidy programme has deposited and not granted."""
+    return account_id(f"sponsor_deposit:{programme}")
+
+
+def tally_issued(kind: str) -> UUID:
+    """The other side of a counter or memo: what was given less what was used."""
+    return account_id(f"tally_issued:{kind}")

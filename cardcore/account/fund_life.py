@@ -10,8 +10,18 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode, arrears_of
+from cardcore.account.chart import (
+    LEDGER_OF_UNIT,
+    SUSPENSE,
+    TransferCode,
+    arrears_of,
+    sponsor_deposit,
+    tally_issued,
+)
+from cardcore.account.effect import Effect
+from cardcore.account.fund_tables import fund_regime
 from cardcore.account.funds import Funds
+from cardcore.account.subsidies import Subsidies
 from cardcore.books import RawConnection
 from cardcore.errors import (
     FundUnknownError,
@@ -31,7 +41,10 @@ class HeldFund:
     """A fund that is about to be emptied: locked, nothing of it held by an order."""
 
     fund_id: UUID
+    user_id: UUID
     kind: str
+    nature: str
+    unit: str
     balance_fen: int
 
 
@@ -41,6 +54,7 @@ class FundLife:
     def __init__(self, book: Ledger, random_bytes: RandomBytes) -> None:
         self._book = book
         self._funds = Funds(book, random_bytes)
+        self._subsidies = Subsidies(book, random_bytes)
         self._random_bytes = random_bytes
 
     async def set_frozen(
@@ -74,8 +88,8 @@ class FundLife:
         """A person's open funds, locked, with what they hold.
 
         Raises:
-            ObligationsOpenError: an order holds money of one, one is frozen, or the person owes
-                for what terminals accepted off-line; ``facts`` name all of it.
+            ObligationsOpenError: an order holds money of one, one is frozen, or something is owed,
+                on credit or for what terminals accepted off-line; ``facts`` name all of it.
         """
         rows = await self._lock(connection, [user_id])
         accounts = {
@@ -95,16 +109,73 @@ class FundLife:
                 still_open.append(f"fund_frozen:{row.kind}")
             if account.debits_pending or account.credits_pending:
                 still_open.append(f"fund_held:{row.kind}")
+            balance_fen = account.credits_posted - account.debits_posted
+            if balance_fen < 0:
+                still_open.append(f"fund_owed:{row.kind}")
             found.append(
                 HeldFund(
                     fund_id=row.fund_id,
+                    user_id=row.user_id,
                     kind=row.kind,
-                    balance_fen=account.credits_posted - account.debits_posted,
+                    nature=row.nature,
+                    unit=row.unit,
+                    balance_fen=balance_fen,
                 )
             )
         if still_open:
             raise ObligationsOpenError(field="user_id", open=still_open)
         return found
+
+    async def give_back(self, effect: Effect, funds: Sequence[HeldFund]) -> list[tuple[UUID, int]]:
+        """Return what is not the owner's: subsidies to their payers, counts to their issuers.
+
+        Returns:
+            The funds that hold the owner's own money, with what they hold, each above zero.
+
+        Raises:
+            PersonStateError: an order has just taken something; try again.
+        """
+        own = []
+        for fund in funds:
+            if not fund.balance_fen:
+                continue
+            if fund.nature == "restricted":
+                if not await self._subsidies.give_back(
+                    effect,
+                    programme=fund.kind,
+                    user_id=fund.user_id,
+                    fund_id=fund.fund_id,
+                    amount_fen=fund.balance_fen,
+                    cause="closed",
+                ):
+                    raise PersonStateError(
+                        "the balance has just changed; try again", field="user_id"
+                    )
+            elif fund.unit != "fen":
+                await self._annul(effect.raw, fund, effect.now)
+            else:
+                own.append((fund.fund_id, fund.balance_fen))
+        return own
+
+    async def _annul(self, raw: RawConnection, fund: HeldFund, now: datetime) -> None:
+        annulled_id = new_id(now, self._random_bytes)
+        (result,) = await self._book.create_transfers(
+            [
+                Transfer(
+                    id=part_id(annulled_id, 1).int,
+                    debit_account_id=fund.fund_id.int,
+                    credit_account_id=tally_issued(fund.kind).int,
+                    amount=fund.balance_fen,
+                    ledger=LEDGER_OF_UNIT[fund.unit],
+                    code=TransferCode.TALLY_USED,
+                    user_data_128=annulled_id.int,
+                )
+            ],
+            connection=raw,
+        )
+        if result == "exceeds_credits":
+            raise PersonStateError("the count has just changed; try again", field="user_id")
+        assert result == "created", result
 
     async def close(self, connection: AsyncConnection, funds: Sequence[HeldFund]) -> None:
         """Mark emptied funds as closed."""
@@ -189,7 +260,7 @@ class FundLife:
                     debit_account_id=fund.fund_id.int,
                     credit_account_id=targets[fund.kind].fund_id.int,
                     amount=fund.balance_fen,
-                    ledger=LEDGER_CNY,
+                    ledger=LEDGER_OF_UNIT[fund.unit],
                     code=TransferCode.MOVE,
                     flags=TransferFlags.linked if position < len(moving) else TransferFlags(0),
                     user_data_128=move_id.int,
@@ -204,8 +275,17 @@ class FundLife:
 
     async def _lock(self, connection: AsyncConnection, user_ids: Sequence[UUID]) -> list[Any]:
         rows = await connection.execute(
-            select(_f.fund_id, _f.kind, _f.status, tables.fund_kind.c.balance_fen_max)
+            select(
+                _f.fund_id,
+                _f.user_id,
+                _f.kind,
+                _f.status,
+                tables.fund_kind.c.balance_fen_max,
+                tables.fund_kind.c.unit,
+                fund_regime.c.nature,
+            )
             .join(tables.fund_kind, tables.fund_kind.c.kind == _f.kind)
+            .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
             .where(_f.user_id.in_(user_ids), _f.status != "closed")
             .order_by(_f.fund_id)
             .with_for_update(of=tables.fund)
@@ -230,20 +310,26 @@ async def landing_accounts(
     """Where money that goes back to funds lands today, for those where it is elsewhere.
 
     A fund that was merged away leads to the survivor's; one that was closed leads to suspense,
-    where a claim must say whose it is.
+    where a claim must say whose it is, and an earmarked one to the deposit of its payer.
     """
-    landing: dict[UUID, UUID] = {}
-    for row in await connection.execute(
-        select(_f.fund_id, _f.moved_to).where(_f.fund_id.in_(list(fund_ids)), _f.status == "closed")
-    ):
-        landing[row.fund_id] = SUSPENSE if row.moved_to is None else row.moved_to
+    closed = await _closed(connection, fund_ids)
+    landing = {row.fund_id: row.moved_to or _after_closing(row) for row in closed}
     # The survivor may have closed since.
-    further = await _closed(connection, landing.values())
-    return {fund_id: SUSPENSE if at in further else at for fund_id, at in landing.items()}
+    further = {
+        row.fund_id: _after_closing(row) for row in await _closed(connection, landing.values())
+    }
+    return {fund_id: further.get(at, at) for fund_id, at in landing.items()}
 
 
-async def _closed(connection: AsyncConnection, fund_ids: Iterable[UUID]) -> set[UUID]:
+def _after_closing(row: Any) -> UUID:  # noqa: ANN401  (a row of ``_closed``)
+    return sponsor_deposit(row.kind) if row.nature == "restricted" else SUSPENSE
+
+
+async def _closed(connection: AsyncConnection, fund_ids: Iterable[UUID]) -> list[Any]:
     found = await connection.execute(
-        select(_f.fund_id).where(_f.fund_id.in_(list(fund_ids)), _f.status == "closed")
+        select(_f.fund_id, _f.moved_to, _f.kind, fund_regime.c.nature)
+        .join(tables.fund_kind, tables.fund_kind.c.kind == _f.kind)
+        .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
+        .where(_f.fund_id.in_(list(fund_ids)), _f.status == "closed")
     )
-    return set(found.scalars())
+    return list(found.all())

@@ -1,12 +1,64 @@
-"""Splitting a citizen's share over the funds a scene may draw on, first to last. Pure."""
+"""Which funds a scene may draw on, and splitting a citizen's share over them. Pure.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A scene's plan is a list of steps, first to last. A step is a kind of fund, or ``subsidy``: all
+earmarked subsidies that are good for this purchase, so that money that ends is spent before money
+that stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
 from uuid import UUID
 
 from cardcore.errors import FundUnknownError, InsufficientBalanceError
 
 AUTO = "auto"
+SUBSIDY: Final = "subsidy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programme:
+    """What the money of one earmarked subsidy may be spent on; ``kind`` is its kind of fund.
+
+    No ``merchants`` means any merchant of the scenes. Both dates are business dates, inclusive.
+    """
+
+    kind: str
+    payer: str
+    scenes: frozenset[str]
+    merchants: frozenset[str]
+    valid_from: date
+    valid_to: date
+
+    def pays_for(self, scene: str, merchant_id: str, on: date) -> bool:
+        """May it pay this merchant of this scene on this business date?"""
+        return (
+            scene in self.scenes
+            and (not self.merchants or merchant_id in self.merchants)
+            and self.valid_from <= on <= self.valid_to
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPolicy:
+    """All plans and programmes as they stood at one version. Version 0 knows nothing."""
+
+    version: int = 0
+    plans: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    programmes: Sequence[Programme] = ()
+
+    def kinds(self, scene: str, merchant_id: str, on: date) -> tuple[str, ...]:
+        """Kinds of funds that may pay, first to last; subsidies that end first come first."""
+        steps = self.plans.get(scene, ())
+        if SUBSIDY not in steps:
+            return tuple(steps)
+        good = [one for one in self.programmes if one.pays_for(scene, merchant_id, on)]
+        good.sort(key=lambda one: (one.valid_to, one.kind))
+        kinds: list[str] = []
+        for step in steps:
+            kinds += [one.kind for one in good] if step == SUBSIDY else [step]
+        return tuple(kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

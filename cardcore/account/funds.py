@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import CUSTODY, LEDGER_CNY, AccountCode, TransferCode
+from cardcore.account.chart import (
+    CODE_OF_NATURE,
+    CUSTODY,
+    LEDGER_CNY,
+    LEDGER_OF_UNIT,
+    TransferCode,
+)
+from cardcore.account.fund_tables import fund_regime
+from cardcore.account.programmes import programme_ends
 from cardcore.account.request import TopUpRequest
+from cardcore.account.turnover import TurnoverLimits, check_limits
 from cardcore.account.views import FundView, TopUpView
 from cardcore.books import RawConnection, account, open_accounts
 from cardcore.errors import (
@@ -49,12 +59,19 @@ class Funds:
         wanted = dict.fromkeys(kinds)
         known = (
             await connection.execute(
-                select(tables.fund_kind.c.kind, tables.fund_kind.c.level_min).where(
-                    tables.fund_kind.c.kind.in_(list(wanted))
+                select(
+                    tables.fund_kind.c.kind,
+                    tables.fund_kind.c.level_min,
+                    tables.fund_kind.c.unit,
+                    fund_regime.c.nature,
                 )
+                .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
+                .where(tables.fund_kind.c.kind.in_(list(wanted)))
             )
         ).all()
-        allowed = {row.kind for row in known if LEVELS.index(row.level_min) <= LEVELS.index(level)}
+        allowed = {
+            row.kind: row for row in known if LEVELS.index(row.level_min) <= LEVELS.index(level)
+        }
         for kind in wanted:
             if kind not in allowed:
                 raise FundUnknownError(f"no fund {kind!r} at level {level}", field="funds")
@@ -70,7 +87,14 @@ class Funds:
             return
         await open_accounts(
             self._book,
-            [account(fund_id, AccountCode.CITIZEN_FUND) for fund_id, _ in opening],
+            [
+                account(
+                    fund_id,
+                    CODE_OF_NATURE[allowed[kind].nature],
+                    ledger=LEDGER_OF_UNIT[allowed[kind].unit],
+                )
+                for fund_id, kind in opening
+            ],
             raw,
         )
         await connection.execute(
@@ -90,18 +114,27 @@ class Funds:
     async def read(
         self, connection: AsyncConnection, raw: RawConnection, user_id: UUID
     ) -> list[FundView]:
-        """A user's funds with their balances."""
+        """A user's funds of money with their balances; counts are read as tallies."""
         rows = (
             await connection.execute(
-                select(tables.fund.c.fund_id, tables.fund.c.kind, tables.fund_kind.c.regime)
+                select(
+                    tables.fund.c.fund_id,
+                    tables.fund.c.kind,
+                    tables.fund_kind.c.regime,
+                    fund_regime.c.nature,
+                )
                 .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
-                .where(tables.fund.c.user_id == user_id)
+                .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
+                .where(tables.fund.c.user_id == user_id, tables.fund_kind.c.unit == "fen")
                 .order_by(tables.fund.c.kind)
             )
         ).all()
         found = await self._book.lookup_accounts([row.fund_id.int for row in rows], connection=raw)
         by_id = {one.id: one for one in found}
-        return [_view(row.kind, row.regime, by_id[row.fund_id.int]) for row in rows]
+        ends: dict[str, date] = {}
+        if any(row.nature == "restricted" for row in rows):
+            ends = await programme_ends(connection)
+        return [_view(row, by_id[row.fund_id.int], ends.get(row.kind)) for row in rows]
 
     async def top_up(
         self,
@@ -118,13 +151,22 @@ class Funds:
         Raises:
             FundUnknownError: the user has no such fund.
             UserFrozenError: the fund is frozen or closed.
-            LimitExceededError: the fund would hold more than its legal regime allows.
+            FundUnknownError: money of this nature does not come from a payment channel.
+            LimitExceededError: over what one top-up, one day, the fund's regime or the person's
+                level allows; more than is owed, where a credit line is paid back.
             OrderConflictError: the channel's number was booked before for something else.
         """
         fund = (
             await connection.execute(
-                select(tables.fund, tables.fund_kind.c.balance_fen_max)
+                select(
+                    tables.fund,
+                    tables.fund_kind.c.balance_fen_max,
+                    tables.fund_kind.c.topup_fen_max,
+                    tables.fund_kind.c.topup_day_fen_max,
+                    fund_regime.c.nature,
+                )
                 .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
+                .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
                 .join(tables.person, tables.person.c.user_id == tables.fund.c.user_id)
                 .where(tables.fund.c.user_id == user_id, tables.fund.c.kind == request.fund)
                 # Two top-ups at once must see each other, or both pass under the limit: of the
@@ -139,16 +181,9 @@ class Funds:
         known = await self._known(connection, fund.fund_id, request)
         if known is not None:
             return known, await self.topup_view(connection, known)
-        (held,) = await self._book.lookup_accounts([fund.fund_id.int], connection=raw)
-        balance_fen = held.credits_posted - held.debits_posted
-        if balance_fen + request.amount_fen > fund.balance_fen_max:
-            raise LimitExceededError(
-                field="amount_fen",
-                limit=f"fund_balance:{request.fund}",
-                limit_fen=fund.balance_fen_max,
-                balance_fen=balance_fen,
-            )
-        await self._check_level(connection, raw, user_id, request.amount_fen)
+        await self.check_room(
+            connection, raw, fund, user_id=user_id, amount_fen=request.amount_fen, on=business_on
+        )
         topup_id = new_id(now, self._random_bytes)
         results = await self._book.create_transfers(
             [
@@ -198,10 +233,60 @@ class Funds:
             recorded_at=row.recorded_at,
         )
 
+    async def check_room(
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        fund: Row[Any],
+        *,
+        user_id: UUID,
+        amount_fen: int,
+        on: date,
+    ) -> None:
+        """May this much come into a fund today? ``fund`` is locked, with its kind and nature.
+
+        Raises:
+            FundUnknownError, LimitExceededError: see ``top_up``.
+        """
+        if fund.nature not in ("prepaid", "credit"):
+            raise FundUnknownError(f"{fund.kind!r} is not topped up by its owner", field="fund")
+        (held,) = await self._book.lookup_accounts([fund.fund_id.int], connection=raw)
+        balance_fen = held.credits_posted - held.debits_posted
+        # What is paid back to a credit line is never more than what is owed.
+        balance_fen_max = fund.balance_fen_max if fund.nature == "prepaid" else 0
+        check_limits(
+            amount_fen,
+            used_fen=await self._topped_up_on(connection, fund.fund_id, on),
+            limits=TurnoverLimits(
+                name=f"topup:{fund.kind}",
+                single_fen_max=fund.topup_fen_max,
+                day_fen_max=fund.topup_day_fen_max,
+            ),
+            on=on,
+        )
+        if balance_fen + amount_fen > balance_fen_max:
+            raise LimitExceededError(
+                field="amount_fen",
+                limit=f"fund_balance:{fund.kind}",
+                limit_fen=balance_fen_max,
+                balance_fen=balance_fen,
+            )
+        if fund.nature == "prepaid":
+            await self._check_level(connection, raw, user_id, amount_fen)
+
+    async def _topped_up_on(self, connection: AsyncConnection, fund_id: UUID, on: date) -> int:
+        topup = tables.topup.c
+        found = await connection.execute(
+            select(func.coalesce(func.sum(topup.amount_fen), 0)).where(
+                topup.fund_id == fund_id, topup.business_on == on
+            )
+        )
+        return int(found.scalar_one())
+
     async def _check_level(
         self, connection: AsyncConnection, raw: RawConnection, user_id: UUID, amount_fen: int
     ) -> None:
-        """A person's funds together stay within what their level of registration allows."""
+        """A person's prepaid funds together stay within what their level of registration allows."""
         limit_fen = (
             await connection.execute(
                 select(identity_level.c.balance_fen_max)
@@ -209,7 +294,11 @@ class Funds:
                 .where(tables.person.c.user_id == user_id)
             )
         ).scalar_one()
-        balance_fen = sum(fund.balance_fen for fund in await self.read(connection, raw, user_id))
+        balance_fen = sum(
+            fund.balance_fen
+            for fund in await self.read(connection, raw, user_id)
+            if fund.nature == "prepaid"
+        )
         if balance_fen + amount_fen > limit_fen:
             raise LimitExceededError(
                 field="amount_fen",
@@ -237,12 +326,19 @@ class Funds:
         return topup_id
 
 
-def _view(kind: str, regime: str, held: Account) -> FundView:
+def _view(
+    row: Any,  # noqa: ANN401  (a row of ``read``)
+    held: Account,
+    valid_to: date | None,
+) -> FundView:
     balance_fen = held.credits_posted - held.debits_posted
     return FundView(
-        fund=kind,
-        regime=regime,
+        fund=row.kind,
+        regime=row.regime,
         balance_fen=balance_fen,
         held_fen=held.debits_pending,
-        available_fen=balance_fen - held.debits_pending,
+        available_fen=balance_fen - held.debits_pending + held.overdraft_limit,
+        nature=row.nature,
+        credit_limit_fen=held.overdraft_limit,
+        valid_to=valid_to,
     )

@@ -1,19 +1,136 @@
 """What the account room answers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from cardcore.model import Model
 
 
 class FundView(Model):
-    """One fund of a user."""
+    """One fund of a user.
+
+    ``nature``: ``prepaid``, ``restricted`` (good until ``valid_to``) or ``credit`` (a negative
+    balance is owed, and ``available_fen`` counts the limit).
+    """
 
     fund: str
     regime: str
     balance_fen: int
     held_fen: int
     available_fen: int
+    nature: str = "prepaid"
+    credit_limit_fen: int = 0
+    valid_to: date | None = None
+
+
+class TallyView(Model):
+    """Whole counts of a user: rides or visits left, or a figure that is noted only."""
+
+    fund: str
+    unit: str
+    quantity: int
+
+
+class TalliesView(Model):
+    """All counters and memos of a user."""
+
+    user_id: UUID
+    tallies: list[TallyView]
+
+
+class TallyEntryView(Model):
+    """Counts given (positive) or used (negative)."""
+
+    entry_id: UUID
+    user_id: UUID
+    fund: str
+    unit: str
+    quantity: int
+    recorded_at: datetime
+
+
+class CreditLimitView(Model):
+    """The limit of a credit line, as it was set."""
+
+    change_id: UUID
+    user_id: UUID
+    fund: str
+    limit_fen: int
+    recorded_at: datetime
+
+
+class SubsidyMovementView(Model):
+    """Money of a subsidy programme: deposited by its payer, granted, or gone back."""
+
+    movement_id: UUID
+    programme: str
+    kind: str
+    cause: str
+    user_id: UUID | None
+    amount_fen: int
+    business_on: date
+    recorded_at: datetime
+
+
+class ProgrammeView(Model):
+    """What the money of a subsidy programme may be spent on, from a version of the policy on."""
+
+    programme: str
+    version: int
+    payer: str
+    scenes: list[str]
+    merchants: list[str]
+    valid_from: date
+    valid_to: date
+
+
+class ProgrammeStandsView(ProgrammeView):
+    """A programme as it stands, with what its payer has deposited and not granted."""
+
+    deposit_fen: int
+
+
+class PlanView(Model):
+    """The funding plan of a scene: steps first to last, and the policy version it came with."""
+
+    scene: str
+    version: int
+    steps: list[str]
+
+
+class PlansView(Model):
+    """All funding plans, and the version of the policy."""
+
+    version: int
+    plans: list[PlanView]
+
+
+class FundKindView(Model):
+    """A kind of fund with its regime and limits; a limit that is null does not stand."""
+
+    fund: str
+    name_zh: str
+    name_en: str
+    regime: str
+    regime_zh: str
+    regime_en: str
+    source: str
+    nature: str
+    unit: str
+    level_min: str
+    redeemable: bool
+    balance_max: int
+    credit_fen_max: int | None
+    topup_fen_max: int | None
+    topup_day_fen_max: int | None
+    withdrawal_fen_max: int | None
+    withdrawal_day_fen_max: int | None
+
+
+class FundKindsView(Model):
+    """All kinds of funds."""
+
+    kinds: list[FundKindView]
 
 
 class TopUpView(Model):
@@ -57,3 +174,36 @@ class BooksView(Model):
     trial_balance_fen: int
     custody_difference_fen: int
     accounts: list[AccountView]
+
+
+class StatementLineView(Model):
+    """One movement as the account holder sees it: credits positive, debits negative.
+
+    ``order_id`` where it belongs to an order.
+    """
+
+    business_on: date
+    recorded_at: datetime
+    transfer_id: UUID
+    kind: str
+    text_zh: str
+    text_en: str
+    order_id: UUID | None
+    amount_fen: int
+    balance_fen: int
+
+
+class StatementView(Model):
+    """A page of a statement. Opening and closing are those of the whole span.
+
+    ``final``: every business date of the span is over; a late record still counts for its own day.
+    """
+
+    account: str
+    from_on: date
+    to_on: date
+    final: bool
+    opening_fen: int
+    closing_fen: int
+    lines: list[StatementLineView]
+    next_cursor: str | None

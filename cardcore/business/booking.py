@@ -24,6 +24,7 @@ def lines_of_order(
     *,
     payable_id: UUID,
     subsidy_payable_id: UUID,
+    funding_version: int | None = None,
 ) -> tuple[OrderLine, ...]:
     """Order lines of a quote: citizen lines split over funds, subsidy lines as receivables.
 
@@ -33,6 +34,7 @@ def lines_of_order(
         shares: where the citizen's share comes from; sums to ``quote.citizen_fen``.
         payable_id: account of what the merchant will get from citizens' money.
         subsidy_payable_id: account of what the merchant will get once the payer has paid us.
+        funding_version: the funding policy that chose the shares.
     """
     assert sum(share.amount_fen for share in shares) == quote.citizen_fen
     lines: list[OrderLine] = []
@@ -42,7 +44,8 @@ def lines_of_order(
             lines.append(_zero_line(len(lines) + 1, quoted))
         elif quoted.payer is Payer.CITIZEN:
             for share in _take(left, quoted.amount_fen):
-                lines.append(_line(order_id, len(lines) + 1, quoted, share, payable_id))
+                line = _line(order_id, len(lines) + 1, quoted, share, payable_id, funding_version)
+                lines.append(line)
         else:
             receivable = FundShare(
                 fund_id=subsidy_receivable(quoted.payer), kind="", amount_fen=quoted.amount_fen
@@ -116,7 +119,12 @@ def _zero_line(line_no: int, quoted: QuoteLine) -> OrderLine:
 
 
 def _line(
-    order_id: UUID, line_no: int, quoted: QuoteLine, share: FundShare, credit_account_id: UUID
+    order_id: UUID,
+    line_no: int,
+    quoted: QuoteLine,
+    share: FundShare,
+    credit_account_id: UUID,
+    funding_version: int | None = None,
 ) -> OrderLine:
     """A line above zero: ``share`` says which account pays it; no kind means no fund."""
     return OrderLine(
@@ -131,4 +139,5 @@ def _line(
         rule_version=quoted.rule_version,
         reason_zh=quoted.reason_zh,
         reason_en=quoted.reason_en,
+        funding_version=funding_version,
     )

@@ -143,4 +143,6 @@ def _explained(
                 recorded_at=datetime.fromtimestamp(transfer.timestamp / _NS_PER_S, UTC),
             )
         )
-    return ExplainedLine(**line.view().model_dump(), transfers=views)
+    return ExplainedLine(
+        **line.view().model_dump(), funding_version=line.funding_version, transfers=views
+    )

@@ -22,6 +22,7 @@ from psycopg import errors as pg_errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
+from cardcore.account.funding_policy import FundingPlans
 from cardcore.books import RawConnection
 from cardcore.business.booking import lines_of_order, transfers_of_order
 from cardcore.business.order_checks import (
@@ -103,7 +104,7 @@ class OrderWriter:
         pool: where the writer's connection comes from.
         book: the ledger, called inside the writer's own transaction.
         pricers: the scenes' rules, by scene code.
-        plans: funding plans, by scene code: fund kinds, first to last.
+        plans: which funds a purchase may draw on; read again where a batch sees a newer version.
         rules: the rules that are data, in the version in force.
         random_bytes: source of randomness of new ids.
     """
@@ -114,7 +115,7 @@ class OrderWriter:
         pool: AsyncConnectionPool[RawConnection],
         book: Ledger,
         pricers: Mapping[str, ScenePricer],
-        plans: Mapping[str, Sequence[str]],
+        plans: FundingPlans,
         rules: RuleBook,
         random_bytes: RandomBytes,
     ) -> None:
@@ -199,6 +200,8 @@ class OrderWriter:
         async with connection.pipeline():
             begun = await self._book.begin(connection)
             facts = await read_facts(connection, [prepared for _, prepared in orders])
+            if facts.funding_version != self._plans.version:
+                await self._plans.refresh(connection)
             await self._read_balances(connection, facts, orders)
             state = self._decide_all(facts, orders)
             booked = await self._post(begun, state)
@@ -250,7 +253,7 @@ class OrderWriter:
         wanted: dict[UUID, str] = {}
         for _, prepared in orders:
             person = facts.person(prepared)
-            plan = self._plans.get(prepared.request.business.scene, ())
+            plan = self._plan(prepared)
             usable = [] if person is None else [f for f in person.fund_ids if f[0] in plan]
             if prepared.request.account.fund == AUTO and len(usable) > 1:
                 wanted.update({fund_id: kind for kind, fund_id in usable})
@@ -266,7 +269,8 @@ class OrderWriter:
                 kind=wanted[fund_id],
                 available_fen=account.credits_posted
                 - account.debits_posted
-                - account.debits_pending,
+                - account.debits_pending
+                + account.overdraft_limit,
             )
 
     def _decide(self, facts: BatchFacts, position: int, prepared: PreparedOrder) -> Decided:
@@ -285,6 +289,7 @@ class OrderWriter:
             shares,
             payable_id=terminal.payable_id,
             subsidy_payable_id=terminal.subsidy_payable_id,
+            funding_version=self._plans.version,
         )
         business = request.business
         timeout_s = 0
@@ -361,7 +366,7 @@ class OrderWriter:
         wanted = prepared.request.account.fund
         if quote.citizen_fen == 0:
             return ()
-        plan = self._plans.get(prepared.request.business.scene, ())
+        plan = self._plan(prepared)
         usable = [
             (kind, fund_id)
             for kind, fund_id in person.fund_ids
@@ -386,6 +391,11 @@ class OrderWriter:
                 available_fen=before.available_fen - share.amount_fen,
             )
         return shares
+
+    def _plan(self, prepared: PreparedOrder) -> Sequence[str]:
+        """Kinds of funds this purchase may draw on, first to last."""
+        business = prepared.request.business
+        return self._plans.kinds(business.scene, business.merchant_id, prepared.business_on)
 
     async def _post(self, begun: Begun, state: _Batch) -> list[Decided]:
         """Put the transfers of all decided orders into the ledger; returns those that stand."""

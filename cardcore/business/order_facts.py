@@ -74,6 +74,7 @@ class BatchFacts:
     people_by_id: dict[UUID, PersonFacts] = field(default_factory=dict)
     used_codes: dict[bytes, UUID] = field(default_factory=dict)
     balances: dict[UUID, FundBalance] = field(default_factory=dict)
+    funding_version: int = 0
 
     def person(self, prepared: PreparedOrder) -> PersonFacts | None:
         """Who the order is for."""
@@ -116,7 +117,8 @@ SELECT
                FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')))
        FROM subject s JOIN cardcore.person p USING (user_id)),
     (SELECT json_agg(json_build_array(encode(u.replay_key, 'hex'), u.order_id))
-       FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[]))
+       FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[])),
+    (SELECT max(version) FROM cardcore.funding_policy)
 """
 
 
@@ -138,12 +140,13 @@ async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) 
     )
     row = await found.fetchone()
     assert row is not None
-    effects, orders, terminals, people, used = (rows or () for rows in row)
+    effects, orders, terminals, people, used = (rows or () for rows in row[:-1])
     facts = BatchFacts(
         effects={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in effects},
         orders={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in orders},
         terminals={one[0]: _terminal(one[1:]) for one in terminals},
         used_codes={bytes.fromhex(key): UUID(order_id) for key, order_id in used},
+        funding_version=row[-1],
     )
     for token, *values in people:
         person = _person(values)

@@ -63,6 +63,7 @@ _LINE_FIELDS: Final = (
     ("rule_version", "text"),
     ("reason_zh", "text"),
     ("reason_en", "text"),
+    ("funding_version", "int8"),
 )
 _EFFECT_FIELDS: Final = (
     ("client_id", "text"),
@@ -232,6 +233,7 @@ def _line_row(record: OrderRecord, line: OrderLine) -> _Row:
         "rule_version": line.rule_version,
         "reason_zh": line.reason_zh,
         "reason_en": line.reason_en,
+        "funding_version": line.funding_version,
     }
 
 

@@ -34,6 +34,7 @@ class OrderLine:
     rule_version: str
     reason_zh: str
     reason_en: str
+    funding_version: int | None = None
 
     def view(self) -> LineView:
         """The line without its book-keeping."""
@@ -129,7 +130,7 @@ _ORDER_COLUMNS: Final = (
 _ORDER_NAMES: Final = tuple(_ORDER_COLUMNS.replace(" ", "").split(","))
 _LINE_COLUMNS: Final = (
     "line_no, payer, fund, amount_fen, debit_account_id, credit_account_id, transfer_id, rule_id,"
-    " rule_version, reason_zh, reason_en"
+    " rule_version, reason_zh, reason_en, funding_version"
 )
 _LINE_NAMES: Final = tuple(_LINE_COLUMNS.replace(" ", "").split(","))
 

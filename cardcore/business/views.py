@@ -116,8 +116,12 @@ class TransferView(Model):
 
 
 class ExplainedLine(LineView):
-    """A line with its money: the transfers that carry exactly its fen."""
+    """A line with its money: the transfers that carry exactly its fen.
 
+    ``funding_version``: the funding policy that chose the fund, where a fund of a citizen pays.
+    """
+
+    funding_version: int | None = None
     transfers: list[TransferView]
 
 

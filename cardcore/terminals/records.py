@@ -154,6 +154,7 @@ class RecordWriter:
             first_open_on = None if closed_on is None else closed_on + timedelta(days=1)
             try:
                 async with self._pool.connection() as raw:
+                    await self._parts.plans.refresh(raw)
                     return await self._book(
                         raw, terminal, scene, request, batch, now, first_open_on
                     )
@@ -388,7 +389,7 @@ class RecordWriter:
         shares = shares_with_arrears(
             holder,
             quote.citizen_fen,
-            plan=self._parts.plans.get(terminal.scene, ()),
+            plan=self._parts.plans.kinds(terminal.scene, terminal.payables.merchant_id, on),
             balances=state.balances,
             owed_fen=state.owed.get(holder.user_id, 0),
         )

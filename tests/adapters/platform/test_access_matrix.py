@@ -37,7 +37,7 @@ OPERATORS = [one for one in OPERATIONS if not one.public and one.access == "oper
 CITIZENS = [one for one in OPERATIONS if not one.public and one.access == "citizen"]
 # What belongs to one merchant, and what a request calls it by.
 OWNED = {"merchant_id", "order_id", "endpoint_id", "delivery_id", "terminal_id"}
-CANDIDATES = (demo_city.BUS_MERCHANT, "2026-06-01", "1", str(uuid4()))
+CANDIDATES = (demo_city.BUS_MERCHANT, "2026-06-01", "1", "payable", str(uuid4()))
 
 
 def name_of(operation: Operation) -> str:

@@ -25,7 +25,14 @@ class SpentBook:
 
 
 def fund() -> HeldFund:
-    return HeldFund(fund_id=uuid4(), kind="transit", balance_fen=5)
+    return HeldFund(
+        fund_id=uuid4(),
+        user_id=uuid4(),
+        kind="transit",
+        nature="prepaid",
+        unit="fen",
+        balance_fen=5,
+    )
 
 
 async def test_what_an_order_took_meanwhile_is_not_paid_out() -> None:

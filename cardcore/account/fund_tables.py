@@ -1,0 +1,92 @@
+"""Tables of funds beside ``cardcore.tables``: regimes, policy, programmes, credit, tallies."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Table,
+    Text,
+    Uuid,
+)
+
+from cardcore.tables import metadata, required
+
+_At = DateTime(timezone=True)
+
+fund_regime = Table(
+    "fund_regime",
+    metadata,
+    required("regime", Text, key=True),
+    required("nature", Text),
+    Column("balance_fen_max", BigInteger),
+    required("redeemable", Boolean),
+    required("source", Text),
+    required("name_zh", Text),
+    required("name_en", Text),
+)
+
+funding_policy = Table(
+    "funding_policy",
+    metadata,
+    required("version", BigInteger, key=True),
+    required("subject", Text),
+    required("client_id", Text),
+    required("reason", Text),
+    required("recorded_at", _At),
+)
+
+subsidy_programme = Table(
+    "subsidy_programme",
+    metadata,
+    required("programme", Text, key=True),
+    required("version", BigInteger, key=True),
+    required("payer", Text),
+    required("scenes", ARRAY(Text)),
+    required("merchants", ARRAY(Text)),
+    required("valid_from", Date),
+    required("valid_to", Date),
+)
+
+subsidy_movement = Table(
+    "subsidy_movement",
+    metadata,
+    required("movement_id", Uuid, key=True),
+    required("programme", Text),
+    required("kind", Text),
+    required("cause", Text),
+    Column("user_id", Uuid),
+    Column("fund_id", Uuid),
+    required("amount_fen", BigInteger),
+    Column("channel", Text),
+    Column("channel_no", Text),
+    required("client_id", Text),
+    required("business_on", Date),
+    required("recorded_at", _At),
+)
+
+credit_limit = Table(
+    "credit_limit",
+    metadata,
+    required("change_id", Uuid, key=True),
+    required("fund_id", Uuid),
+    required("limit_fen", BigInteger),
+    required("reason", Text),
+    required("client_id", Text),
+    required("recorded_at", _At),
+)
+
+tally_entry = Table(
+    "tally_entry",
+    metadata,
+    required("entry_id", Uuid, key=True),
+    required("fund_id", Uuid),
+    required("user_id", Uuid),
+    required("quantity", BigInteger),
+    required("reason", Text),
+    required("client_id", Text),
+    required("business_on", Date),
+    required("recorded_at", _At),
+)
