@@ -145,7 +145,8 @@ def fuzz(
     console.print(
         f"seed {seed}: {report.shown:,} shown, {len(report.accepted)} accepted, "
         f"{len(report.crashed)} crashed, {report.printed_twins} twins of printed codes, "
-        f"slowest answer {report.slowest_ms:.2f} ms, {report.slow} above {ANSWER_MS_MAX:g} ms"
+        f"slowest answer {report.slowest_ms:.2f} ms, {report.slow} above {ANSWER_MS_MAX:g} ms, "
+        f"{report.paused} above it the first time only"
     )
     for finding in (*report.accepted, *report.crashed):
         console.print(finding, markup=False)
