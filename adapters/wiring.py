@@ -32,6 +32,7 @@ from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from adapters.valkey_rates import ValkeyBuckets
+from cardcore.account.custody import LEDGER_SEAL_KEY
 from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.audit import SEAL_KEY
 from cardcore.books import RawConnection, transaction
@@ -78,6 +79,7 @@ SECRET_KEYS: Final = (
     (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (LEDGER_SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),

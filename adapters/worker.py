@@ -26,6 +26,7 @@ from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
 from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
 from cardcore import audit
+from cardcore.account.duties import FundDuties
 from cardcore.books import RawConnection
 from cardcore.business.holds import HoldExpiry
 from cardcore.dispute_service import DisputeDeadlines
@@ -38,6 +39,8 @@ from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
 
 PERIOD_S: Final = 30.0
+SUBSIDY_PERIOD_S: Final = 3600.0
+CUSTODY_PERIOD_S: Final = 300.0
 SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
@@ -134,6 +137,28 @@ def order_duties(engine: AsyncEngine, book: Ledger) -> list[Duty]:
     ]
 
 
+def fund_duties(engine: AsyncEngine, book: Ledger, hsm: HSM, settings: Settings) -> list[Duty]:
+    """What falls due of funds: money of ended programmes, the check of custody."""
+    funds = FundDuties(
+        engine=engine, book=book, signer=hsm, random_bytes=os.urandom, cut_off=settings.cut_off
+    )
+
+    async def check_custody(now: datetime) -> int:
+        found = await funds.check_custody(now)
+        if found is None:
+            return 0
+        if not found.ok:
+            structlog.get_logger("worker").error(
+                "custody_difference", **found.model_dump(mode="json", exclude={"ok"})
+            )
+        return 1
+
+    return [
+        Duty(name="return_subsidies", period_s=SUBSIDY_PERIOD_S, run=funds.return_ended),
+        Duty(name="check_custody", period_s=CUSTODY_PERIOD_S, run=check_custody),
+    ]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -155,6 +180,7 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         deliveries = make_deliveries(engine, hsm, settings)
         bills = Bills(engine, utc_now, settings.cut_off)
         duties = order_duties(engine, book) + duties_of(pool, book, hsm, deliveries, bills)
+        duties += fund_duties(engine, book, hsm, settings)
         await keep_working(duties, stopping, once=once)
 
 

@@ -1,8 +1,7 @@
 """The verbs about funds beside paying: policy, subsidies, credit lines, counts."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -46,7 +45,6 @@ from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
-WORKER: Final = "worker"
 
 
 Work = Callable[[Effect], Awaitable[UUID]]
@@ -183,23 +181,6 @@ class FundService:
         return await self._effect(
             caller, "grant", subject, request, idempotency_key, work, self._movement
         )
-
-    async def return_ended_subsidies(self, now: datetime) -> int:
-        """Return what is left of programmes that have ended to who gave it; a duty of the worker.
-
-        Returns:
-            How many funds gave something back.
-        """
-        async with transaction(self._parts.engine) as (connection, raw):
-            return await self._subsidies.return_ended(
-                Effect(
-                    connection=connection,
-                    raw=raw,
-                    client_id=WORKER,
-                    now=now,
-                    on=business_date(now, self._parts.cut_off),
-                )
-            )
 
     # -- credit and counts -----------------------------------------------------------------------
 

@@ -7,19 +7,23 @@ checks the caller's scope, and answers with a view or refuses with a ``CardcoreE
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
 
 from cardcore.account.chart import LEDGER_CNY
 from cardcore.account.closing import close_books
-from cardcore.account.views import BooksView
+from cardcore.account.custody import custody_alarm, read_custody, with_check
+from cardcore.account.request import CustodyQuery
+from cardcore.account.views import BooksView, CustodyView
 from cardcore.acts import Acts
 from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
 from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
+from cardcore.calendar import business_date
 from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
 from cardcore.dispute_service import DisputeService
@@ -103,6 +107,15 @@ class CardCore(
                     return close_books(found)
                 since = page[-1].timestamp + 1
 
+    async def custody(self, caller: Caller, query: CustodyQuery) -> CustodyView:
+        """What the bank holds against what it must cover, at the end of a business date."""
+        caller.require(Scope.REPORTS_READ)
+        today = business_date(self._parts.clock(), self._parts.cut_off)
+        on = query.on or today - timedelta(days=1)
+        async with transaction(self._parts.engine) as (connection, raw):
+            found = await read_custody(raw, on)
+            return await with_check(connection, found)
+
     async def client(self, client_id: str) -> ClientRecord | None:
         """A registered client, for the token endpoint."""
         async with transaction(self._parts.engine) as (connection, _):
@@ -114,6 +127,7 @@ class CardCore(
         try:
             async with transaction(self._parts.engine) as (connection, _):
                 await connection.execute(text("SELECT 1"))
+                parts["custody"] = await custody_alarm(connection)
             parts["database"] = "ok"
         except CardcoreError as error:
             parts["database"] = error.code

@@ -123,6 +123,54 @@ async def effective_on(cursor: Cursor, account_id: int, day: dt.date) -> DayBala
     return DayBalance(debits_posted=debits, credits_posted=credits_)
 
 
+_BY_CODE_SQL = """
+WITH floor AS (
+    SELECT coalesce(min(coalesce(u.through_timestamp, 0)), 0) AS after
+    FROM ledger.shard s LEFT JOIN ledger.roll_up u USING (shard)
+), fresh AS (
+    SELECT t.debit_account, t.credit_account, t.amount
+    FROM ledger.transfer t LEFT JOIN ledger.roll_up u USING (shard)
+    WHERE t."timestamp" > (SELECT after FROM floor)
+      AND t."timestamp" > coalesce(u.through_timestamp, 0)
+      AND t.effective_on <= %(day)s AND t.flags & 10 = 0
+), parts AS (
+    SELECT account, debits_posted AS debits, credits_posted AS credits
+    FROM ledger.day_total WHERE day <= %(day)s
+    UNION ALL SELECT debit_account, amount, 0 FROM fresh
+    UNION ALL SELECT credit_account, 0, amount FROM fresh
+)
+SELECT a.code, sum(p.debits)::bigint, sum(p.credits)::bigint
+FROM parts p JOIN ledger.account a ON a.number = p.account
+WHERE a.ledger = %(ledger)s GROUP BY a.code
+"""
+_COUNTERS_SQL = """
+SELECT code, sum(debits_posted)::bigint, sum(credits_posted)::bigint
+FROM ledger.account WHERE ledger = %(ledger)s GROUP BY code
+"""
+
+
+async def totals_by_code(cursor: Cursor, ledger: int, day: dt.date) -> dict[int, DayBalance]:
+    """What was posted to all accounts of a code up to and including a business day.
+
+    Accounts are those of one ledger; a code without transfers is left out.
+    """
+    await cursor.execute(_BY_CODE_SQL, {"ledger": ledger, "day": day})
+    return {
+        code: DayBalance(debits_posted=debits, credits_posted=credits_)
+        for code, debits, credits_ in await cursor.fetchall()
+    }
+
+
+async def counters_by_code(cursor: Cursor, ledger: int) -> dict[int, DayBalance]:
+    """What the counters of all accounts of a code say now; codes that moved nothing left out."""
+    await cursor.execute(_COUNTERS_SQL, {"ledger": ledger})
+    return {
+        code: DayBalance(debits_posted=debits, credits_posted=credits_)
+        for code, debits, credits_ in await cursor.fetchall()
+        if debits or credits_
+    }
+
+
 _RECORDED_SQL = """
 WITH account AS (SELECT number FROM ledger.account WHERE id = %(id)s::uuid),
 last AS (

@@ -19,7 +19,14 @@ from adapters.infrastructure import Addresses, running
 from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
-from adapters.worker import duties_of, keep_working, make_deliveries, order_duties, work
+from adapters.worker import (
+    duties_of,
+    fund_duties,
+    keep_working,
+    make_deliveries,
+    order_duties,
+    work,
+)
 from hsm_sim.interface import HSMError
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
@@ -149,6 +156,7 @@ async def _work(city: City, settings: Settings) -> None:
     deliveries = make_deliveries(city.engine, city.hsm, settings)
     duties = order_duties(city.engine, city.book)
     duties += duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
+    duties += fund_duties(city.engine, city.book, city.hsm, settings)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adapters.cli import audit, bench, bus, codes, hsm, ledger, operator, terminal
+from adapters.cli import audit, bench, books, bus, codes, hsm, ledger, operator, terminal
 from adapters.cli.city import (
     migrate_command,
     run_command,
@@ -37,6 +37,7 @@ app.add_typer(codes.app, name="codes")
 app.add_typer(bus.app, name="bus")
 app.add_typer(terminal.app, name="terminal")
 app.add_typer(audit.app, name="audit")
+app.add_typer(books.app, name="books")
 app.add_typer(operator.app, name="operator")
 
 

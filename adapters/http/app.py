@@ -22,6 +22,7 @@ from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
 from adapters.http.codes import CODES
+from adapters.http.custody import CUSTODY
 from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
 from adapters.http.funds import FUNDS
@@ -73,6 +74,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     DISPUTES,
     FUNDS,
     STATEMENTS,
+    CUSTODY,
 )
 NOUNS: Final[tuple[Noun, ...]] = (
     ORDERS,

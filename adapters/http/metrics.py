@@ -4,6 +4,8 @@ Labels are the route's template and never a value of the request. Each worker pr
 itself; a scraper that wants all of them scrapes each.
 """
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -37,6 +39,12 @@ class HTTPMetrics:
             "Requests that have no answer yet.",
             registry=self.registry,
         )
+        self._parts = Gauge(
+            "cardcore_part_not_ok",
+            "1 where a part the service needs is away, or raises an alarm.",
+            ["part"],
+            registry=self.registry,
+        )
         # The library looks a child up under a lock; one per (method, route, status) is kept here.
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
@@ -49,6 +57,11 @@ class HTTPMetrics:
         child.observe(seconds)
         if record.problem is not None:
             self._problems.labels(record.problem).inc()
+
+    def tell_parts(self, parts: Mapping[str, str]) -> None:
+        """Keep what each part says of itself: ``ok``, or why not."""
+        for part, state in parts.items():
+            self._parts.labels(part).set(state != "ok")
 
     def page(self) -> bytes:
         """All metrics of the registry in Prometheus' text format."""

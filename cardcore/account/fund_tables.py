@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from cardcore.tables import metadata, required
 
@@ -76,6 +77,19 @@ credit_limit = Table(
     required("reason", Text),
     required("client_id", Text),
     required("recorded_at", _At),
+)
+
+custody_check = Table(
+    "custody_check",
+    metadata,
+    required("check_id", Uuid, key=True),
+    required("business_on", Date),
+    required("difference_fen", BigInteger),
+    required("trial_balance_fen", BigInteger),
+    required("sums", JSONB),
+    required("counters_off", ARRAY(Text)),
+    Column("seal_number", BigInteger),
+    required("checked_at", _At),
 )
 
 tally_entry = Table(

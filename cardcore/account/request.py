@@ -129,3 +129,9 @@ class StatementFileQuery(Span):
 
     fund: Name
     language: Literal["zh", "en"] = "zh"
+
+
+class CustodyQuery(Model):
+    """At the end of which business date; by default the last that is over."""
+
+    on: date | None = None

@@ -207,3 +207,23 @@ class StatementView(Model):
     closing_fen: int
     lines: list[StatementLineView]
     next_cursor: str | None
+
+
+class CustodyView(Model):
+    """What the bank holds against what it must cover, at the end of a business date.
+
+    ``sums``: by account code of the chart, debits less credits where it covers, credits less
+    debits where it must be covered. ``difference_fen`` and ``trial_balance_fen`` are zero in books
+    that are right. ``counters_off``: codes whose counters do not agree with the transfers behind
+    them. ``seal_number``: the seal of the check at the cut-off, where there was one.
+    """
+
+    business_on: date
+    covering: dict[str, int]
+    covered: dict[str, int]
+    difference_fen: int
+    trial_balance_fen: int
+    counters_off: list[str]
+    ok: bool
+    seal_number: int | None = None
+    checked_at: datetime | None = None

@@ -149,7 +149,9 @@ class MoveClock(Model):
 
 Topic = Annotated[
     str,
-    StringConstraints(pattern="^(" + "|".join(re.escape(one) for one in TOPICS) + r"|order\.\*|dispute\.\*)$"),
+    StringConstraints(
+        pattern="^(" + "|".join(re.escape(one) for one in TOPICS) + r"|order\.\*|dispute\.\*)$"
+    ),
 ]
 
 

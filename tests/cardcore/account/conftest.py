@@ -1,6 +1,7 @@
 """Funds in the demo city: programmes with money, and what a school sells."""
 
 import itertools
+import os
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -9,6 +10,7 @@ import pytest
 
 from adapters import demo_city
 from adapters.wiring import City
+from cardcore.account.duties import FundDuties
 from cardcore.account.request import (
     CreditLimitRequest,
     DepositRequest,
@@ -21,6 +23,7 @@ from cardcore.books import transaction
 from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.business.request import Account, Business, Mode, OrderRequest, User
 from cardcore.business.views import OrderView
+from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.caller import Caller
 from tests.city_life import ALL_SCOPES, CENTRE, Life
 from tests.conftest import CityClock
@@ -134,6 +137,17 @@ class Funding:
     async def deposit_fen(self, name: str = MEALS) -> int:
         """What a payer has deposited and not granted."""
         return (await self.city.core.read_programme(CENTRE, name)).deposit_fen
+
+    async def return_ended(self) -> int:
+        """The worker's duty: return what is left of ended programmes."""
+        duties = FundDuties(
+            engine=self.city.engine,
+            book=self.city.book,
+            signer=self.city.hsm,
+            random_bytes=os.urandom,
+            cut_off=CUT_OFF_DEFAULT,
+        )
+        return await duties.return_ended(self.clock.now)
 
     async def plan(self, scene: str, *steps: str) -> int:
         """Give a scene a plan; returns the version."""

@@ -148,12 +148,12 @@ async def test_what_is_left_of_an_ended_programme_goes_back_to_its_payer(funding
     await funding.programme(days=3)
     await funding.grant(user_id, 800)
     await funding.buy(user_id, 300)
-    assert await funding.city.core.return_ended_subsidies(funding.clock.now) == 0
+    assert await funding.return_ended() == 0
     funding.clock.advance(days=5)
     # It pays for nothing any more, before the job has run as after.
     assert await paid_by(funding, user_id, 100) == {"purse": 100}
-    assert await funding.city.core.return_ended_subsidies(funding.clock.now) == 1
-    assert await funding.city.core.return_ended_subsidies(funding.clock.now) == 0
+    assert await funding.return_ended() == 1
+    assert await funding.return_ended() == 0
     assert (await funding.balances(user_id))[MEALS] == 0
     assert await funding.deposit_fen() == 100_000 - 300
     with pytest.raises(PersonStateError):
@@ -170,10 +170,10 @@ async def test_held_money_of_an_ended_programme_goes_back_when_it_is_free(
     await funding.grant(user_id, 800)
     order = await funding.buy(user_id, 300, mode=Mode.HOLD)
     funding.clock.advance(days=2)
-    await funding.city.core.return_ended_subsidies(funding.clock.now)
+    await funding.return_ended()
     assert await funding.deposit_fen() == 100_000 - 300
     await funding.city.core.void(CENTRE, order.order_id, key())
-    assert await funding.city.core.return_ended_subsidies(funding.clock.now) == 1
+    assert await funding.return_ended() == 1
     assert await funding.deposit_fen() == 100_000
 
 
