@@ -62,6 +62,7 @@ _EXPIRING: Final = (
     "operator_session",
     "host_code",
     "citizen_session",
+    "limit_counter",
 )
 
 

@@ -4,7 +4,7 @@ The day changes at a cut-off, not at midnight: a bus that leaves at 23:50 and ar
 made one day's money. The answer is stored on the row, so a later change of rule moves nothing.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -28,3 +28,8 @@ def business_date(at: datetime, cut_off: time = CUT_OFF_DEFAULT) -> date:
         microseconds=cut_off.microsecond,
     )
     return (local - shift).date()
+
+
+def day_begins(on: date, cut_off: time = CUT_OFF_DEFAULT) -> datetime:
+    """First instant of a business date, in UTC."""
+    return datetime.combine(on, cut_off, LOCAL_ZONE).astimezone(UTC)

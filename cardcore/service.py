@@ -148,6 +148,7 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
         pricers=parts.pricers,
         plans=parts.plans,
         rules=parts.rules,
+        cut_off=parts.cut_off,
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")

@@ -263,6 +263,34 @@ hold_rule = Table(
     required("timeout_s", Integer),
 )
 
+limit_rule = Table(
+    "limit_rule",
+    metadata,
+    required("limit_id", Text, key=True),
+    required("version", Integer, key=True),
+    required("scene", Text),
+    required("subject", Text),
+    required("measure", Text),
+    required("period", Text),
+    required("period_s", Integer),
+    required("limit_max", BigInteger),
+    required("name_zh", Text),
+    required("name_en", Text),
+    required("retired", Boolean),
+    required("recorded_at", _At),
+)
+
+limit_counter = Table(
+    "limit_counter",
+    metadata,
+    required("subject", Text, key=True),
+    required("limit_id", Text, key=True),
+    required("window_from", _At, key=True),
+    required("expires_at", _At),
+    required("used", BigInteger),
+    required("ceiling", BigInteger),
+)
+
 refund = Table(
     "refund",
     metadata,

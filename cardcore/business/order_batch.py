@@ -4,7 +4,7 @@ One order is one transaction with everything that belongs to it: the idempotency
 and its lines, the spent code, the ledger transfers, the outbox row. A batch puts many such orders
 into one transaction, set-based; each order is decided alone and a refused one leaves the others
 untouched. Order of the decision: idempotency key → merchant's own number → terminal → user →
-price → code replay and cap → funding → ledger.
+price → code replay and cap → limits → funding → ledger.
 
 Two writers may decide about the same key, number or code at the same instant. Nobody waits for
 locks to find out: the unique keys of the tables refuse the later one, whose whole batch is rolled
@@ -13,7 +13,7 @@ back and decided again, now seeing the other's rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time
 from typing import Final
 from uuid import UUID
 
@@ -21,40 +21,36 @@ import psycopg
 from psycopg import errors as pg_errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
+from cardcore.account.funding_plan import AUTO, FundBalance
 from cardcore.account.funding_policy import FundingPlans
 from cardcore.books import RawConnection
-from cardcore.business.booking import lines_of_order, transfers_of_order
+from cardcore.business.limits import CounterKey
+from cardcore.business.limits import check as check_limits
 from cardcore.business.order_checks import (
-    check_code,
     claims_of,
     known_effect,
     ledger_refusal,
     person_of,
     terminal_of,
 )
+from cardcore.business.order_decision import Decided, OrderDecider
 from cardcore.business.order_facts import (
     BatchFacts,
-    PersonFacts,
     PreparedOrder,
     read_facts,
 )
 from cardcore.business.order_rows import write_orders, write_refusals
 from cardcore.business.order_rules import RuleBook
-from cardcore.business.orders import STATUS_AS_MADE, OrderRecord, load_orders
-from cardcore.business.quote import PricingFacts, Quote, Subject
-from cardcore.business.request import Mode
+from cardcore.business.orders import OrderRecord, load_orders
+from cardcore.business.quote import Quote
 from cardcore.errors import (
-    AmountInvalidError,
     CardcoreError,
-    FundUnknownError,
     MerchantUnknownError,
-    SceneUnknownError,
     ServiceUnavailableError,
 )
-from cardcore.ids import RandomBytes, new_id
+from cardcore.ids import RandomBytes
 from cardcore.ports import ScenePricer
-from ledger import Begun, Ledger, Transfer
+from ledger import Begun, Ledger
 
 ATTEMPTS_MAX: Final = 8
 LOST_CONNECTIONS_MAX: Final = 2
@@ -77,16 +73,6 @@ class Booked:
 Outcome = Booked | CardcoreError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """An order decided but not yet in the ledger."""
-
-    position: int
-    prepared: PreparedOrder
-    record: OrderRecord
-    transfers: Sequence[Transfer]
-
-
 @dataclass(slots=True)
 class _Batch:
     """What has become of each order so far."""
@@ -95,6 +81,7 @@ class _Batch:
     replays: dict[int, UUID] = field(default_factory=dict)
     decided: list[Decided] = field(default_factory=list)
     later: list[int] = field(default_factory=list)
+    counted: dict[CounterKey, int] = field(default_factory=dict)
 
 
 class OrderWriter:
@@ -106,6 +93,7 @@ class OrderWriter:
         pricers: the scenes' rules, by scene code.
         plans: which funds a purchase may draw on; read again where a batch sees a newer version.
         rules: the rules that are data, in the version in force.
+        cut_off: local time of day at which the business day begins.
         random_bytes: source of randomness of new ids.
     """
 
@@ -117,14 +105,16 @@ class OrderWriter:
         pricers: Mapping[str, ScenePricer],
         plans: FundingPlans,
         rules: RuleBook,
+        cut_off: time,
         random_bytes: RandomBytes,
     ) -> None:
         self._pool = pool
         self._book = book
-        self._pricers = pricers
         self._plans = plans
         self._rules = rules
-        self._random_bytes = random_bytes
+        self._decider = OrderDecider(
+            pricers=pricers, plans=plans, rules=rules, cut_off=cut_off, random_bytes=random_bytes
+        )
 
     async def execute(self, batch: Sequence[PreparedOrder]) -> list[Outcome | Exception]:
         """Decide and book a batch; one outcome per order, in order, all of them durable.
@@ -164,11 +154,11 @@ class OrderWriter:
             raise MerchantUnknownError(field="business.merchant_id")
         try:
             async with self._pool.connection() as connection:
-                facts = await read_facts(connection, [prepared])
+                facts = await self._read_facts(connection, [prepared])
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error
         terminal_of(facts, prepared)
-        return self._price(prepared, person_of(facts, prepared))
+        return self._decider.price(prepared, person_of(facts, prepared))
 
     async def _book_once(
         self, orders: Sequence[tuple[int, PreparedOrder]]
@@ -180,6 +170,11 @@ class OrderWriter:
                 async with self._pool.connection() as connection:
                     state = await self._decide_and_book(connection, orders)
             except _LOST_RACE:
+                continue
+            except pg_errors.CheckViolation as violation:
+                # Another server was first with a limit: decide again, seeing what it used.
+                if violation.diag.constraint_name != "limit_counter_within":
+                    raise
                 continue
             except PoolTimeout:
                 return _all_unavailable(orders), []
@@ -199,13 +194,11 @@ class OrderWriter:
         """Everything in one pipeline: a round trip to begin and read, one to write and commit."""
         async with connection.pipeline():
             begun = await self._book.begin(connection)
-            facts = await read_facts(connection, [prepared for _, prepared in orders])
-            if facts.funding_version != self._plans.version:
-                await self._plans.refresh(connection)
+            facts = await self._read_facts(connection, [prepared for _, prepared in orders])
             await self._read_balances(connection, facts, orders)
             state = self._decide_all(facts, orders)
             booked = await self._post(begun, state)
-            await write_orders(connection, booked)
+            await write_orders(connection, booked, [use for one in booked for use in one.uses])
             await self._answer_replays(connection, state)
             await write_refusals(
                 connection,
@@ -217,6 +210,21 @@ class OrderWriter:
             )
             await connection.commit()
         return state
+
+    async def _read_facts(
+        self, connection: RawConnection, batch: Sequence[PreparedOrder]
+    ) -> BatchFacts:
+        """What the batch must know; rules are read again where it sees a newer version of them."""
+        scenes = {prepared.request.business.scene for prepared in batch}
+        facts = await read_facts(connection, batch, counted=self._rules.current.counts_in(scenes))
+        if facts.funding_version != self._plans.version:
+            await self._plans.refresh(connection)
+        if facts.rules_version != self._rules.current.version:
+            counted = self._rules.current.counts_in(scenes)
+            await self._rules.refresh(connection)
+            if self._rules.current.counts_in(scenes) and not counted:
+                facts = await read_facts(connection, batch, counted=True)
+        return facts
 
     def _decide_all(self, facts: BatchFacts, orders: Sequence[tuple[int, PreparedOrder]]) -> _Batch:
         state = _Batch()
@@ -235,7 +243,13 @@ class OrderWriter:
                     continue
                 if prepared.refusal is not None:
                     raise prepared.refusal
-                state.decided.append(self._decide(facts, position, prepared))
+                decided = self._decider.decide(facts, position, prepared)
+                if not check_limits(decided.uses, facts.limits_used, state.counted):
+                    state.later.append(position)
+                    continue
+                for use in decided.uses:
+                    state.counted[use.key] = state.counted.get(use.key, 0) + use.added
+                state.decided.append(decided)
             except CardcoreError as refusal:
                 state.outcomes[position] = refusal
         return state
@@ -253,7 +267,7 @@ class OrderWriter:
         wanted: dict[UUID, str] = {}
         for _, prepared in orders:
             person = facts.person(prepared)
-            plan = self._plan(prepared)
+            plan = self._decider.plan(prepared)
             usable = [] if person is None else [f for f in person.fund_ids if f[0] in plan]
             if prepared.request.account.fund == AUTO and len(usable) > 1:
                 wanted.update({fund_id: kind for kind, fund_id in usable})
@@ -272,130 +286,6 @@ class OrderWriter:
                 - account.debits_pending
                 + account.overdraft_limit,
             )
-
-    def _decide(self, facts: BatchFacts, position: int, prepared: PreparedOrder) -> Decided:
-        """The pure part: refuse, or say exactly what is to be booked."""
-        request = prepared.request
-        terminal = terminal_of(facts, prepared)
-        person = person_of(facts, prepared)
-        quote = self._price(prepared, person)
-        if prepared.code is not None:
-            check_code(facts, prepared.code, quote)
-        shares = self._fund(facts, prepared, person, quote)
-        order_id = new_id(prepared.received_at, self._random_bytes)
-        lines = lines_of_order(
-            order_id,
-            quote,
-            shares,
-            payable_id=terminal.payable_id,
-            subsidy_payable_id=terminal.subsidy_payable_id,
-            funding_version=self._plans.version,
-        )
-        business = request.business
-        timeout_s = 0
-        if request.mode is Mode.HOLD:
-            timeout_s = self._rules.current.hold_timeout_s(business.scene)
-        record = OrderRecord(
-            order_id=order_id,
-            merchant_id=business.merchant_id,
-            terminal_id=business.terminal_id,
-            scene=business.scene,
-            type=business.type,
-            mode=request.mode,
-            status=STATUS_AS_MADE[request.mode],
-            out_trade_no=business.out_trade_no,
-            user_id=person.user_id,
-            client_id=prepared.caller.client_id,
-            nominal_fen=quote.nominal_fen,
-            citizen_fen=quote.citizen_fen,
-            captured_fen=quote.nominal_fen if request.mode is Mode.PAY else 0,
-            refunded_fen=0,
-            business_on=prepared.business_on,
-            occurred_at=business.occurred_at,
-            recorded_at=prepared.received_at,
-            request_digest=prepared.digest,
-            code_digest=None if prepared.code is None else prepared.code.digest,
-            details=business.details,
-            lines=lines,
-            hold_expires_at=(
-                prepared.received_at + timedelta(seconds=timeout_s) if timeout_s else None
-            ),
-        )
-        return Decided(
-            position=position,
-            prepared=prepared,
-            record=record,
-            transfers=transfers_of_order(
-                order_id, lines, pending=request.mode is Mode.HOLD, timeout_s=timeout_s
-            ),
-        )
-
-    def _price(self, prepared: PreparedOrder, person: PersonFacts) -> Quote:
-        """Ask the scene's rules."""
-        business = prepared.request.business
-        pricer = self._pricers.get(business.scene)
-        if pricer is None:
-            raise SceneUnknownError(field="business.scene")
-        facts = PricingFacts(
-            scene=business.scene,
-            type=business.type,
-            merchant_id=business.merchant_id,
-            terminal_id=business.terminal_id,
-            amount_fen=business.amount_fen,
-            occurred_at=business.occurred_at,
-            details=business.details,
-        )
-        subject = Subject(
-            user_id=person.user_id,
-            level=person.level,
-            concessions=person.concessions_on(prepared.business_on),
-            business_on=prepared.business_on,
-        )
-        quote = Quote(lines=tuple(pricer.price(facts, subject)))
-        assert quote.lines
-        if prepared.request.mode is Mode.RECORD and quote.nominal_fen:
-            raise AmountInvalidError("a record moves no money", field="mode")
-        if prepared.request.mode is not Mode.RECORD and not quote.nominal_fen:
-            raise AmountInvalidError("nothing to pay: use the mode record", field="mode")
-        return quote
-
-    def _fund(
-        self, facts: BatchFacts, prepared: PreparedOrder, person: PersonFacts, quote: Quote
-    ) -> Sequence[FundShare]:
-        """Where the citizen's share comes from."""
-        wanted = prepared.request.account.fund
-        if quote.citizen_fen == 0:
-            return ()
-        plan = self._plan(prepared)
-        usable = [
-            (kind, fund_id)
-            for kind, fund_id in person.fund_ids
-            if kind in plan and wanted in (AUTO, kind)
-        ]
-        if not usable:
-            raise FundUnknownError(
-                f"the user has no fund {wanted!r} that this scene may draw on",
-                field="account.fund",
-            )
-        if len(usable) == 1:
-            kind, fund_id = usable[0]
-            return [FundShare(fund_id=fund_id, kind=kind, amount_fen=quote.citizen_fen)]
-        shares = split_over_funds(
-            quote.citizen_fen, wanted, plan, [facts.balances[fund_id] for _, fund_id in usable]
-        )
-        for share in shares:  # the next order of this batch sees what this one takes
-            before = facts.balances[share.fund_id]
-            facts.balances[share.fund_id] = FundBalance(
-                fund_id=before.fund_id,
-                kind=before.kind,
-                available_fen=before.available_fen - share.amount_fen,
-            )
-        return shares
-
-    def _plan(self, prepared: PreparedOrder) -> Sequence[str]:
-        """Kinds of funds this purchase may draw on, first to last."""
-        business = prepared.request.business
-        return self._plans.kinds(business.scene, business.merchant_id, prepared.business_on)
 
     async def _post(self, begun: Begun, state: _Batch) -> list[Decided]:
         """Put the transfers of all decided orders into the ledger; returns those that stand."""

@@ -5,12 +5,13 @@ One round trip for the whole batch, whatever its size: each question is asked on
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from cardcore.account.funding_plan import FundBalance
 from cardcore.books import RawConnection
+from cardcore.business.limits import CounterKey
 from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError
@@ -75,6 +76,8 @@ class BatchFacts:
     used_codes: dict[bytes, UUID] = field(default_factory=dict)
     balances: dict[UUID, FundBalance] = field(default_factory=dict)
     funding_version: int = 0
+    rules_version: int = 0
+    limits_used: dict[CounterKey, int] = field(default_factory=dict)
 
     def person(self, prepared: PreparedOrder) -> PersonFacts | None:
         """Who the order is for."""
@@ -118,15 +121,27 @@ SELECT
        FROM subject s JOIN cardcore.person p USING (user_id)),
     (SELECT json_agg(json_build_array(encode(u.replay_key, 'hex'), u.order_id))
        FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[])),
-    (SELECT max(version) FROM cardcore.funding_policy)
+    (SELECT max(version) FROM cardcore.funding_policy),
+    (SELECT version FROM cardcore.rules_version)
+"""
+# Asked only where a limit counts over a window.
+_USED: Final = """
+  , (SELECT json_agg(json_build_array(
+            c.subject, c.limit_id, extract(epoch FROM c.window_from)::bigint, c.used))
+       FROM cardcore.limit_counter c
+      WHERE c.subject = ANY(%b::text[] || ARRAY(
+                SELECT 'user:' || s.user_id FROM subject s WHERE s.user_id IS NOT NULL))
+        AND c.expires_at > %b)
 """
 
 
-async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) -> BatchFacts:
-    """Read what the batch must know, in one round trip."""
+async def read_facts(
+    connection: RawConnection, batch: Sequence[PreparedOrder], *, counted: bool = False
+) -> BatchFacts:
+    """Read what the batch must know, in one round trip; ``counted``: what is used of limits too."""
     codes = [prepared.code for prepared in batch if prepared.code is not None]
     found = await connection.execute(
-        _FACTS,
+        _FACTS + _USED if counted else _FACTS,
         (
             [prepared.caller.client_id for prepared in batch],
             [prepared.key for prepared in batch],
@@ -136,18 +151,22 @@ async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) 
             [user_id for p in batch if (user_id := p.request.user.user_id) is not None],
             list({prepared.request.business.terminal_id for prepared in batch}),
             [code.replay_key for code in codes],
+            *(_counters_asked(batch) if counted else ()),
         ),
     )
     row = await found.fetchone()
     assert row is not None
-    effects, orders, terminals, people, used = (rows or () for rows in row[:-1])
+    effects, orders, terminals, people, used = (rows or () for rows in row[:5])
     facts = BatchFacts(
         effects={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in effects},
         orders={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in orders},
         terminals={one[0]: _terminal(one[1:]) for one in terminals},
         used_codes={bytes.fromhex(key): UUID(order_id) for key, order_id in used},
-        funding_version=row[-1],
+        funding_version=row[5],
+        rules_version=row[6],
     )
+    for subject, limit_id, second, taken in (counted and row[7]) or ():
+        facts.limits_used[subject, limit_id, datetime.fromtimestamp(second, UTC)] = taken
     for token, *values in people:
         person = _person(values)
         if token is None:
@@ -155,6 +174,13 @@ async def read_facts(connection: RawConnection, batch: Sequence[PreparedOrder]) 
         else:
             facts.people_by_token[bytes.fromhex(token)] = person
     return facts
+
+
+def _counters_asked(batch: Sequence[PreparedOrder]) -> tuple[list[str], datetime]:
+    """Whose counters beside the users', and which of them have not ended."""
+    terminals = {f"terminal:{one.request.business.terminal_id}" for one in batch}
+    merchants = {f"merchant:{one.request.business.merchant_id}" for one in batch}
+    return [*terminals, *merchants], min(one.received_at for one in batch)
 
 
 def _terminal(values: Sequence[Any]) -> TerminalFacts:

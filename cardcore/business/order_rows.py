@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from pydantic_core import to_json
 
 from cardcore.books import RawConnection
+from cardcore.business.limits import CounterKey, Use
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.errors import CardcoreError, CodeRefusedError
@@ -112,14 +113,28 @@ _WRITE: Final = (
     + ") "
     + _insert("cardcore.outbox", _OUTBOX_FIELDS)
 )
+# Where a limit counts over a window: its counters in the same statement.
+_COUNT: Final = (
+    "counted AS (INSERT INTO cardcore.limit_counter AS c"
+    " (subject, limit_id, window_from, expires_at, used, ceiling)"
+    " SELECT subject, limit_id, window_from, expires_at, used, ceiling"
+    " FROM json_to_recordset(%s::json) AS given (subject text, limit_id text,"
+    " window_from timestamptz, expires_at timestamptz, used int8, ceiling int8)"
+    " ON CONFLICT (subject, limit_id, window_from)"
+    " DO UPDATE SET used = c.used + excluded.used, ceiling = excluded.ceiling), "
+)
+_WRITE_COUNTED: Final = _WRITE.replace("WITH ", "WITH " + _COUNT, 1)
 _INSERT_AUDIT: Final = _insert("cardcore.audit_event", _AUDIT_FIELDS)
 
 
-async def write_orders(connection: RawConnection, booked: Sequence[BookedOrder]) -> None:
-    """Insert everything that belongs to the booked orders.
+async def write_orders(
+    connection: RawConnection, booked: Sequence[BookedOrder], uses: Sequence[Use] = ()
+) -> None:
+    """Insert everything that belongs to the booked orders, and count what they use of limits.
 
     Raises:
         psycopg.errors.UniqueViolation: another writer was first with a key, a number or a code.
+        psycopg.errors.CheckViolation: ``limit_counter_within``: another was first with a limit.
     """
     if not booked:
         return
@@ -127,8 +142,9 @@ async def write_orders(connection: RawConnection, booked: Sequence[BookedOrder])
     booked = sorted(booked, key=lambda one: (one.prepared.caller.client_id, one.prepared.key))
     recorded_at = {one.record.recorded_at: one.record.recorded_at.isoformat() for one in booked}
     await connection.execute(
-        _WRITE,
+        _WRITE_COUNTED if uses else _WRITE,
         (
+            *([_json(_counter_rows(uses))] if uses else ()),
             _json(_effect_row(one, recorded_at) for one in booked),
             _json(_order_row(one.record, recorded_at) for one in booked),
             _json(_line_row(one.record, line) for one in booked for line in one.record.lines),
@@ -178,6 +194,25 @@ def _json(rows: Iterable[_Row]) -> str:
 
 def _bytea(value: bytes) -> str:
     return f"\\x{value.hex()}"
+
+
+def _counter_rows(uses: Sequence[Use]) -> list[_Row]:
+    """One row per counter, in the one order that every writer takes them in."""
+    rows: dict[CounterKey, _Row] = {}
+    for use in sorted(uses, key=lambda one: one.key):
+        row = rows.setdefault(
+            use.key,
+            {
+                "subject": use.subject,
+                "limit_id": use.rule.limit_id,
+                "window_from": use.window_from,
+                "expires_at": use.until,
+                "used": 0,
+                "ceiling": use.rule.limit_max,
+            },
+        )
+        row["used"] += use.added
+    return list(rows.values())
 
 
 def _effect_row(one: BookedOrder, instants: _Instants) -> _Row:

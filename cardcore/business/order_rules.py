@@ -1,17 +1,25 @@
 """The rules orders are decided by that are data: read at the start, and again when they change.
 
 A running server holds one ``OrderRules`` and replaces it whole, so that an order is decided by
-one version of everything. ``rules_version`` in the database counts every change of every rule.
+one version of everything. ``rules_version`` in the database counts every change of every rule; the
+writer of orders reads it in the one statement that reads its other facts, so a change made by any
+process holds from the next batch of every process on.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
 from cardcore.books import RawConnection
+from cardcore.business.limits import EVERY_SCENE, LimitRule, LimitSubject, Measure, Period
 
-EVERY_SCENE: Final = "*"
 HOLD_TIMEOUT_DEFAULT_S: Final = 7 * 86_400
+_LIMITS: Final = """
+SELECT limit_id, version, scene, subject, measure, period, period_s, limit_max FROM (
+    SELECT DISTINCT ON (limit_id) * FROM cardcore.limit_rule ORDER BY limit_id, version DESC
+) AS newest WHERE NOT retired ORDER BY limit_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +29,19 @@ class OrderRules:
     Attributes:
         version: number of the version; 0 before any was read.
         hold_timeouts_s: by scene, how long a hold lasts; ``*`` for every other scene.
+        limits: the limits in force.
     """
 
     version: int = 0
     hold_timeouts_s: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[LimitRule, ...] = ()
+
+    def counts_in(self, scenes: AbstractSet[str]) -> bool:
+        """Does any limit count orders of these scenes over a window?"""
+        return any(
+            rule.period is not Period.ORDER and (rule.scene == EVERY_SCENE or rule.scene in scenes)
+            for rule in self.limits
+        )
 
     def hold_timeout_s(self, scene: str) -> int:
         """How long a hold of a scene lasts, in whole seconds."""
@@ -61,4 +78,24 @@ async def read_rules(connection: RawConnection) -> OrderRules:
     """All rules as they stand; the number is read first, so a change meanwhile is seen later."""
     version = await rules_version(connection)
     found = await connection.execute("SELECT scene, timeout_s FROM cardcore.hold_rule")
-    return OrderRules(version=version, hold_timeouts_s=dict(await found.fetchall()))
+    timeouts = dict(await found.fetchall())
+    return OrderRules(
+        version=version, hold_timeouts_s=timeouts, limits=await _read_limits(connection)
+    )
+
+
+async def _read_limits(connection: RawConnection) -> tuple[LimitRule, ...]:
+    found = await connection.execute(_LIMITS)
+    return tuple(
+        LimitRule(
+            limit_id=row[0],
+            version=row[1],
+            scene=row[2],
+            subject=LimitSubject(row[3]),
+            measure=Measure(row[4]),
+            period=Period(row[5]),
+            period_s=row[6],
+            limit_max=row[7],
+        )
+        for row in await found.fetchall()
+    )

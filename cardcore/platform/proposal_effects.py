@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables as core_tables
@@ -14,7 +14,13 @@ from cardcore.ids import part_id
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import begin_epoch
 from cardcore.platform.errors import ProposalImpossibleError
-from cardcore.platform.request import AdjustMoney, ProposalContent, RotateAccessKey, SetFundLimit
+from cardcore.platform.request import (
+    AdjustMoney,
+    ProposalContent,
+    RotateAccessKey,
+    SetFundLimit,
+    SetOrderLimit,
+)
 from ledger import Transfer
 
 _SUSPENSE: Final = "suspense"
@@ -44,8 +50,26 @@ async def carry_out(
             )
             if changed.rowcount != 1:
                 raise ProposalImpossibleError("there is no such kind of fund", field="fund")
+        case SetOrderLimit():
+            await _set_order_limit(connection, content, now)
         case RotateAccessKey():
             await begin_epoch(connection, now=now, at_once=content.at_once)
+
+
+async def _set_order_limit(
+    connection: AsyncConnection, content: SetOrderLimit, now: datetime
+) -> None:
+    rule = core_tables.limit_rule
+    version = await connection.scalar(
+        select(func.max(rule.c.version)).where(rule.c.limit_id == content.limit_id)
+    )
+    await connection.execute(
+        insert(rule).values(
+            version=(version or 0) + 1,
+            recorded_at=now,
+            **content.model_dump(mode="json", exclude={"kind"}),
+        )
+    )
 
 
 async def _adjust(

@@ -2,13 +2,14 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from cardcore.business.limits import LimitSubject, Measure, Period
 from cardcore.caller import Scope
-from cardcore.model import AmountFen, Instant, Model, PrintedNumber
+from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
 from cardcore.platform.roles import Role
 from cardcore.platform.webhook_schedule import TOPICS
 
@@ -86,6 +87,33 @@ class SetFundLimit(Model):
     balance_fen_max: AmountFen
 
 
+class SetOrderLimit(Model):
+    """The next version of a limit on orders; ``retired`` takes it out of force.
+
+    ``limit_max`` is in fen where ``measure`` is ``amount``, in orders where it is ``count``.
+    """
+
+    kind: Literal["set_order_limit"]
+    limit_id: Name
+    scene: Name | Literal["*"]
+    subject: LimitSubject
+    measure: Measure
+    period: Period
+    period_s: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
+    limit_max: AmountFen
+    name_zh: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    name_en: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    retired: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _the_period_fits(self) -> Self:
+        if (self.period is Period.SECONDS) != (self.period_s > 0):
+            raise ValueError("period_s stands with the period seconds, and only there")
+        if self.period is Period.ORDER and self.measure is not Measure.AMOUNT:
+            raise ValueError("one order is measured by its amount")
+        return self
+
+
 class RotateAccessKey(Model):
     """Begin the next epoch of the key that signs access tokens.
 
@@ -97,7 +125,7 @@ class RotateAccessKey(Model):
 
 
 ProposalContent = Annotated[
-    AdjustMoney | SetFundLimit | RotateAccessKey, Field(discriminator="kind")
+    AdjustMoney | SetFundLimit | SetOrderLimit | RotateAccessKey, Field(discriminator="kind")
 ]
 
 

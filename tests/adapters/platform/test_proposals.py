@@ -203,3 +203,25 @@ async def test_all_of_it_stands_in_the_chain(web: Web) -> None:
     clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
     await supervisor.decide(await clerk.propose(LIMIT))
     assert (await verdict(web.city)).finding is None
+
+
+async def test_a_limit_on_orders_gets_a_new_version_by_two_operators(web: Web) -> None:
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    content = {
+        "kind": "set_order_limit",
+        "limit_id": "retail_day",
+        "scene": "retail",
+        "subject": "user",
+        "measure": "amount",
+        "period": "day",
+        "limit_max": 50_000,
+        "name_zh": "消费单日限额",
+        "name_en": "Retail, one day",
+    }
+    approved = await supervisor.decide(await clerk.propose(content))
+    assert approved.json()["status"] == "approved"
+    async with web.city.pool.connection() as connection:
+        rules = web.city.core.rules
+        assert await rules.refresh(connection)
+    (rule,) = [one for one in rules.current.limits if one.limit_id == "retail_day"]
+    assert (rule.version, rule.limit_max) == (2, 50_000)
