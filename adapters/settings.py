@@ -22,11 +22,12 @@ def _default_home() -> Path:
 class Settings(BaseSettings):
     """All settings, with defaults that need nothing but Python.
 
-    ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is started.
-    ``hsm_socket``: a security module's process that is running already; without it one is
-    started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but speed.
-    ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``: requests per second of one client in the long run, twice as many at once; 0: no
-    limit. ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
+    ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is
+    started. ``hsm_socket``: a security module's process that is running already; without it one
+    is started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but
+    speed. ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``:
+    requests per second of one client in the long run, twice as many at once; 0: no limit.
+    ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
     CIDR; none in production.
     """
 
