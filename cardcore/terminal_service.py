@@ -17,10 +17,11 @@ from cardcore.terminals import enrolment
 from cardcore.terminals.errors import ActivationRefusedError
 from cardcore.terminals.packages import Packages, Served
 from cardcore.terminals.record_booking import Payables
+from cardcore.terminals.record_deciding import KeyLife, UploadingTerminal
 from cardcore.terminals.record_judging import RecordKeys
 from cardcore.terminals.record_request import UploadRequest
 from cardcore.terminals.record_views import GapView, UploadView
-from cardcore.terminals.records import KeyLife, RecordWriter, UploadingTerminal
+from cardcore.terminals.records import RecordWriter
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import (
     ActivationCodeView,

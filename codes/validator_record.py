@@ -49,6 +49,7 @@ FIRST_BYTE: Final = 0x18
 CHAIN_START: Final = bytes(32)
 EVIDENCE_SIZE_MAX: Final = 1024
 _HEAD: Final = Struct(">BBBB16sI32sQIHBBIII")
+_TEXTS: Final = 6
 _TEXT_SIZE_MAX: Final = 255
 _U32_MAX: Final = 0xFFFFFFFF
 
@@ -168,9 +169,17 @@ class ValidatorRecord:
             self.list_version,
             self.rule_version,
         )
+        place = self.place
         texts = b"".join(
             _sized_text(text)
-            for text in (*(getattr(self.place, f.name) for f in fields(Place)), self.reason)
+            for text in (
+                place.terminal_id,
+                place.line_id,
+                place.stop_id,
+                place.vehicle_id,
+                place.gate_id,
+                self.reason,
+            )
         )
         return head + texts + len(self.evidence).to_bytes(2, "big") + self.evidence
 
@@ -243,7 +252,7 @@ def _parse(data: bytes) -> ValidatorRecord:
     head = _HEAD.unpack_from(data)
     at = _HEAD.size
     texts = []
-    for _ in range(len(fields(Place)) + 1):
+    for _ in range(_TEXTS):
         size = data[at]
         texts.append(data[at + 1 : at + 1 + size].decode())
         at += 1 + size
@@ -266,8 +275,14 @@ def _parse(data: bytes) -> ValidatorRecord:
         package_version=head[12],
         list_version=head[13],
         rule_version=head[14],
-        place=Place(**{f.name: text for f, text in zip(fields(Place), texts, strict=False)}),
-        reason=texts[-1],
+        place=Place(
+            terminal_id=texts[0],
+            line_id=texts[1],
+            stop_id=texts[2],
+            vehicle_id=texts[3],
+            gate_id=texts[4],
+        ),
+        reason=texts[5],
         evidence=data[at : at + evidence_size],
         signature=data[at + evidence_size :],
     )
@@ -280,10 +295,20 @@ def verify_record(data: bytes, terminal_key: PublicKey) -> ValidatorRecord:
         RecordInvalidError: not a record, another algorithm, or not this key's signature.
     """
     record = read_record(data)
+    check_signature(record, data, terminal_key)
+    return record
+
+
+def check_signature(record: ValidatorRecord, data: bytes, terminal_key: PublicKey) -> None:
+    """Return when ``record``, just read from ``data``, is signed by this terminal.
+
+    Raises:
+        RecordInvalidError: another algorithm, or not this key's signature.
+    """
     if record.algorithm is not terminal_key.algorithm:
         raise RecordInvalidError("another algorithm than the terminal's key")
     try:
-        terminal_key.verify(record.signature, TAG_RECORD + record.unsigned)
+        # A record has one form: what was read from these bytes is signed as these bytes.
+        terminal_key.verify(record.signature, TAG_RECORD + data[:-SIGNATURE_SIZE])
     except SignatureError as error:
         raise RecordInvalidError(str(error)) from None
-    return record

@@ -10,15 +10,40 @@ from cardcore.books import RawConnection
 from cardcore.business.limits import CounterKey, Use
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.business.orders import OrderLine, OrderRecord
+from cardcore.caller import Caller
 from cardcore.errors import CardcoreError, CodeRefusedError
 from cardcore.user.presented import PresentedCode
+
+
+class Asked(Protocol):
+    """Who asked for an order, by which key, with what."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose key it is."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """The idempotency key."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the whole request."""
+        ...
+
+    @property
+    def code(self) -> PresentedCode | None:
+        """What it spends."""
+        ...
 
 
 class BookedOrder(Protocol):
     """What the writer has just put into the ledger."""
 
     @property
-    def prepared(self) -> PreparedOrder:
+    def prepared(self) -> Asked:
         """The request."""
         ...
 

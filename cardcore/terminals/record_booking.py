@@ -7,17 +7,20 @@ paid, apart from what custody covers (ADR 60).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from cardcore.account.chart import arrears_of, arrears_payable
 from cardcore.account.funding_plan import FundShare
 from cardcore.business.booking import lines_of_order, transfers_of_order
-from cardcore.business.order_facts import PreparedOrder
 from cardcore.business.orders import STATUS_AS_MADE, OrderLine, OrderRecord
 from cardcore.business.quote import Quote
 from cardcore.business.request import Mode
+from cardcore.caller import Caller
 from cardcore.terminals.record_facts import Holder
+from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
+from cardcore.user.presented import PresentedCode
 from ledger import Transfer
 
 ARREARS = "arrears"
@@ -32,11 +35,36 @@ class Payables:
     subsidy_payable_id: UUID
 
 
+class RecordRequest(NamedTuple):
+    """What stands for a request where an order is made of a record; see ``write_orders``."""
+
+    caller: Caller
+    key: str
+    digest: bytes
+    code: PresentedCode | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookedRecord:
+class RecordedOrder:
+    """What a record says as an order, before money is found for it."""
+
+    order_id: UUID
+    caller: Caller
+    scene: str
+    type: str
+    mode: Mode
+    nominal_fen: int
+    citizen_fen: int
+    occurred_at: datetime
+    received_at: datetime
+    business_on: date
+    details: dict[str, object]
+
+
+class BookedRecord(NamedTuple):
     """An order made of a record; what ``write_orders`` takes."""
 
-    prepared: PreparedOrder
+    prepared: RecordRequest
     record: OrderRecord
     transfers: Sequence[Transfer]
     arrears_fen: int
@@ -80,61 +108,71 @@ def shares_with_arrears(
 
 
 def book_record(
-    order_id: UUID,
-    prepared: PreparedOrder,
+    order: RecordedOrder,
+    judged: JudgedRecord,
     quote: Quote,
     shares: Sequence[FundShare],
     *,
     holder: Holder,
     payables: Payables,
-    occurred_at: datetime,
-    details: dict[str, object],
+    terminal_id: str,
 ) -> BookedRecord:
     """The order, with transfers effective at the instant of the tap."""
-    business = prepared.request.business
-    mode = prepared.request.mode
-    lines = tuple(
-        _as_arrears(line, payables.merchant_id)
-        for line in lines_of_order(
-            order_id,
-            quote,
-            shares,
-            payable_id=payables.payable_id,
-            subsidy_payable_id=payables.subsidy_payable_id,
-        )
+    assert judged.record is not None
+    assert judged.code is not None
+    order_id, mode = order.order_id, order.mode
+    lines = lines_of_order(
+        order_id,
+        quote,
+        shares,
+        payable_id=payables.payable_id,
+        subsidy_payable_id=payables.subsidy_payable_id,
     )
+    arrears_fen = sum(share.amount_fen for share in shares if share.kind == ARREARS)
+    if arrears_fen:
+        lines = tuple(_as_arrears(line, payables.merchant_id) for line in lines)
     transfers = [
-        replace(transfer, effective_at=occurred_at)
+        replace(transfer, effective_at=order.occurred_at)
         for transfer in transfers_of_order(order_id, lines, pending=False)
     ]
+    name = judged.record.record_id.hex
     record = OrderRecord(
         order_id=order_id,
-        merchant_id=business.merchant_id,
-        terminal_id=business.terminal_id,
-        scene=business.scene,
-        type=business.type,
+        merchant_id=payables.merchant_id,
+        terminal_id=terminal_id,
+        scene=order.scene,
+        type=order.type,
         mode=mode,
         status=STATUS_AS_MADE[mode],
-        out_trade_no=business.out_trade_no,
+        out_trade_no=f"R-{name}",
         user_id=holder.user_id,
-        client_id=prepared.caller.client_id,
-        nominal_fen=quote.nominal_fen,
-        citizen_fen=quote.citizen_fen,
-        captured_fen=quote.nominal_fen if mode is Mode.PAY else 0,
+        client_id=order.caller.client_id,
+        nominal_fen=order.nominal_fen,
+        citizen_fen=order.citizen_fen,
+        captured_fen=order.nominal_fen if mode is Mode.PAY else 0,
         refunded_fen=0,
-        business_on=prepared.business_on,
-        occurred_at=occurred_at,
-        recorded_at=prepared.received_at,
-        request_digest=prepared.digest,
-        code_digest=None if prepared.code is None else prepared.code.digest,
-        details=details,
+        business_on=order.business_on,
+        occurred_at=order.occurred_at,
+        recorded_at=order.received_at,
+        request_digest=judged.digest,
+        code_digest=None if judged.code.code_class == "P" else judged.code.digest,
+        details=order.details,
         lines=lines,
     )
-    return BookedRecord(
-        prepared=prepared,
-        record=record,
-        transfers=transfers,
-        arrears_fen=sum(line.amount_fen for line in lines if line.fund == ARREARS),
+    request = RecordRequest(order.caller, f"record-{name}", judged.digest, _presented(judged.code))
+    return BookedRecord(request, record, transfers, arrears_fen)
+
+
+def _presented(code: CodeFacts) -> PresentedCode | None:
+    if code.code_class == "P":
+        return None
+    return PresentedCode(
+        code_class=code.code_class,
+        token=code.token,
+        replay_key=code.replay_key,
+        digest=code.digest,
+        cap_fen=code.cap_fen,
+        expires_at=datetime.fromtimestamp(code.expires_at_s, UTC),
     )
 
 

@@ -6,8 +6,11 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from cardcore.account.chart import arrears_of
 from cardcore.books import RawConnection
 from cardcore.terminals.gaps import Chain
+from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
+from ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +55,37 @@ class Neighbour:
 
 @dataclass(slots=True, kw_only=True)
 class RecordFacts:
-    """The answers."""
+    """The answers; money as the batch leaves it so far.
+
+    ``latest_before`` is when the record with the next lower number was made, asked for the first of
+    each run of numbers; ``balances`` by fund, ``owed_fen`` by person.
+    """
 
     known: dict[UUID, KnownRecord] = field(default_factory=dict)
     neighbours: dict[tuple[int, int], Neighbour] = field(default_factory=dict)
     holders: dict[bytes, Holder] = field(default_factory=dict)
+    holders_by_id: dict[UUID, Holder] = field(default_factory=dict)
     spent: dict[bytes, UUID] = field(default_factory=dict)
     spent_by_record: dict[UUID, UUID] = field(default_factory=dict)
     used_fen: dict[bytes, int] = field(default_factory=dict)
     counters: dict[bytes, list[tuple[int, int, UUID]]] = field(default_factory=dict)
     chains: dict[int, Chain] = field(default_factory=dict)
-    latest_at: dict[int, datetime] = field(default_factory=dict)
+    latest_before: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    balances: dict[UUID, int] = field(default_factory=dict)
+    owed_fen: dict[UUID, int] = field(default_factory=dict)
+
+    def holder(self, code: CodeFacts) -> Holder | None:
+        """Whose it is, or of a card was at the tap; someone merged since is their survivor."""
+        if code.holder_id is not None:
+            return self.holders_by_id.get(code.holder_id)
+        return self.holders.get(code.token)
+
+    def everybody(self) -> list[Holder]:
+        """Each once or more."""
+        return [*self.holders.values(), *self.holders_by_id.values()]
 
 
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 _KNOWN: Final = (
     "SELECT record_id, digest, state, order_id FROM cardcore.terminal_record"
     " WHERE record_id = ANY(%s)"
@@ -74,11 +95,18 @@ _NEIGHBOURS: Final = (
     " WHERE terminal_id = %s AND sequence_no = ANY(%s)"
 )
 _HOLDERS: Final = """
-SELECT t.token, p.user_id, p.level,
-       t.blocked IS NOT NULL OR p.status <> 'active' OR a.revoked_at IS NOT NULL,
+WITH subject AS (
+    SELECT t.token, NULL::uuid AS asked_id, t.user_id, t.blocked IS NOT NULL AS blocked
+      FROM cardcore.code_token t WHERE t.token = ANY(%s)
+    UNION ALL
+    SELECT NULL, o.user_id, coalesce(o.merged_into, o.user_id), false
+      FROM cardcore.person o WHERE o.user_id = ANY(%s)
+)
+SELECT s.token, s.asked_id, p.user_id, p.level,
+       s.blocked OR p.status <> 'active' OR a.revoked_at IS NOT NULL,
        least(
            a.revoked_at,
-           (SELECT min(c.liability_from) FROM cardcore.credential c WHERE c.token = t.token),
+           (SELECT min(c.liability_from) FROM cardcore.credential c WHERE c.token = s.token),
            CASE WHEN p.status <> 'active' THEN
                (SELECT max(e.recorded_at) FROM cardcore.person_event e
                  WHERE e.user_id = p.user_id AND e.kind IN ('freeze', 'death', 'close', 'merge'))
@@ -90,10 +118,9 @@ SELECT t.token, p.user_id, p.level,
           FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
        (SELECT json_agg(json_build_array(f.kind, f.fund_id))
           FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')
-  FROM cardcore.code_token t
+  FROM subject s
   JOIN cardcore.person p USING (user_id)
-  LEFT JOIN cardcore.code_authorisation a ON a.token = t.token
- WHERE t.token = ANY(%s)
+  LEFT JOIN cardcore.code_authorisation a ON a.token = s.token
 """
 _SPENT: Final = """
 SELECT u.replay_key, u.order_id, r.record_id
@@ -104,41 +131,57 @@ _USES: Final = """
 SELECT token, made_at_s, counter, record_id, CASE WHEN state = 'booked' THEN amount_fen ELSE 0 END
   FROM cardcore.terminal_record WHERE token = ANY(%s) AND counter IS NOT NULL
 """
-_CHAINS: Final = """
-SELECT c.kid, c.highest_no, c.gaps,
-       (SELECT max(r.occurred_at) FROM cardcore.terminal_record r
-         WHERE r.terminal_id = c.terminal_id AND r.kid = c.kid AND r.sequence_no = c.highest_no)
-  FROM cardcore.record_chain c WHERE c.terminal_id = %s
+_CHAINS: Final = "SELECT kid, highest_no, gaps FROM cardcore.record_chain WHERE terminal_id = %s"
+# Where the clock was known to be wrong, a record says nothing of its neighbours' times.
+_BEFORE: Final = """
+SELECT asked.kid, asked.number, before.occurred_at
+  FROM unnest(%s::int[], %s::bigint[]) AS asked (kid, number)
+ CROSS JOIN LATERAL (
+       SELECT r.occurred_at
+         FROM cardcore.terminal_record r
+        WHERE r.terminal_id = %s AND r.kid = asked.kid AND r.sequence_no < asked.number
+          AND r.reason IS DISTINCT FROM 'clock_jump'
+        ORDER BY r.sequence_no DESC
+        LIMIT 1) before
 """
 
 
 async def read_record_facts(
-    raw: RawConnection,
-    *,
-    terminal_id: str,
-    record_ids: Sequence[UUID],
-    sequence_numbers: Sequence[int],
-    tokens: Sequence[bytes],
-    replay_keys: Sequence[bytes],
+    raw: RawConnection, terminal_id: str, batch: Sequence[JudgedRecord]
 ) -> RecordFacts:
-    """Everything the batch is decided by."""
+    """Everything the batch is decided by, money apart."""
+    records = [one.record for one in batch if one.record is not None]
+    believed = [one for one in batch if not one.fault]
+    shown = [one.code for one in believed if one.code is not None]
+    numbers = {(one.record.kid, one.record.sequence_no) for one in believed if one.record}
+    runs = [(kid, number) for kid, number in numbers if (kid, number - 1) not in numbers]
+    around = {number for _, one in numbers for number in (one - 1, one)}
+    tokens = list({code.token for code in shown})
+    people = list({code.holder_id for code in shown if code.holder_id is not None})
     facts = RecordFacts()
     async with raw.pipeline():
-        known = await raw.execute(_KNOWN, (list(record_ids),))
-        around = {number for one in sequence_numbers for number in (one - 1, one)}
+        # Uploads of one terminal one after another: they share its chain.
+        await raw.execute(_LOCK, (f"records {terminal_id}",))
+        known = await raw.execute(_KNOWN, ([one.record_id for one in records],))
         neighbours = await raw.execute(_NEIGHBOURS, (terminal_id, sorted(around)))
-        holders = await raw.execute(_HOLDERS, (list(tokens),))
-        spent = await raw.execute(_SPENT, (list(replay_keys),))
-        uses = await raw.execute(_USES, (list(tokens),))
+        holders = await raw.execute(_HOLDERS, (tokens, people))
+        spent = await raw.execute(_SPENT, ([code.replay_key for code in shown],))
+        uses = await raw.execute(_USES, (tokens,))
         chains = await raw.execute(_CHAINS, (terminal_id,))
+        before = await raw.execute(
+            _BEFORE, ([kid for kid, _ in runs], [number for _, number in runs], terminal_id)
+        )
     for record_id, digest, state, order_id in await known.fetchall():
         facts.known[record_id] = KnownRecord(digest=digest, state=state, order_id=order_id)
     for kid, number, record_id, digest, occurred_at in await neighbours.fetchall():
         facts.neighbours[kid, number] = Neighbour(
             record_id=record_id, digest=digest, occurred_at=occurred_at
         )
-    for row in await holders.fetchall():
-        facts.holders[row[0]] = _holder(row[1:])
+    for token, asked_id, *values in await holders.fetchall():
+        if asked_id is None:
+            facts.holders[token] = _holder(values)
+        else:
+            facts.holders_by_id[asked_id] = _holder(values)
     for replay_key, order_id, record_id in await spent.fetchall():
         facts.spent[replay_key] = order_id
         if record_id is not None:
@@ -146,11 +189,30 @@ async def read_record_facts(
     for token, made_at_s, counter, record_id, booked_fen in await uses.fetchall():
         facts.used_fen[token] = facts.used_fen.get(token, 0) + booked_fen
         facts.counters.setdefault(token, []).append((made_at_s, counter, record_id))
-    for kid, highest_no, gaps, latest_at in await chains.fetchall():
+    for kid, highest_no, gaps in await chains.fetchall():
         facts.chains[kid] = Chain(highest_no, tuple((first, last) for first, last in gaps))
-        if latest_at is not None:
-            facts.latest_at[kid] = latest_at
+    for kid, number, occurred_at in await before.fetchall():
+        facts.latest_before[kid, number] = occurred_at
     return facts
+
+
+async def read_money(raw: RawConnection, book: Ledger, facts: RecordFacts) -> None:
+    """What everybody in the batch has and owes."""
+    everybody = facts.everybody()
+    funds = {fund_id for holder in everybody for _, fund_id in holder.fund_ids}
+    owing = {holder.user_id: arrears_of(holder.user_id) for holder in everybody}
+    if not owing:
+        return
+    wanted = [account_id.int for account_id in (*funds, *owing.values())]
+    accounts = await book.lookup_accounts(wanted, connection=raw)
+    found = {UUID(int=one.id): one for one in accounts}
+    for fund_id in funds & found.keys():
+        one = found[fund_id]
+        facts.balances[fund_id] = one.credits_posted - one.debits_posted - one.debits_pending
+    for user_id, arrears_id in owing.items():
+        if arrears_id in found:
+            one = found[arrears_id]
+            facts.owed_fen[user_id] = one.debits_posted - one.credits_posted
 
 
 def _holder(values: Sequence[Any]) -> Holder:

@@ -1,13 +1,12 @@
 """Writing what became of a batch of records: every table once."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
+from pydantic_core import to_json
 
 from cardcore.books import RawConnection
 from cardcore.terminals.gaps import Chain
@@ -27,16 +26,19 @@ class Case(NamedTuple):
     other_id: UUID | None
 
 
-@dataclass(slots=True)
 class RowsToWrite:
     """Rows of one batch, collected while it is decided."""
 
-    records: list[tuple[Any, ...]] = field(default_factory=list)
-    quarantined: list[tuple[Any, ...]] = field(default_factory=list)
-    arrears: list[tuple[Any, ...]] = field(default_factory=list)
-    cases: list[Case] = field(default_factory=list)
-    suspended: set[bytes] = field(default_factory=set)
-    _orders: dict[UUID, UUID] = field(default_factory=dict)
+    def __init__(self, terminal_id: str, received_at: datetime) -> None:
+        self.terminal_id = terminal_id
+        self.received_at = received_at
+        self.records: list[dict[str, Any]] = []
+        self.quarantined: list[tuple[bytes, str, bytes]] = []
+        self.arrears: list[tuple[Any, ...]] = []
+        self.cases: list[Case] = []
+        self.suspended: set[bytes] = set()
+        self._orders: dict[UUID, UUID] = {}
+        self._recorded_at = received_at.isoformat()
 
     def reserve(self, record_id: UUID, order_id: UUID) -> None:
         """An order is being made of this record."""
@@ -50,63 +52,67 @@ class RowsToWrite:
         """The record of this batch that became an order."""
         return next((one for one, made in self._orders.items() if made == order_id), None)
 
-    def quarantine(self, terminal_id: str, data: bytes, reason: str) -> None:
+    def quarantine(self, judged: JudgedRecord, reason: str) -> None:
         """Keep bytes that are not believed."""
-        digest = hashlib.sha256(data).digest()
-        self.quarantined.append((digest, terminal_id, reason, data))
+        self.quarantined.append((judged.digest, reason, judged.data))
 
-    def add_booked(
-        self, judged: JudgedRecord, booked: BookedRecord, *, received_at: datetime
-    ) -> None:
+    def add_booked(self, judged: JudgedRecord, booked: BookedRecord) -> None:
         """A record that became an order."""
         order = booked.record
-        self.add_record(judged, State.BOOKED, received_at=received_at, order_id=order.order_id)
-        self.arrears += [
-            (order.order_id, line.line_no, order.user_id, order.merchant_id, line.amount_fen)
-            for line in order.lines
-            if line.fund == ARREARS
-        ]
+        self.add_record(judged, State.BOOKED, order_id=order.order_id)
+        if booked.arrears_fen:
+            self.arrears += [
+                (order.order_id, line.line_no, order.user_id, order.merchant_id, line.amount_fen)
+                for line in order.lines
+                if line.fund == ARREARS
+            ]
 
     def add_record(
         self,
         judged: JudgedRecord,
         state: State,
         *,
-        received_at: datetime,
         order_id: UUID | None = None,
         doubt: Doubt | None = None,
     ) -> None:
         """A record that is its terminal's."""
-        record, code = judged.record, judged.code
+        record = judged.record
         assert record is not None
-        self.records.append(
-            (
-                record.record_id,
-                record.place.terminal_id,
-                record.kid,
-                record.sequence_no,
-                hashlib.sha256(judged.data).digest(),
-                state.value,
-                None if doubt is None else doubt.reason,
-                None if doubt is None else doubt.liability.value,
-                order_id,
-                None if code is None else code.token,
-                None if code is None else code.replay_key,
-                None if code is None else code.made_at_s,
-                None if code is None else code.counter,
-                record.amount_fen,
-                datetime.fromtimestamp(min(record.occurred_at_ms, _CALENDAR_END_MS) / 1000, UTC),
-                received_at,
-                record.list_version,
-                judged.data,
-            )
-        )
+        occurred_at_ms = min(record.occurred_at_ms, _CALENDAR_END_MS)
+        row: dict[str, Any] = {
+            "record_id": record.record_id,
+            "terminal_id": self.terminal_id,
+            "kid": record.kid,
+            "sequence_no": record.sequence_no,
+            "digest": f"\\x{judged.digest.hex()}",
+            "state": state.value,
+            "order_id": order_id,
+            "amount_fen": record.amount_fen,
+            "occurred_at": datetime.fromtimestamp(occurred_at_ms / 1000, UTC),
+            "recorded_at": self._recorded_at,
+            "list_version": record.list_version,
+            "record": f"\\x{judged.data.hex()}",
+        }
+        if doubt is not None:
+            row |= {"reason": doubt.reason, "liability": doubt.liability.value}
+        code = judged.code
+        if code is not None:
+            row |= {
+                "token": f"\\x{code.token.hex()}",
+                "replay_key": f"\\x{code.replay_key.hex()}",
+                "made_at_s": code.made_at_s,
+                "counter": code.counter,
+            }
+        self.records.append(row)
 
 
+_RECORD_COLUMNS: Final = (
+    "record_id, terminal_id, kid, sequence_no, digest, state, reason, liability, order_id, token,"
+    " replay_key, made_at_s, counter, amount_fen, occurred_at, recorded_at, list_version, record"
+)
 _INSERT_RECORDS: Final = (
-    "COPY cardcore.terminal_record (record_id, terminal_id, kid, sequence_no, digest, state,"
-    " reason, liability, order_id, token, replay_key, made_at_s, counter, amount_fen,"
-    " occurred_at, recorded_at, list_version, record) FROM STDIN"
+    f"INSERT INTO cardcore.terminal_record ({_RECORD_COLUMNS})"  # noqa: S608  (our constants)
+    f" SELECT {_RECORD_COLUMNS} FROM json_populate_recordset(NULL::cardcore.terminal_record, %s)"
 )
 _INSERT_QUARANTINED: Final = (
     "INSERT INTO cardcore.record_quarantine (digest, terminal_id, reason, content, recorded_at)"
@@ -137,29 +143,31 @@ _ALARM: Final = (
 )
 
 
+class Heard(NamedTuple):
+    """What a terminal says of itself with an upload."""
+
+    clock_skew_ms: int
+    list_version: int
+    list_age_s: int
+
+
 async def write_rows(
-    raw: RawConnection,
-    rows: RowsToWrite,
-    *,
-    terminal_id: str,
-    chains: Mapping[int, Chain],
-    clock_skew_ms: int,
-    list_version: int,
-    list_age_s: int,
-    now: datetime,
+    raw: RawConnection, rows: RowsToWrite, chains: Mapping[int, Chain], heard: Heard
 ) -> None:
     """Write everything beside the orders.
 
     Raises:
         psycopg.errors.UniqueViolation: another upload was first with a record's id.
     """
+    now, terminal_id = rows.received_at, rows.terminal_id
     cursor = raw.cursor()
     if rows.records:
-        async with cursor.copy(_INSERT_RECORDS) as copy:
-            for row in rows.records:
-                await copy.write_row(row)
+        await cursor.execute(_INSERT_RECORDS, (to_json(rows.records).decode(),))
     if rows.quarantined:
-        await cursor.executemany(_INSERT_QUARANTINED, [(*one, now) for one in rows.quarantined])
+        await cursor.executemany(
+            _INSERT_QUARANTINED,
+            [(digest, terminal_id, reason, data, now) for digest, reason, data in rows.quarantined],
+        )
     if rows.arrears:
         await cursor.executemany(_INSERT_ARREARS, [(*one, now) for one in rows.arrears])
     if rows.cases:
@@ -173,19 +181,8 @@ async def write_rows(
     if rows.suspended:
         await cursor.execute(_SUSPEND, (sorted(rows.suspended),))
     for kid, chain in chains.items():
-        await cursor.execute(
-            _UPSERT_CHAIN,
-            (
-                terminal_id,
-                kid,
-                chain.highest_no,
-                Jsonb([list(gap) for gap in chain.gaps]),
-                clock_skew_ms,
-                list_version,
-                list_age_s,
-                now,
-            ),
-        )
-    if abs(clock_skew_ms) > SKEW_ALARM_MS:
-        payload = Jsonb({"terminal_id": terminal_id, "clock_skew_ms": clock_skew_ms})
+        gaps = Jsonb([list(gap) for gap in chain.gaps])
+        await cursor.execute(_UPSERT_CHAIN, (terminal_id, kid, chain.highest_no, gaps, *heard, now))
+    if abs(heard.clock_skew_ms) > SKEW_ALARM_MS:
+        payload = Jsonb({"terminal_id": terminal_id, "clock_skew_ms": heard.clock_skew_ms})
         await cursor.execute(_ALARM, (uuid4(), now, payload))

@@ -14,6 +14,7 @@ from cardcore.terminals.record_judging import CodeFacts
 
 STALE_AFTER: Final = timedelta(days=7)
 SKEW_MAX: Final = timedelta(seconds=30)
+_ENDED_CARD: Final = frozenset({"card_lost", "card_inactive"})
 
 
 class State(StrEnum):
@@ -71,6 +72,16 @@ def doubt_of_times(times: RecordTimes) -> Doubt | None:
     if times.received_at - times.occurred_at > STALE_AFTER:
         return Doubt(reason="stale", liability=Liability.CITIZEN)
     return None
+
+
+def doubt_of_evidence(fault: str) -> Doubt:
+    """What is wrong with what was shown: a stable reason of ``codes.errors`` or of cards.
+
+    A card that was reported lost, or ended, before the tap was as real as any other to the
+    terminal, and its holder has done what they could.
+    """
+    is_ended_card = fault in _ENDED_CARD
+    return Doubt(reason=fault, liability=Liability.ISSUER if is_ended_card else Liability.MERCHANT)
 
 
 def doubt_of_holder(holder: Holder | None, occurred_at: datetime) -> Doubt | None:

@@ -5,6 +5,7 @@ in here. Whether the tap was used before is judged by the database, in the trans
 it, as for codes; the key of that judgement names the card, since two tokens may be one card.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -102,11 +103,7 @@ async def find_tap(connection: RawConnection, text: str) -> FoundTap:
 
 
 async def find_late_tap(connection: RawConnection, evidence: bytes, at: datetime) -> FoundTap:
-    """The card behind the tap in a terminal's record, as it stood at the record's instant.
-
-    A tap before the loss report is the holder's of that day; one after it will be refused, and who
-    bears it is for the caller to say. Records come in any order, so the counter is not judged:
-    ``codes.double_spend.cloned_keys`` does that over records.
+    """As ``find_late_taps``, for one tap whose form is not checked yet.
 
     Raises:
         CardTapError: not the bytes of a tap.
@@ -115,9 +112,38 @@ async def find_late_tap(connection: RawConnection, evidence: bytes, at: datetime
         tap = read_tap(evidence)
     except CodeMalformedError:
         raise CardTapError(field=FIELD) from None
-    card = await _find(connection, tap)
-    state = None if card is None else await _state_at(connection, card.card_id, at)
-    return FoundTap(tap=tap, card=card, state=state, is_late=True)
+    (found,) = await find_late_taps(connection, [(tap, at)])
+    return found
+
+
+async def find_late_taps(
+    connection: RawConnection, taps: Sequence[tuple[CardTap, datetime]]
+) -> list[FoundTap]:
+    """The cards behind the taps in a terminal's records, in order, as they stood at their instants.
+
+    A tap before the loss report is the holder's of that day; one after it will be refused, and who
+    bears it is for the caller to say. Records come in any order, so the counter is not judged:
+    whoever has several records of a card does that.
+    """
+    rows = await connection.execute(
+        _FIND_LATE,
+        (
+            [tap.token for tap, _ in taps],
+            [tap.issuer_id for tap, _ in taps],
+            [tap.key_version for tap, _ in taps],
+            [SUITE_NAME[tap.suite] for tap, _ in taps],
+            [at for _, at in taps],
+        ),
+    )
+    cards: dict[int, tuple[CardFacts, CardState | None]] = {}
+    for place, was_status, was_user_id, was_liable_from, *card in await rows.fetchall():
+        state = None if was_status is None else _state(was_status, was_user_id, was_liable_from)
+        cards[place - 1] = (_card(card), state)
+    return [
+        FoundTap(tap=tap, card=card, state=state, is_late=True)
+        for place, (tap, _) in enumerate(taps)
+        for card, state in (cards.get(place, (None, None)),)
+    ]
 
 
 class CardTaps:
@@ -248,21 +274,33 @@ def _check_form(
         raise CardTapError(str(refused), field=FIELD) from refused
 
 
-_FIND: Final = """
-SELECT c.card_id, c.number_sealed, c.status, c.user_id, c.liability_from, c.alias, c.valid_from,
+_CARD_FIELDS: Final = """
+       c.card_id, c.number_sealed, c.status, c.user_id, c.liability_from, c.alias, c.valid_from,
        c.valid_to, c.tap_counter, t.scene, t.merchant_id, t.revoked_at, k.label
+"""
+_FIND: Final = f"""
+SELECT {_CARD_FIELDS}
   FROM cardcore.card_token t
   JOIN cardcore.card c USING (card_id)
   JOIN cardcore.card_key k USING (issuer_id, key_version)
  WHERE t.token = %s AND c.issuer_id = %s AND c.key_version = %s AND k.suite = %s
-"""
-_STATE_AT: Final = """
-SELECT status, user_id, liability_from
-  FROM cardcore.card_event
- WHERE card_id = %s AND recorded_at <= %s
- ORDER BY event_no DESC
- LIMIT 1
-"""
+"""  # noqa: S608  (our constant)
+_FIND_LATE: Final = f"""
+SELECT asked.place, was.status, was.user_id, was.liability_from, {_CARD_FIELDS}
+  FROM unnest(%s::bytea[], %s::int[], %s::int[], %s::text[], %s::timestamptz[]) WITH ORDINALITY
+       AS asked (token, issuer_id, key_version, suite, at, place)
+  JOIN cardcore.card_token t USING (token)
+  JOIN cardcore.card c USING (card_id)
+  JOIN cardcore.card_key k ON k.issuer_id = c.issuer_id AND k.key_version = c.key_version
+  LEFT JOIN LATERAL (
+       SELECT e.status, e.user_id, e.liability_from
+         FROM cardcore.card_event e
+        WHERE e.card_id = c.card_id AND e.recorded_at <= asked.at
+        ORDER BY e.event_no DESC
+        LIMIT 1) was ON true
+ WHERE c.issuer_id = asked.issuer_id AND c.key_version = asked.key_version
+   AND k.suite = asked.suite
+"""  # noqa: S608  (likewise)
 
 
 async def _find(connection: RawConnection, tap: CardTap) -> CardFacts | None:
@@ -270,8 +308,10 @@ async def _find(connection: RawConnection, tap: CardTap) -> CardFacts | None:
         _FIND, (tap.token, tap.issuer_id, tap.key_version, SUITE_NAME[tap.suite])
     )
     row = await found.fetchone()
-    if row is None:
-        return None
+    return None if row is None else _card(row)
+
+
+def _card(row: Sequence[Any]) -> CardFacts:
     card_id, number_sealed, status, user_id, liability_from, *rest = row
     alias, valid_from, valid_to, tap_counter, scene, merchant_id, revoked_at, label = rest
     return CardFacts(
@@ -291,12 +331,6 @@ async def _find(connection: RawConnection, tap: CardTap) -> CardFacts | None:
 
 def _state(status: str, user_id: UUID | None, liability_from: datetime | None) -> CardState:
     return CardState(status=CardStatus(status), user_id=user_id, liability_from=liability_from)
-
-
-async def _state_at(connection: RawConnection, card_id: UUID, at: datetime) -> CardState | None:
-    found = await connection.execute(_STATE_AT, (card_id, at))
-    row = await found.fetchone()
-    return None if row is None else _state(*row)
 
 
 def _holder(state: CardState | None, card: CardFacts, on: date) -> UUID:
