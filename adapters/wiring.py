@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,12 +26,15 @@ from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
+from adapters.partners.payment_channel import NAME as SIMULATED
+from adapters.partners.payment_channel import SimulatedChannel
 from adapters.record_judges import ProcessJudges
 from adapters.sandbox import SandboxClock, SandboxCore, open_clock
 from adapters.settings import Settings
 from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from adapters.valkey_rates import ValkeyBuckets
+from cardcore.account.channel import PaymentChannel
 from cardcore.account.custody import LEDGER_SEAL_KEY
 from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.audit import SEAL_KEY
@@ -177,9 +180,16 @@ async def make_api(
 
 @asynccontextmanager
 async def open_city(
-    addresses: Addresses, settings: Settings, *, clock: Clock = utc_now
+    addresses: Addresses,
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    channels: Mapping[str, PaymentChannel] | None = None,
 ) -> AsyncIterator[City]:
-    """Build everything over running processes and a migrated database; close it on leaving."""
+    """Build everything over running processes and a migrated database; close it on leaving.
+
+    ``channels``: payment channels by name; by default none, in the sandbox one that is simulated.
+    """
     refuse_optimised_python()
     async with AsyncExitStack() as stack:
         connections_max = settings.pool_connections_max
@@ -239,6 +249,9 @@ async def open_city(
                     ),
                     record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
+                    channels=await payment_channels(pool, hsm, settings)
+                    if channels is None
+                    else channels,
                     cut_off=settings.cut_off,
                 ),
                 kind=SandboxCore if settings.sandbox else CardCore,
@@ -265,6 +278,17 @@ def rate_limits(settings: Settings, buckets: ValkeyBuckets | None) -> RateLimits
         return None
     rate = Rate(per_s=settings.rate_per_s, burst=2 * settings.rate_per_s)
     return RateLimits(rate, time.monotonic, buckets)
+
+
+async def payment_channels(
+    pool: AsyncConnectionPool[RawConnection], hsm: HSM, settings: Settings
+) -> dict[str, PaymentChannel]:
+    """The channels of an installation: the sandbox has one that is simulated."""
+    if not settings.sandbox:
+        return {}
+    simulated = SimulatedChannel(pool, await hsm.mac(TOKEN_KEY, b"simulated payment channel"))
+    await simulated.prepare()
+    return {SIMULATED: simulated}
 
 
 def business_day_of(settings: Settings) -> BusinessDay:

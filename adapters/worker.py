@@ -24,8 +24,9 @@ from adapters.database import open_engine, open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
-from adapters.wiring import business_day_of, ensure_secret_keys, utc_now
+from adapters.wiring import business_day_of, ensure_secret_keys, payment_channels, utc_now
 from cardcore import audit
+from cardcore.account.channel_money import ChannelMoney
 from cardcore.account.duties import FundDuties
 from cardcore.books import RawConnection
 from cardcore.business.holds import HoldExpiry
@@ -34,6 +35,7 @@ from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
 from cardcore.ports import Clock
+from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
@@ -41,6 +43,7 @@ from ledger import Ledger
 PERIOD_S: Final = 30.0
 SUBSIDY_PERIOD_S: Final = 3600.0
 CUSTODY_PERIOD_S: Final = 300.0
+CHANNEL_PERIOD_S: Final = 15.0
 SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
@@ -160,6 +163,11 @@ def fund_duties(engine: AsyncEngine, book: Ledger, hsm: HSM, settings: Settings)
     ]
 
 
+def channel_duties(money: ChannelMoney) -> list[Duty]:
+    """What falls due of payment channels: asking about what they have not told."""
+    return [Duty(name="ask_channels", period_s=CHANNEL_PERIOD_S, run=money.ask_due)]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -182,6 +190,15 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         bills = Bills(engine, utc_now, settings.cut_off)
         duties = order_duties(engine, book) + duties_of(pool, book, hsm, deliveries, bills)
         duties += fund_duties(engine, book, hsm, settings)
+        money = ChannelMoney(
+            engine=engine,
+            book=book,
+            data=PersonalData(hsm),
+            channels=await payment_channels(pool, hsm, settings),
+            random_bytes=os.urandom,
+            cut_off=settings.cut_off,
+        )
+        duties += channel_duties(money)
         await keep_working(duties, stopping, once=once)
 
 

@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cardcore.account.channel import PaymentChannel
 from cardcore.account.funding_policy import FundingPlans
 from cardcore.books import RawConnection
 from cardcore.business.order_rules import RuleBook
@@ -44,6 +45,7 @@ class Parts:
     terminal_scenes: Mapping[str, TerminalScene] = field(default_factory=dict)
     package_signing: PackageSigning
     record_judge: RecordJudge = field(default_factory=JudgeHere)
+    channels: Mapping[str, PaymentChannel] = field(default_factory=dict)
     cut_off: time = CUT_OFF_DEFAULT
     rules: RuleBook = field(default_factory=RuleBook)
     webhook_private_networks: Sequence[IPv4Network | IPv6Network] = ()

@@ -26,6 +26,7 @@ from cardcore.business.order_facts import PreparedOrder
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
+from cardcore.channel_service import ChannelService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
 from cardcore.fund_service import FundService
@@ -57,6 +58,7 @@ class CardCore(
     DisputeService,
     FundService,
     StatementService,
+    ChannelService,
 ):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
@@ -79,6 +81,7 @@ class CardCore(
         DisputeService.__init__(self, parts)
         FundService.__init__(self, parts)
         StatementService.__init__(self, parts)
+        ChannelService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

@@ -20,6 +20,7 @@ from adapters.server import serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
 from adapters.worker import (
+    channel_duties,
     duties_of,
     fund_duties,
     keep_working,
@@ -157,6 +158,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties = order_duties(city.engine, city.book)
     duties += duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
     duties += fund_duties(city.engine, city.book, city.hsm, settings)
+    duties += channel_duties(city.core.channel_money)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

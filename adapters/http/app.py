@@ -18,6 +18,7 @@ from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.bills import BILLS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
+from adapters.http.channels import CHANNELS
 from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
@@ -75,6 +76,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     FUNDS,
     STATEMENTS,
     CUSTODY,
+    CHANNELS,
 )
 NOUNS: Final[tuple[Noun, ...]] = (
     ORDERS,

@@ -185,3 +185,17 @@ SUBSIDY_GRANT: Final[Example] = {
 }
 CREDIT_LIMIT: Final[Example] = {"limit_fen": 10000, "reason": "signed at the counter"}
 TALLY: Final[Example] = {"quantity": 1, "reason": "monthly pass"}
+TOP_UP_INTENT: Final[Example] = {"fund": "purse", "amount_fen": 5000, "channel": "simulator"}
+WITHDRAWAL: Final[Example] = {
+    "fund": "purse",
+    "amount_fen": 3000,
+    "channel": "simulator",
+    "payee": "6222 0210 0100 0000",
+}
+CHANNEL_NOTICE: Final[Example] = {
+    "our_no": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+    "amount_fen": 5000,
+    "state": "paid",
+    "channel_no": "S000000000001",
+    "signature": "0" * 64,
+}

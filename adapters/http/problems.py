@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.http.refusals import FieldsInvalidError, HTTPRefusalError
 from adapters.http.settings import Language
+from cardcore.account.channel import ChannelSignatureError
 from cardcore.errors import (
     CaptureExceedsError,
     CardcoreError,
@@ -52,6 +53,7 @@ _STATUSES: Final[dict[type[CardcoreError], int]] = {
     CaptureExceedsError: 409,
     ServiceUnavailableError: 503,
     UnauthenticatedError: 401,
+    ChannelSignatureError: 403,
 }
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    LargeBinary,
     Table,
     Text,
     Uuid,
@@ -103,4 +104,39 @@ tally_entry = Table(
     required("client_id", Text),
     required("business_on", Date),
     required("recorded_at", _At),
+)
+
+topup_intent = Table(
+    "topup_intent",
+    metadata,
+    required("intent_id", Uuid, key=True),
+    required("user_id", Uuid),
+    required("fund_id", Uuid),
+    required("amount_fen", BigInteger),
+    required("channel", Text),
+    required("status", Text),
+    Column("reason", Text),
+    Column("channel_no", Text),
+    Column("landed", Text),
+    required("client_id", Text),
+    required("recorded_at", _At),
+    Column("resolved_at", _At),
+)
+
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    required("withdrawal_id", Uuid, key=True),
+    required("user_id", Uuid),
+    required("fund_id", Uuid),
+    required("amount_fen", BigInteger),
+    required("channel", Text),
+    required("payee_sealed", LargeBinary),
+    required("status", Text),
+    Column("reason", Text),
+    Column("channel_no", Text),
+    required("client_id", Text),
+    required("business_on", Date),
+    required("recorded_at", _At),
+    Column("resolved_at", _At),
 )

@@ -156,26 +156,7 @@ class Funds:
                 level allows; more than is owed, where a credit line is paid back.
             OrderConflictError: the channel's number was booked before for something else.
         """
-        fund = (
-            await connection.execute(
-                select(
-                    tables.fund,
-                    tables.fund_kind.c.balance_fen_max,
-                    tables.fund_kind.c.topup_fen_max,
-                    tables.fund_kind.c.topup_day_fen_max,
-                    fund_regime.c.nature,
-                )
-                .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
-                .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
-                .join(tables.person, tables.person.c.user_id == tables.fund.c.user_id)
-                .where(tables.fund.c.user_id == user_id, tables.fund.c.kind == request.fund)
-                # Two top-ups at once must see each other, or both pass under the limit: of the
-                # fund, or of the person's level.
-                .with_for_update(of=(tables.fund, tables.person))
-            )
-        ).one_or_none()
-        if fund is None:
-            raise FundUnknownError(f"the user has no fund {request.fund!r}", field="fund")
+        fund = await self.lock(connection, user_id, request.fund)
         if fund.status != "active":
             raise UserFrozenError(field="fund")
         known = await self._known(connection, fund.fund_id, request)
@@ -232,6 +213,34 @@ class Funds:
             channel_no=row.channel_no,
             recorded_at=row.recorded_at,
         )
+
+    async def lock(self, connection: AsyncConnection, user_id: UUID, kind: str) -> Row[Any]:
+        """A person's fund with the limits of its kind, locked together with the person.
+
+        Raises:
+            FundUnknownError: the user has no such fund.
+        """
+        fund = (
+            await connection.execute(
+                select(
+                    tables.fund,
+                    tables.fund_kind.c.balance_fen_max,
+                    tables.fund_kind.c.topup_fen_max,
+                    tables.fund_kind.c.topup_day_fen_max,
+                    fund_regime.c.nature,
+                )
+                .join(tables.fund_kind, tables.fund_kind.c.kind == tables.fund.c.kind)
+                .join(fund_regime, fund_regime.c.regime == tables.fund_kind.c.regime)
+                .join(tables.person, tables.person.c.user_id == tables.fund.c.user_id)
+                .where(tables.fund.c.user_id == user_id, tables.fund.c.kind == kind)
+                # Two top-ups at once must see each other, or both pass under the limit: of the
+                # fund, or of the person's level.
+                .with_for_update(of=(tables.fund, tables.person))
+            )
+        ).one_or_none()
+        if fund is None:
+            raise FundUnknownError(f"the user has no fund {kind!r}", field="fund")
+        return fund
 
     async def check_room(
         self,

@@ -135,3 +135,20 @@ class CustodyQuery(Model):
     """At the end of which business date; by default the last that is over."""
 
     on: date | None = None
+
+
+class TopUpIntentRequest(Model):
+    """A citizen means to pay into a fund through a channel."""
+
+    fund: Name
+    amount_fen: AmountFen
+    channel: Name
+
+
+class WithdrawalRequest(Model):
+    """A citizen takes money out of a fund; ``payee`` is where it goes, and is kept sealed."""
+
+    fund: Name
+    amount_fen: AmountFen
+    channel: Name
+    payee: Title

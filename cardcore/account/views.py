@@ -227,3 +227,41 @@ class CustodyView(Model):
     ok: bool
     seal_number: int | None = None
     checked_at: datetime | None = None
+
+
+class TopUpIntentView(Model):
+    """A top-up under way: ``open``, ``paid`` or ``failed``.
+
+    ``landed``: ``fund``, or ``claim`` where the fund may not hold it any more.
+    """
+
+    intent_id: UUID
+    user_id: UUID
+    fund: str
+    amount_fen: int
+    channel: str
+    status: str
+    reason: str | None
+    channel_no: str | None
+    landed: str | None
+    recorded_at: datetime
+
+
+class WithdrawalView(Model):
+    """Money on its way out: ``held``, ``paid`` or ``refused``."""
+
+    withdrawal_id: UUID
+    user_id: UUID
+    fund: str
+    amount_fen: int
+    channel: str
+    status: str
+    reason: str | None
+    channel_no: str | None
+    recorded_at: datetime
+
+
+class NoticeTakenView(Model):
+    """The channel's notice is in the books; it need not be sent again."""
+
+    taken: bool = True
