@@ -47,7 +47,7 @@ class AuthorisationService:
             return await self._authorisations.print_code(connection, holder, request, now=now)
 
     async def _holder(self, connection: AsyncConnection, user_id: UUID, now: datetime) -> Holder:
-        person = await self._register.read(connection, user_id)
+        person = await self._register.resolve(connection, user_id)
         if person.status != "active":
             raise UserFrozenError(field="user_id")
         on = business_date(now, self._parts.cut_off)

@@ -7,6 +7,7 @@ check of the same two signatures, one after another on one core.
 
 import asyncio
 import itertools
+import json
 import os
 import tempfile
 import time
@@ -27,6 +28,7 @@ from cardcore.account.request import TopUpRequest
 from cardcore.base64url import decode_base64url, encode_base64url
 from cardcore.caller import Caller, Scope
 from cardcore.ids import new_id
+from cardcore.terminals.record_judging import RecordKeys, judge_records
 from cardcore.terminals.record_request import RECORDS_MAX, UploadRequest
 from cardcore.user.authorisation_request import AuthoriseRequest
 from cardcore.user.request import OpenUserRequest
@@ -95,9 +97,15 @@ async def _measure(settings: Settings, addresses: Addresses, batches: int) -> li
         terminal = load_private_key(
             Algorithm.ED25519, pem.private_bytes_raw(), pem.public_key().public_bytes_raw()
         )
+        keys = RecordKeys(
+            terminal_id=demo_city.BUS_TERMINAL,
+            keys={0: (Algorithm.ED25519 << 4, terminal.public_key.raw)},
+            ring_json=json.dumps(await city.core.key_ring()),
+        )
         numbers = itertools.count(1)
         previous = CHAIN_START
         per_s, bare_per_s = [], []
+        booking_ms, judging_ms = [], []
         for batch_no in range(batches + 1):
             records, previous = await _records(phones, terminal, numbers, previous)
             request = UploadRequest(
@@ -106,13 +114,16 @@ async def _measure(settings: Settings, addresses: Addresses, batches: int) -> li
                 list_age_s=0,
                 clock=utc_now(),
             )
-            started = time.perf_counter()
+            started, processor_s = time.perf_counter(), time.process_time()
             view = await city.core.upload_records(_TERMINAL, request)
             taken_s = time.perf_counter() - started
+            own_s = time.process_time() - processor_s
             assert {one.state for one in view.results} == {"booked"}, view.results[0]
             if batch_no:  # the first batch starts the judging processes
                 per_s.append(len(records) / taken_s)
                 bare_per_s.append(_bare_per_s(records, phones, terminal))
+                booking_ms.append(own_s * 1000 / len(records))
+                judging_ms.append(_judging_ms(records, keys))
     return [
         compared(
             "records uploaded, batches of 500",
@@ -127,6 +138,16 @@ async def _measure(settings: Settings, addresses: Addresses, batches: int) -> li
             unit="records/s",
             target=TARGET_PER_S,
             met=sorted(per_s)[len(per_s) // 2] >= TARGET_PER_S,
+        ),
+        Result(
+            name="processor time of judging a record, other processes",
+            value=sorted(judging_ms)[len(judging_ms) // 2],
+            unit="ms",
+        ),
+        Result(
+            name="processor time of booking a record, this process",
+            value=sorted(booking_ms)[len(booking_ms) // 2],
+            unit="ms",
         ),
     ]
 
@@ -183,6 +204,16 @@ async def _records(
         previous = record.digest
         records.append(record)
     return records, previous
+
+
+def _judging_ms(records: Sequence[ValidatorRecord], keys: RecordKeys) -> float:
+    """Processor time per record of what the judging processes do, done here."""
+    batch = [record.to_bytes() for record in records]
+    started = time.process_time()
+    judged = judge_records(batch, keys)
+    taken_s = time.process_time() - started
+    assert not any(one.fault or one.code_fault for one in judged)
+    return taken_s * 1000 / len(batch)
 
 
 def _bare_per_s(

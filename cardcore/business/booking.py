@@ -7,6 +7,7 @@ transfers of one order are one linked chain: all of them happen or none.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from cardcore.account.chart import LEDGER_CNY, TransferCode, subsidy_receivable
@@ -59,20 +60,26 @@ def _take(left: deque[FundShare], amount_fen: int) -> list[FundShare]:
     taken = []
     while amount_fen:
         share = left.popleft()
-        part_fen = min(amount_fen, share.amount_fen)
-        taken.append(replace(share, amount_fen=part_fen))
-        if part_fen < share.amount_fen:
-            left.appendleft(replace(share, amount_fen=share.amount_fen - part_fen))
-        amount_fen -= part_fen
+        if amount_fen < share.amount_fen:
+            left.appendleft(replace(share, amount_fen=share.amount_fen - amount_fen))
+            share = replace(share, amount_fen=amount_fen)
+        taken.append(share)
+        amount_fen -= share.amount_fen
     return taken
 
 
 def transfers_of_order(
-    order_id: UUID, lines: Sequence[OrderLine], *, pending: bool, timeout_s: int = 0
+    order_id: UUID,
+    lines: Sequence[OrderLine],
+    *,
+    pending: bool,
+    timeout_s: int = 0,
+    effective_at: datetime | None = None,
 ) -> list[Transfer]:
     """One transfer for each line above zero, linked into one chain.
 
-    ``timeout_s``: how long a pending one holds, 0 for as long as it takes.
+    ``timeout_s``: how long a pending one holds, 0 for as long as it takes. ``effective_at``: the
+    instant whose day they count for, None for that of the booking.
     """
     paid = [line for line in lines if line.amount_fen]
     base = TransferFlags.pending if pending else TransferFlags(0)
@@ -92,6 +99,7 @@ def transfers_of_order(
                 timeout=timeout_s,
                 flags=base | TransferFlags.linked if position < len(paid) else base,
                 user_data_128=order_id.int,
+                effective_at=effective_at,
             )
         )
     return transfers

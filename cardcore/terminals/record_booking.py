@@ -131,10 +131,7 @@ def book_record(
     arrears_fen = sum(share.amount_fen for share in shares if share.kind == ARREARS)
     if arrears_fen:
         lines = tuple(_as_arrears(line, payables.merchant_id) for line in lines)
-    transfers = [
-        replace(transfer, effective_at=order.occurred_at)
-        for transfer in transfers_of_order(order_id, lines, pending=False)
-    ]
+    transfers = transfers_of_order(order_id, lines, pending=False, effective_at=order.occurred_at)
     name = judged.record.record_id.hex
     record = OrderRecord(
         order_id=order_id,

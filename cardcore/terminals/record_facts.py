@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from cardcore.account.chart import arrears_of
 from cardcore.books import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
+from codes.card_tap import TOKEN_SIZE
 from ledger import Ledger
 
 
@@ -85,6 +86,8 @@ class RecordFacts:
         return [*self.holders.values(), *self.holders_by_id.values()]
 
 
+# An authorisation has few uses and is counted whole; a card is tapped for years.
+TAPS_COMPARED: Final = timedelta(days=14)
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 _KNOWN: Final = (
     "SELECT record_id, digest, state, order_id FROM cardcore.terminal_record"
@@ -129,7 +132,8 @@ SELECT u.replay_key, u.order_id, r.record_id
 """
 _USES: Final = """
 SELECT token, made_at_s, counter, record_id, CASE WHEN state = 'booked' THEN amount_fen ELSE 0 END
-  FROM cardcore.terminal_record WHERE token = ANY(%s) AND counter IS NOT NULL
+  FROM cardcore.terminal_record
+ WHERE token = ANY(%s) AND counter IS NOT NULL AND (octet_length(token) = %s OR occurred_at > %s)
 """
 _CHAINS: Final = "SELECT kid, highest_no, gaps FROM cardcore.record_chain WHERE terminal_id = %s"
 # Where the clock was known to be wrong, a record says nothing of its neighbours' times.
@@ -147,9 +151,9 @@ SELECT asked.kid, asked.number, before.occurred_at
 
 
 async def read_record_facts(
-    raw: RawConnection, terminal_id: str, batch: Sequence[JudgedRecord]
+    raw: RawConnection, terminal_id: str, batch: Sequence[JudgedRecord], *, now: datetime
 ) -> RecordFacts:
-    """Everything the batch is decided by, money apart."""
+    """Everything the batch is decided by, money apart; ``now`` is when it came."""
     records = [one.record for one in batch if one.record is not None]
     believed = [one for one in batch if not one.fault]
     shown = [one.code for one in believed if one.code is not None]
@@ -166,7 +170,7 @@ async def read_record_facts(
         neighbours = await raw.execute(_NEIGHBOURS, (terminal_id, sorted(around)))
         holders = await raw.execute(_HOLDERS, (tokens, people))
         spent = await raw.execute(_SPENT, ([code.replay_key for code in shown],))
-        uses = await raw.execute(_USES, (tokens,))
+        uses = await raw.execute(_USES, (tokens, TOKEN_SIZE, now - TAPS_COMPARED))
         chains = await raw.execute(_CHAINS, (terminal_id,))
         before = await raw.execute(
             _BEFORE, ([kid for kid, _ in runs], [number for _, number in runs], terminal_id)

@@ -139,7 +139,9 @@ class RecordWriter:
     ) -> tuple[list[RecordResult], Gaps]:
         terminal = upload.terminal
         closed_on = await closed_through(self._parts.book)
-        facts = await read_record_facts(raw, terminal.terminal_id, [one for _, one in batch])
+        facts = await read_record_facts(
+            raw, terminal.terminal_id, [one for _, one in batch], now=upload.now
+        )
         await read_money(raw, self._parts.book, facts)
         versions = {one.record.rule_version for _, one in batch if one.record is not None}
         rules = Rules(

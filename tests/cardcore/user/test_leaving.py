@@ -40,6 +40,7 @@ from cardcore.user.people_tables import person_key
 from cardcore.user.personal_data import DataKey, Field
 from ledger import Transfer
 from tests.cardcore.user.people_acts import act, close, do, fund_act, key, merge, opened, settle
+from tests.cardcore.user.test_authorisations import Phone
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, VALIDATOR, Life, id_no
 from tests.virtual_card import card_number
 
@@ -280,6 +281,16 @@ async def test_whoever_asks_for_a_code_under_a_merged_id_gets_the_survivors(life
     survivor, other = await life.person(), await duplicate(life)
     await merge(life, survivor, other)
     order = await life.pay(other)
+    assert order.status == "captured"
+    assert await life.balance_fen(survivor) == 10_000 + 300 - FLAT_FARE_FEN
+
+
+async def test_a_phone_authorised_under_a_merged_id_pays_for_the_survivor(life: Life) -> None:
+    survivor, other = await life.person(), await duplicate(life)
+    await merge(life, survivor, other)
+    phone = Phone(life, other)
+    await phone.ask()
+    order, _ = await life.city.core.order(VALIDATOR, life.ride(await phone.code()), key())
     assert order.status == "captured"
     assert await life.balance_fen(survivor) == 10_000 + 300 - FLAT_FARE_FEN
 
