@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables as core_tables
 from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.account.fund_tables import fund_regime
 from cardcore.books import RawConnection
 from cardcore.ids import part_id
 from cardcore.parts import Parts
@@ -43,6 +44,16 @@ async def carry_out(
         case AdjustMoney():
             await _adjust(parts, connection, raw, proposal_id, content)
         case SetFundLimit():
+            regime = await connection.execute(
+                select(fund_regime.c.balance_fen_max)
+                .join(core_tables.fund_kind, core_tables.fund_kind.c.regime == fund_regime.c.regime)
+                .where(core_tables.fund_kind.c.kind == content.fund)
+            )
+            allowed_fen = regime.scalar_one_or_none()
+            if allowed_fen is not None and content.balance_fen_max > allowed_fen:
+                raise ProposalImpossibleError(
+                    "the law allows less", field="balance_fen_max", limit_fen=allowed_fen
+                )
             changed = await connection.execute(
                 update(core_tables.fund_kind)
                 .where(core_tables.fund_kind.c.kind == content.fund)

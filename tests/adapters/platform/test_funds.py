@@ -51,6 +51,16 @@ async def test_without_the_scope_it_is_forbidden(
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
+async def test_two_operators_cannot_raise_a_fund_above_its_regime(web: Web) -> None:
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    proposal = await clerk.propose(
+        {"kind": "set_fund_limit", "fund": "purse", "balance_fen_max": 500_001}
+    )
+    answer = await supervisor.decide(proposal)
+    assert (answer.status_code, answer.json()["code"]) == (409, "proposal_impossible")
+    assert answer.json()["facts"]["limit_fen"] == 500_000
+
+
 async def test_a_subsidy_from_its_programme_to_the_paper_it_stands_on(
     web: Web, city_settings: Settings
 ) -> None:
