@@ -40,6 +40,8 @@ class Scope(StrEnum):
     PROPOSALS_WRITE = "proposals:write"
     PROPOSALS_DECIDE = "proposals:decide"
     CLOCK_WRITE = "clock:write"
+    SCENES_WRITE = "scenes:write"
+    SCENES_READ = "scenes:read"
     TERMINALS_WRITE = "terminals:write"
     TERMINALS_READ = "terminals:read"
     RECORDS_WRITE = "records:write"

@@ -15,7 +15,7 @@ from cardcore.business.explain import explain
 from cardcore.business.holds import Holds
 from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
-from cardcore.business.order_rules import RuleBook
+from cardcore.business.order_rules import RuleBook, code_scene
 from cardcore.business.orders import find_order_id, load_order
 from cardcore.business.refunds import Refunds
 from cardcore.business.request import (
@@ -67,6 +67,7 @@ class OrderService:
         """What it would cost and who would pay. Books nothing, spends nothing."""
         caller.require(Scope.ORDERS_WRITE)
         order = OrderRequest(user=request.user, account=request.account, business=request.business)
+        await self._know_scene(request.business.scene)
         prepared = self._prepare(caller, order, "", await self._tap(order))
         quoted = await self._writer.quote(prepared)
         return QuoteView(
@@ -96,6 +97,7 @@ class OrderService:
         """
         caller.require(Scope.ORDERS_WRITE)
         tap = None if request.user.card is None else await self._tap(request)
+        await self._know_scene(request.business.scene)
         prepared = self._prepare(caller, request, idempotency_key, tap)
         code = prepared.code
         if code is not None and await self._spent_by_another(prepared, code):
@@ -208,6 +210,16 @@ class OrderService:
             order = await load_order(raw, caller, order_id)
             return await explain(connection, raw, self._parts.book, order)
 
+    async def _know_scene(self, scene: str) -> None:
+        """Read the rules again where they do not know a scene: another process may have added it.
+
+        Its code is judged before the batch reads anything.
+        """
+        if scene in self._parts.pricers or scene in self._parts.rules.current.scenes:
+            return
+        async with transaction(self._parts.engine) as (_, raw):
+            await self._parts.rules.refresh(raw)
+
     async def _tap(self, request: OrderRequest) -> PresentedCode | CardcoreError | None:
         """The card's tap of a request as a presented code, or why it is refused."""
         card, business = request.user.card, request.business
@@ -271,7 +283,7 @@ class OrderService:
             try:
                 code = self._parts.codes.accept(
                     request.user.credential,
-                    scene=business.scene,
+                    scene=code_scene(self._parts.rules.current, business.scene),
                     places=(business.terminal_id, line)
                     if isinstance(line, str)
                     else (business.terminal_id,),

@@ -13,6 +13,7 @@ from cardcore.account.funds import Funds
 from cardcore.account.request import TopUpRequest
 from cardcore.account.views import TopUpView
 from cardcore.books import RawConnection, transaction
+from cardcore.business.order_rules import code_scene
 from cardcore.business.request import VerifyRequest
 from cardcore.business.views import UserView, VerifyView
 from cardcore.calendar import business_date
@@ -103,7 +104,7 @@ class PeopleService:
             raise ForbiddenError("only a presented credential can be verified", field="user")
         code = self._parts.codes.accept(
             request.user.credential,
-            scene=request.scene,
+            scene=code_scene(self._parts.rules.current, request.scene),
             places=(request.terminal_id,),
             pays=False,
             now=now,
@@ -159,13 +160,24 @@ class PeopleService:
     ) -> IssuedCodeView:
         """A dynamic code for a user's phone."""
         caller.require(Scope.CODES_ISSUE)
-        async with transaction(self._parts.engine) as (connection, _):
+        async with transaction(self._parts.engine) as (connection, raw):
             person = await self._people.resolve(connection, user_id)
             if person.status != "active":
                 raise NotFoundError(field="user_id")
             return await self._parts.codes.issue(
-                connection, person.user_id, request, now=self._parts.clock()
+                connection,
+                person.user_id,
+                await self._in_codes(raw, request),
+                now=self._parts.clock(),
             )
+
+    async def _in_codes(self, raw: RawConnection, request: IssueCodeRequest) -> IssueCodeRequest:
+        """The request with the names codes know: a registered scene's is that of its class."""
+        rules = self._parts.rules
+        if not self._parts.pricers.keys() >= set(request.scenes):
+            await rules.refresh(raw)
+        scenes = dict.fromkeys(code_scene(rules.current, scene) for scene in request.scenes)
+        return request.model_copy(update={"scenes": list(scenes)})
 
     async def top_up(
         self, caller: Caller, user_id: UUID, request: TopUpRequest, idempotency_key: str

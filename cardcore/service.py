@@ -36,6 +36,7 @@ from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
 from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
+from cardcore.scene_service import SceneService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
 from cardcore.user.citizen_codes import IssuingKey
@@ -56,6 +57,7 @@ class CardCore(
     LifecycleService,
     RightsService,
     DisputeService,
+    SceneService,
     FundService,
     StatementService,
     ChannelService,
@@ -79,6 +81,7 @@ class CardCore(
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
         DisputeService.__init__(self, parts)
+        SceneService.__init__(self, parts)
         FundService.__init__(self, parts)
         StatementService.__init__(self, parts)
         ChannelService.__init__(self, parts)

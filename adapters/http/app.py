@@ -49,6 +49,7 @@ from adapters.http.refusals import (
 from adapters.http.refuser import Refuser
 from adapters.http.rights import RIGHTS
 from adapters.http.routes import TemplateRoute
+from adapters.http.scenes import SCENES
 from adapters.http.sessions import SessionGate
 from adapters.http.settings import HTTPSettings
 from adapters.http.statements import STATEMENTS
@@ -73,6 +74,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     WEBHOOKS,
     BILLS,
     DISPUTES,
+    SCENES,
     FUNDS,
     STATEMENTS,
     CUSTODY,

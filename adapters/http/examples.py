@@ -60,6 +60,18 @@ BIND_CARD: Final[Example] = {
 CARD_REASON: Final[Example] = {"reason": "told by the holder at the counter"}
 CAPTURE: Final[Example] = {"amount_fen": 1200}
 REFUND: Final[Example] = {"out_refund_no": "R-1", "amount_fen": 100, "reason": "charged twice"}
+SCENE: Final[Example] = {
+    "scene": "night_market",
+    "class_code": "enterprise",
+    "name_zh": "夜市",
+    "name_en": "Night market",
+    "level_min": "phone",
+    "offline_rule": "online_only",
+    "settlement_cycle": "t1",
+    "modes": ["pay", "hold", "record"],
+    "funding_plan": ["purse"],
+    "hold_timeout_s": 7200,
+}
 DISPUTE: Final[Example] = {"reason": "wrong_amount", "amount_fen": 100}
 DISPUTE_ANSWER: Final[Example] = {
     "answer": "contest",

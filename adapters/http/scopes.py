@@ -59,6 +59,8 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     ),
     Scope.PROPOSALS_DECIDE: ScopeWords("复核他人提出的事项", "Decide what another has proposed."),
     Scope.CLOCK_WRITE: ScopeWords("拨动沙箱时钟", "Move the test clock of a sandbox."),
+    Scope.SCENES_WRITE: ScopeWords("登记场景", "Register scenes."),
+    Scope.SCENES_READ: ScopeWords("查询场景", "List registered scenes."),
     Scope.TERMINALS_WRITE: ScopeWords("管理终端入网", "Enrol and revoke terminals."),
     Scope.TERMINALS_READ: ScopeWords("下载终端数据包", "Fetch the terminal package."),
     Scope.RECORDS_WRITE: ScopeWords("上传脱机记录", "Upload validator records."),

@@ -6,6 +6,7 @@ No database and no clock; the scene's rules, the funding plan and the limits com
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
+from typing import Final
 
 from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
 from cardcore.account.funding_policy import FundingPlans
@@ -15,6 +16,7 @@ from cardcore.business.order_checks import check_code, person_of, terminal_of
 from cardcore.business.order_facts import BatchFacts, PersonFacts, PreparedOrder
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.orders import STATUS_AS_MADE, OrderRecord
+from cardcore.business.plain_pricing import PlainPricer
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
 from cardcore.errors import AmountInvalidError, FundUnknownError, SceneUnknownError
@@ -32,6 +34,9 @@ class Decided:
     record: OrderRecord
     transfers: Sequence[Transfer]
     uses: Sequence[Use] = ()
+
+
+_PLAIN: Final = PlainPricer()
 
 
 class OrderDecider:
@@ -133,7 +138,11 @@ class OrderDecider:
         business = prepared.request.business
         pricer = self._pricers.get(business.scene)
         if pricer is None:
-            raise SceneUnknownError(field="business.scene")
+            registered = self._rules.current.scenes.get(business.scene)
+            if registered is None:
+                raise SceneUnknownError(field="business.scene")
+            registered.admit(prepared.request.mode, person.level)
+            pricer = _PLAIN
         facts = PricingFacts(
             scene=business.scene,
             type=business.type,

@@ -13,12 +13,17 @@ from typing import Final
 
 from cardcore.books import RawConnection
 from cardcore.business.limits import EVERY_SCENE, LimitRule, LimitSubject, Measure, Period
+from cardcore.business.scenes import RegisteredScene
 
 HOLD_TIMEOUT_DEFAULT_S: Final = 7 * 86_400
 _LIMITS: Final = """
 SELECT limit_id, version, scene, subject, measure, period, period_s, limit_max FROM (
     SELECT DISTINCT ON (limit_id) * FROM cardcore.limit_rule ORDER BY limit_id, version DESC
 ) AS newest WHERE NOT retired ORDER BY limit_id
+"""
+_SCENES: Final = """
+SELECT s.scene, c.code_scene, s.level_min, s.modes
+  FROM cardcore.scene s JOIN cardcore.scene_class c USING (class_code)
 """
 
 
@@ -30,11 +35,13 @@ class OrderRules:
         version: number of the version; 0 before any was read.
         hold_timeouts_s: by scene, how long a hold lasts; ``*`` for every other scene.
         limits: the limits in force.
+        scenes: scenes registered by operators, by code.
     """
 
     version: int = 0
     hold_timeouts_s: Mapping[str, int] = field(default_factory=dict)
     limits: tuple[LimitRule, ...] = ()
+    scenes: Mapping[str, RegisteredScene] = field(default_factory=dict)
 
     def counts_in(self, scenes: AbstractSet[str]) -> bool:
         """Does any limit count orders of these scenes over a window?"""
@@ -49,6 +56,12 @@ class OrderRules:
         if own is not None:
             return own
         return self.hold_timeouts_s.get(EVERY_SCENE, HOLD_TIMEOUT_DEFAULT_S)
+
+
+def code_scene(rules: OrderRules, scene: str) -> str:
+    """The scene whose codes are good in a scene: its own, or that of its class."""
+    registered = rules.scenes.get(scene)
+    return scene if registered is None else registered.code_scene
 
 
 class RuleBook:
@@ -80,8 +93,19 @@ async def read_rules(connection: RawConnection) -> OrderRules:
     found = await connection.execute("SELECT scene, timeout_s FROM cardcore.hold_rule")
     timeouts = dict(await found.fetchall())
     return OrderRules(
-        version=version, hold_timeouts_s=timeouts, limits=await _read_limits(connection)
+        version=version,
+        hold_timeouts_s=timeouts,
+        limits=await _read_limits(connection),
+        scenes=await _read_scenes(connection),
     )
+
+
+async def _read_scenes(connection: RawConnection) -> dict[str, RegisteredScene]:
+    found = await connection.execute(_SCENES)
+    return {
+        row[0]: RegisteredScene(code_scene=row[1], level_min=row[2], modes=frozenset(row[3]))
+        for row in await found.fetchall()
+    }
 
 
 async def _read_limits(connection: RawConnection) -> tuple[LimitRule, ...]:
