@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from adapters.fare_watch import FareWatch
 from adapters.infrastructure import Addresses
 from adapters.prompt_protocol import PromptProtocol
 from adapters.settings import Settings
@@ -67,13 +68,15 @@ async def _serve(
         server = http_server(app)
         if on_ready is not None:
             on_ready(city, public_url)
-        companion = None if beside is None else asyncio.create_task(beside(city))
+        companions = [asyncio.create_task(FareWatch(city).keep_looking())]
+        if beside is not None:
+            companions.append(asyncio.create_task(beside(city)))
         try:
             await server.serve(sockets=[listener])
         finally:
-            if companion is not None:
+            for companion in companions:
                 companion.cancel()
-                await asyncio.gather(companion, return_exceptions=True)
+            await asyncio.gather(*companions, return_exceptions=True)
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:

@@ -271,6 +271,17 @@ async def latest_activation_no(connection: Connection) -> int:
     return int(row[0])
 
 
+async def prices_version(connection: Connection) -> tuple[int, int]:
+    """Numbers of the newest activation and the newest rules: they tell whether to load anew."""
+    cursor = await connection.execute(
+        "SELECT coalesce((SELECT max(activation_no) FROM scene_bus.activation), 0),"
+        " coalesce((SELECT max(rule_set_no) FROM scene_bus.rule_set), 0)"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
 async def list_versions(connection: Connection) -> list[VersionRow]:
     """Every version of every source, newest first."""
     _, active = await feed_store.active_versions(connection, None)
