@@ -83,7 +83,6 @@ SECRET_KEYS: Final = (
     (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (LEDGER_SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
-    (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
