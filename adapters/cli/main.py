@@ -1,9 +1,11 @@
 """``cardcore``: run the city, show it, look after it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -24,6 +26,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+
+@app.callback()
+def log_beside_the_output() -> None:
+    """市民卡统一身份与支付核心 · citizen-card identity and payment core."""
+    # Logs go to stderr: stdout is what the command was asked for, and may be read by a program.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
 app.command("run")(run_command)
 app.command("serve")(serve_command)
 app.command("worker")(worker_command)

@@ -187,8 +187,8 @@ def test_the_worker_does_a_round_and_ends(city_addresses: Addresses) -> None:
         CARDCORE_HSM_SOCKET=str(city_addresses.hsm_socket),
     )
     assert result.returncode == 0, result.stderr
-    assert "forget_and_release" in result.stdout
-    assert "seal_audit_log" in result.stdout
+    assert "forget_and_release" in result.stderr
+    assert "seal_audit_log" in result.stderr
 
 
 def test_migrate_names_the_versions(empty_database_url: str) -> None:
