@@ -32,7 +32,8 @@ app = typer.Typer(
 def log_beside_the_output() -> None:
     """市民卡统一身份与支付核心 · citizen-card identity and payment core."""
     # Logs go to stderr: stdout is what the command was asked for, and may be read by a program.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # Asked for at each line, so that a stream closed since then is never written to.
+    structlog.configure(logger_factory=lambda *_name: structlog.PrintLogger(sys.stderr))
 
 
 app.command("run")(run_command)
