@@ -27,7 +27,7 @@ format: setup ## rewrite the files in the house format
 
 lock: ## renew locks/ from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -o locks/runtime.txt -q
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --python-version 3.11 -o locks/dev.txt -q
+	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes --no-header --python-version 3.11 -o locks/dev.txt -q
 
 clean: ## remove the environment and caches (never the data directory)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -149,6 +149,9 @@ def test_the_glossary_has_each_word_once(column: int, of: str) -> None:
 def test_every_direct_dependency_has_its_reason_and_its_licence() -> None:
     project = tomllib.loads(read("pyproject.toml"))
     wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    wanted += [
+        name for extra in project["project"]["optional-dependencies"].values() for name in extra
+    ]
     names = {re.split(r"[\[<>=; ]", requirement)[0].lower() for requirement in wanted}
     rows = rows_of(read("docs/dependencies.md"))
     assert all(reason and licence for _, reason, licence in rows)
