@@ -1,0 +1,1 @@
+"""The SQL of the ``scene_parking`` schema, one numbered file per step; run in order."""
