@@ -208,7 +208,13 @@ class OrderService:
         caller.require(Scope.ORDERS_READ)
         async with transaction(self._parts.engine) as (connection, raw):
             order = await load_order(raw, caller, order_id)
-            return await explain(connection, raw, self._parts.book, order)
+            return await explain(
+                connection,
+                raw,
+                self._parts.book,
+                order,
+                names_people=caller.merchant_id is None,
+            )
 
     async def _know_scene(self, scene: str) -> None:
         """Read the rules again where they do not know a scene: another process may have added it.
@@ -267,6 +273,8 @@ class OrderService:
         tap: PresentedCode | CardcoreError | None = None,
     ) -> PreparedOrder:
         """Everything about an order that needs no database, and the tap that did."""
+        if caller.merchant_id is not None and isinstance(request.account.payer, UUID):
+            raise ForbiddenError("a merchant does not name payers by id", field="account.payer")
         now = self._parts.clock()
         code: PresentedCode | None = None
         refusal: CardcoreError | None = None

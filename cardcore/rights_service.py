@@ -201,6 +201,7 @@ class RightsService:
 
         Raises:
             PersonStateError: one of them is not active, they are the same, or it has ended.
+            FundUnknownError: there is no such kind of fund.
         """
 
         async def work(acting: Acting) -> Outcome:

@@ -205,6 +205,7 @@ business_order = Table(
     Column("code_digest", LargeBinary),
     required("details", JSONB),
     Column("hold_expires_at", _At),
+    Column("rules_version", BigInteger),
 )
 
 order_line = Table(
@@ -223,6 +224,7 @@ order_line = Table(
     required("reason_zh", Text),
     required("reason_en", Text),
     Column("funding_version", BigInteger),
+    Column("delegation_id", Uuid),
 )
 
 capture = Table(
@@ -278,6 +280,7 @@ limit_rule = Table(
     required("name_en", Text),
     required("retired", Boolean),
     required("recorded_at", _At),
+    Column("rules_version", BigInteger, nullable=False, server_default="0"),
 )
 
 limit_counter = Table(

@@ -152,8 +152,10 @@ DELEGATION: Final[Example] = {
     "payer_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
     "kind": "guardian",
     "scenes": ["bus", "school"],
+    "use": "when_short",
     "order_fen_max": 500,
     "day_fen_max": 2000,
+    "month_fen_max": 20000,
     "valid_from": "2026-09-01T00:00:00+08:00",
     "valid_to": "2027-09-01T00:00:00+08:00",
 }

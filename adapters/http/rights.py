@@ -13,7 +13,7 @@ from adapters.http.examples import (
 from adapters.http.lifecycle import act_of, answered
 from adapters.http.operation import Answer, Call, Declared, Noun
 from cardcore.caller import Scope
-from cardcore.errors import PersonExistsError, UserUnknownError
+from cardcore.errors import FundUnknownError, PersonExistsError, UserUnknownError
 from cardcore.user.credentials import CredentialStep
 from cardcore.user.people_request import (
     Act,
@@ -204,11 +204,16 @@ async def list_delegations(call: Call[None]) -> Answer:
         GrantDelegationRequest,
         DELEGATION,
         UserUnknownError,
+        FundUnknownError,
         scope=WRITE,
     ),
 )
 async def grant_delegation(call: Call[GrantDelegationRequest]) -> Answer:
-    """In the scenes named, up to a limit per order and per business day, until it ends."""
+    """In the scenes named, up to its limits, until it ends.
+
+    `use` says when they pay where an order does not say who does: `first`, `when_short` or
+    `when_asked`.
+    """
     return answered(
         await call.core.grant_delegation(call.caller, call.id("user_id"), call.body, call.key)
     )

@@ -4,7 +4,8 @@ Two steps, because the bank is not in our transaction: first the fund is emptied
 with a claim that says whose it is; when the channel has paid, the custodian bank holds less.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cardcore import tables
 from cardcore.account.chart import CUSTODY, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.views import ClaimView
 from cardcore.books import RawConnection
@@ -107,6 +109,40 @@ class Claims:
                 recorded_at=now,
             )
         )
+
+    async def write_homeless(
+        self,
+        connection: AsyncConnection,
+        shares: Iterable[tuple[UUID, int]],
+        landing: Mapping[UUID, UUID],
+        *,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Claims for money that went back to funds whose owners have closed since.
+
+        It waits for the owner of each fund, who need not be the person the order was for.
+        ``landing`` as ``fund_life.landing_accounts`` gives it.
+        """
+        homeless = [(one, fen) for one, fen in shares if landing.get(one) == SUSPENSE]
+        fund = tables.fund.c
+        found = await connection.execute(
+            select(fund.fund_id, fund.user_id).where(fund.fund_id.in_([one for one, _ in homeless]))
+        )
+        owner = {row.fund_id: row.user_id for row in found}
+        sums: Counter[UUID] = Counter()
+        for fund_id, fen in homeless:
+            sums[owner[fund_id]] += fen
+        for user_id, fen in sums.items():
+            await self.write(
+                connection,
+                new_id(now, self._random_bytes),
+                user_id=user_id,
+                amount_fen=fen,
+                reason=reason,
+                payee_sealed=None,
+                now=now,
+            )
 
     async def settle(
         self,

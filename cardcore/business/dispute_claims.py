@@ -1,6 +1,10 @@
-"""What disputes lay claim to: asked by refunds, and by whoever closes an account."""
+"""What disputes lay claim to, and the ids of the transfers that settle them.
+
+Asked by refunds, by whoever closes an account, and by whoever explains an order.
+"""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -8,8 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.business.dispute_states import CLAIMING, UNDECIDED
 from cardcore.business.dispute_tables import dispute, dispute_line
+from cardcore.ids import part_id
 
 _d, _l = dispute.c, dispute_line.c
+_CREDITS: Final = 1  # part numbers of an event: credits from here, recoveries from there
+_RECOVERIES: Final = 1_000
+
+
+def credit_id(event_id: UUID, position: int) -> UUID:
+    """Id of the transfer that credits one line in a step of a dispute; positions from 0."""
+    return part_id(event_id, _CREDITS + position)
+
+
+def recovery_id(event_id: UUID, position: int) -> UUID:
+    """Id of the transfer that takes from one debtor in a step of a dispute; positions from 0."""
+    return part_id(event_id, _RECOVERIES + position)
 
 
 async def disputed_by_line(connection: AsyncConnection, order_id: UUID) -> dict[int, int]:

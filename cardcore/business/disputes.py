@@ -21,7 +21,7 @@ from cardcore.account.chart import DISPUTES, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
-from cardcore.business.dispute_claims import disputed_by_line
+from cardcore.business.dispute_claims import credit_id, disputed_by_line, recovery_id
 from cardcore.business.dispute_errors import DisputeExceedsError
 from cardcore.business.dispute_states import (
     UNDECIDED,
@@ -41,14 +41,12 @@ from cardcore.business.refund_split import split_refund
 from cardcore.business.refunds import refunded_by_line
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError, OrderStateError, RefundExceedsError
-from cardcore.ids import RandomBytes, new_id, part_id
+from cardcore.ids import RandomBytes, new_id
 from ledger import Ledger, Transfer, TransferFlags
 
 BY_ITSELF: Final = "worker"
 DUE_PER_ROUND_MAX: Final = 100
 _DISPUTABLE: Final = ("captured", "refunded")
-_CREDITS: Final = 1  # part numbers of an event: credits from here, recoveries from there
-_RECOVERIES: Final = 1_000
 _d, _e, _l = dispute.c, dispute_event.c, dispute_line.c
 
 
@@ -321,7 +319,7 @@ class Disputes:
         landing = await landing_accounts(connection, [fund_id for fund_id, _ in shares])
         transfers = [
             Transfer(
-                id=part_id(event_id, _CREDITS + position).int,
+                id=credit_id(event_id, position).int,
                 debit_account_id=DISPUTES.int,
                 credit_account_id=landing.get(fund_id, fund_id).int,
                 amount=fen,
@@ -334,18 +332,7 @@ class Disputes:
         ]
         results = await self._book.create_transfers(transfers, connection=raw)
         assert set(results) == {"created"}, results
-        homeless_fen = sum(fen for fund_id, fen in shares if landing.get(fund_id) == SUSPENSE)
-        if homeless_fen:
-            # The person has closed since: the money waits for them beside the funds.
-            await self._claims.write(
-                connection,
-                new_id(now, self._random_bytes),
-                user_id=row.user_id,
-                amount_fen=homeless_fen,
-                reason="dispute",
-                payee_sealed=None,
-                now=now,
-            )
+        await self._claims.write_homeless(connection, shares, landing, reason="dispute", now=now)
 
     async def _recover(
         self,
@@ -368,7 +355,7 @@ class Disputes:
                 results = await self._book.create_transfers(
                     [
                         Transfer(
-                            id=part_id(event_id, _RECOVERIES + position).int,
+                            id=recovery_id(event_id, position).int,
                             debit_account_id=account.id,
                             credit_account_id=DISPUTES.int,
                             amount=fen,

@@ -1,72 +1,119 @@
 """Every fen of an order: who paid it, from where, by which rule, in which transfers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
 from cardcore.account.chart import (
     CUSTODY,
+    DISPUTES,
     SUSPENSE,
     arrears_of,
     arrears_payable,
     subsidy_receivable,
 )
 from cardcore.books import RawConnection
+from cardcore.business.dispute_claims import credit_id, recovery_id
+from cardcore.business.dispute_tables import dispute, dispute_event
+from cardcore.business.limit_rules import limits_of_order
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.business.quote import Payer
-from cardcore.business.views import ExplainedLine, ExplainedRefund, ExplainView, TransferView
+from cardcore.business.views import (
+    ExplainedDispute,
+    ExplainedLine,
+    ExplainedRefund,
+    ExplainView,
+    TransferView,
+)
+from cardcore.user.people_tables import delegation
 from ledger import Ledger, Transfer
 
 _NS_PER_S = 1_000_000_000
+SELF = "self"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Books:
+    """What the books say: transfers, the names of accounts, and who paid which line."""
+
+    transfers: dict[int, Transfer]
+    names: dict[int, str]
+    owners: Mapping[UUID, UUID]
+    delegations: Mapping[UUID, str] = field(default_factory=dict)
+    names_people: bool = False
+
+    def shown(self, transfer_ids: Sequence[UUID]) -> list[TransferView]:
+        views = []
+        for transfer_id in transfer_ids:
+            transfer = self.transfers[transfer_id.int]
+            views.append(
+                TransferView(
+                    transfer_id=transfer_id,
+                    debit_account=self.names[transfer.debit_account_id],
+                    credit_account=self.names[transfer.credit_account_id],
+                    amount_fen=transfer.amount,
+                    recorded_at=datetime.fromtimestamp(transfer.timestamp / _NS_PER_S, UTC),
+                )
+            )
+        return views
+
+    def line(self, line: OrderLine, transfer_ids: Sequence[UUID]) -> ExplainedLine:
+        paid_by = payer_id = None
+        if line.fund is not None and line.debit_account_id is not None:
+            by = line.delegation_id
+            paid_by = SELF if by is None else self.delegations[by]
+            payer_id = self.owners.get(line.debit_account_id) if self.names_people else None
+        return ExplainedLine(
+            **line.view().model_dump(),
+            funding_version=line.funding_version,
+            paid_by=paid_by,
+            delegation_id=line.delegation_id,
+            payer_id=payer_id,
+            transfers=self.shown(transfer_ids),
+        )
 
 
 async def explain(
-    connection: AsyncConnection, raw: RawConnection, book: Ledger, order: OrderRecord
+    connection: AsyncConnection,
+    raw: RawConnection,
+    book: Ledger,
+    order: OrderRecord,
+    *,
+    names_people: bool = False,
 ) -> ExplainView:
-    """Explain an order and its refunds.
+    """Explain an order, its refunds and its disputes.
 
     ``explained_fen`` is the sum over the ledger's own rows, not over ours: it equals the nominal
-    amount of the order, or something is wrong.
+    amount of the order, or something is wrong. ``names_people``: say by id whose funds paid.
     """
     captures = await _resolving_transfers(connection, order.order_id)
-    refunds = (
-        await connection.execute(
-            select(tables.refund, tables.refund_line.c.line_no, tables.refund_line.c.transfer_id)
-            .join(tables.refund_line, tables.refund_line.c.refund_id == tables.refund.c.refund_id)
-            .where(tables.refund.c.order_id == order.order_id)
-            .order_by(tables.refund.c.recorded_at, tables.refund_line.c.line_no)
-        )
-    ).all()
+    refunds = await _refunds(connection, order.order_id)
+    disputes = await _disputes(connection, order)
     wanted = [line.transfer_id for line in order.lines if line.transfer_id is not None]
     wanted += [transfer_id for ids in captures.values() for transfer_id in ids]
     wanted += [row.transfer_id for row in refunds]
+    wanted += [transfer_id for _, ids in disputes for transfer_id in ids]
     found = await book.lookup_transfers([one.int for one in wanted], connection=raw)
-    transfers = {transfer.id: transfer for transfer in found}
-    names = await _account_names(connection, found)
+    names, owners = await _accounts(connection, found)
     names[arrears_of(order.user_id).int] = "arrears"
     names[arrears_payable(order.merchant_id).int] = f"arrears_payable:{order.merchant_id}"
-
-    lines = {line.line_no: line for line in order.lines}
-    explained_refunds: dict[UUID, ExplainedRefund] = {}
-    for row in refunds:
-        view = explained_refunds.setdefault(
-            row.refund_id,
-            ExplainedRefund(
-                refund_id=row.refund_id,
-                out_refund_no=row.out_refund_no,
-                amount_fen=row.amount_fen,
-                lines=[],
-            ),
-        )
-        view.lines.append(_explained(lines[row.line_no], [row.transfer_id], transfers, names))
+    books = _Books(
+        transfers={transfer.id: transfer for transfer in found},
+        names=names,
+        owners=owners,
+        delegations=await _delegations(connection, order),
+        names_people=names_people,
+    )
     explained = []
     for line in order.lines:
         own = [line.transfer_id] if line.transfer_id is not None else []
-        explained.append(_explained(line, own + captures.get(line.line_no, []), transfers, names))
+        explained.append(books.line(line, own + captures.get(line.line_no, [])))
     evidence = {"request_sha256": order.request_digest.hex()}
     if order.code_digest is not None:
         evidence["code_sha256"] = order.code_digest.hex()
@@ -75,14 +122,20 @@ async def explain(
         status=order.status,
         nominal_fen=order.nominal_fen,
         explained_fen=sum(
-            transfers[line.transfer_id.int].amount
+            books.transfers[line.transfer_id.int].amount
             for line in order.lines
             if line.transfer_id is not None
         ),
         evidence=evidence,
         lines=explained,
-        refunds=list(explained_refunds.values()),
+        refunds=_explained_refunds(order, refunds, books),
+        disputes=[_explained_dispute(row, ids, books) for row, ids in disputes],
+        rules_version=order.rules_version,
+        limits=await limits_of_order(raw, order),
     )
+
+
+# -- what belongs to the order -----------------------------------------------------------------
 
 
 async def _resolving_transfers(
@@ -101,19 +154,69 @@ async def _resolving_transfers(
     return found
 
 
-async def _account_names(
+async def _refunds(connection: AsyncConnection, order_id: UUID) -> Sequence[Row[Any]]:
+    line = tables.refund_line.c
+    found = await connection.execute(
+        select(tables.refund, line.line_no, line.transfer_id)
+        .join(tables.refund_line, line.refund_id == tables.refund.c.refund_id)
+        .where(tables.refund.c.order_id == order_id)
+        .order_by(tables.refund.c.recorded_at, line.line_no)
+    )
+    return found.all()
+
+
+async def _disputes(
+    connection: AsyncConnection, order: OrderRecord
+) -> list[tuple[Row[Any], list[UUID]]]:
+    """Disputes of an order, oldest first, with the ids its transfers may have."""
+    found = await connection.execute(
+        select(dispute).where(dispute.c.order_id == order.order_id).order_by(dispute.c.dispute_id)
+    )
+    disputes = []
+    for row in found.all():
+        events = await connection.execute(
+            select(dispute_event.c.event_id)
+            .where(dispute_event.c.dispute_id == row.dispute_id)
+            .order_by(dispute_event.c.seq)
+        )
+        # A step moves something or not: which of these ids exist, the ledger knows.
+        ids = [
+            make(event_id, position)
+            for event_id in events.scalars()
+            for make in (credit_id, recovery_id)
+            for position in range(len(order.lines))
+        ]
+        disputes.append((row, ids))
+    return disputes
+
+
+async def _delegations(connection: AsyncConnection, order: OrderRecord) -> dict[UUID, str]:
+    ids = {line.delegation_id for line in order.lines if line.delegation_id is not None}
+    if not ids:
+        return {}
+    found = await connection.execute(
+        select(delegation.c.delegation_id, delegation.c.kind).where(
+            delegation.c.delegation_id.in_(ids)
+        )
+    )
+    return {row.delegation_id: row.kind for row in found}
+
+
+async def _accounts(
     connection: AsyncConnection, transfers: Sequence[Transfer]
-) -> dict[int, str]:
-    """What each ledger account of these transfers is called, for people."""
+) -> tuple[dict[int, str], dict[UUID, UUID]]:
+    """What each ledger account of these transfers is called, for people; and whose funds are."""
     ids = {UUID(int=one.debit_account_id) for one in transfers}
     ids |= {UUID(int=one.credit_account_id) for one in transfers}
-    names = {CUSTODY.int: "custody", SUSPENSE.int: "suspense"}
+    names = {CUSTODY.int: "custody", SUSPENSE.int: "suspense", DISPUTES.int: "disputes"}
     names |= {subsidy_receivable(payer).int: f"subsidy_receivable:{payer}" for payer in Payer}
+    owners = {}
     fund = tables.fund.c
-    for fund_id, kind in await connection.execute(
-        select(fund.fund_id, fund.kind).where(fund.fund_id.in_(ids))
+    for fund_id, kind, user_id in await connection.execute(
+        select(fund.fund_id, fund.kind, fund.user_id).where(fund.fund_id.in_(ids))
     ):
         names[fund_id.int] = f"fund:{kind}"
+        owners[fund_id] = user_id
     merchant = tables.merchant.c
     for row in await connection.execute(
         select(merchant.merchant_id, merchant.payable_id, merchant.subsidy_payable_id).where(
@@ -122,27 +225,39 @@ async def _account_names(
     ):
         names[row.payable_id.int] = f"payable:{row.merchant_id}"
         names[row.subsidy_payable_id.int] = f"subsidy_payable:{row.merchant_id}"
-    return names
+    return names, owners
 
 
-def _explained(
-    line: OrderLine,
-    transfer_ids: Sequence[UUID],
-    transfers: dict[int, Transfer],
-    names: dict[int, str],
-) -> ExplainedLine:
-    views = []
-    for transfer_id in transfer_ids:
-        transfer = transfers[transfer_id.int]
-        views.append(
-            TransferView(
-                transfer_id=transfer_id,
-                debit_account=names[transfer.debit_account_id],
-                credit_account=names[transfer.credit_account_id],
-                amount_fen=transfer.amount,
-                recorded_at=datetime.fromtimestamp(transfer.timestamp / _NS_PER_S, UTC),
-            )
+# -- as views ----------------------------------------------------------------------------------
+
+
+def _explained_refunds(
+    order: OrderRecord, refunds: Sequence[Row[Any]], books: _Books
+) -> list[ExplainedRefund]:
+    lines = {line.line_no: line for line in order.lines}
+    views: dict[UUID, ExplainedRefund] = {}
+    for row in refunds:
+        view = views.setdefault(
+            row.refund_id,
+            ExplainedRefund(
+                refund_id=row.refund_id,
+                out_refund_no=row.out_refund_no,
+                amount_fen=row.amount_fen,
+                lines=[],
+            ),
         )
-    return ExplainedLine(
-        **line.view().model_dump(), funding_version=line.funding_version, transfers=views
+        view.lines.append(books.line(lines[row.line_no], [row.transfer_id]))
+    return list(views.values())
+
+
+def _explained_dispute(row: Row[Any], ids: Sequence[UUID], books: _Books) -> ExplainedDispute:
+    return ExplainedDispute(
+        dispute_id=row.dispute_id,
+        reason=row.reason,
+        status=row.status,
+        amount_fen=row.amount_fen,
+        credited_fen=row.credited_fen,
+        recovered_fen=row.recovered_fen,
+        borne_by=row.borne_by,
+        transfers=books.shown([one for one in ids if one.int in books.transfers]),
     )

@@ -25,6 +25,7 @@ class LimitSubject(StrEnum):
     USER = "user"
     TERMINAL = "terminal"
     MERCHANT = "merchant"
+    DELEGATION = "delegation"  # limits that a delegation carries itself, never a rule of the city
 
 
 class Measure(StrEnum):
@@ -68,6 +69,7 @@ class Asking:
     citizen_fen: int
     at: datetime
     business_on: date
+    delegation_id: UUID | None = None
 
 
 CounterKey = tuple[str, str, datetime]
@@ -146,10 +148,11 @@ def check(
 
 def subject_of(subject: LimitSubject, asking: Asking) -> str:
     """Whose counter it is."""
-    names: dict[LimitSubject, UUID | str] = {
+    names: dict[LimitSubject, UUID | str | None] = {
         LimitSubject.USER: asking.user_id,
         LimitSubject.TERMINAL: asking.terminal_id,
         LimitSubject.MERCHANT: asking.merchant_id,
+        LimitSubject.DELEGATION: asking.delegation_id,
     }
     return f"{subject.value}:{names[subject]}"
 

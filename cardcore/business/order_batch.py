@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors as pg_errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cardcore.account.funding_plan import AUTO, FundBalance
+from cardcore.account.funding_plan import FundBalance
 from cardcore.account.funding_policy import FundingPlans
 from cardcore.books import RawConnection
 from cardcore.business.limits import CounterKey
@@ -267,10 +267,8 @@ class OrderWriter:
         wanted: dict[UUID, str] = {}
         for _, prepared in orders:
             person = facts.person(prepared)
-            plan = self._decider.plan(prepared)
-            usable = [] if person is None else [f for f in person.fund_ids if f[0] in plan]
-            if prepared.request.account.fund == AUTO and len(usable) > 1:
-                wanted.update({fund_id: kind for kind, fund_id in usable})
+            if person is not None:
+                wanted |= self._decider.funds_asked(person, prepared)
         if not wanted:
             return
         accounts = await self._book.lookup_accounts(

@@ -4,22 +4,22 @@ No database and no clock; the scene's rules, the funding plan and the limits com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from typing import Final
 
-from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
 from cardcore.account.funding_policy import FundingPlans
 from cardcore.business.booking import lines_of_order, transfers_of_order
 from cardcore.business.limits import Asking, Use, uses_of
 from cardcore.business.order_checks import check_code, person_of, terminal_of
 from cardcore.business.order_facts import BatchFacts, PersonFacts, PreparedOrder
+from cardcore.business.order_funding import Funded, OrderFunding
 from cardcore.business.order_rules import RuleBook
-from cardcore.business.orders import STATUS_AS_MADE, OrderRecord
+from cardcore.business.orders import STATUS_AS_MADE, OrderLine, OrderRecord
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
-from cardcore.errors import AmountInvalidError, FundUnknownError, SceneUnknownError
+from cardcore.errors import AmountInvalidError, SceneUnknownError
 from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import ScenePricer
 from ledger import Transfer
@@ -56,6 +56,8 @@ class OrderDecider:
         self._rules = rules
         self._cut_off = cut_off
         self._random_bytes = random_bytes
+        self._funding = OrderFunding(plans, cut_off)
+        self.funds_asked = self._funding.funds_asked
 
     def decide(self, facts: BatchFacts, position: int, prepared: PreparedOrder) -> Decided:
         """The pure part: refuse, or say exactly what is to be booked."""
@@ -66,16 +68,17 @@ class OrderDecider:
         if prepared.code is not None:
             check_code(facts, prepared.code, quote)
         uses = self._uses(prepared, person, quote)
-        shares = self._fund(facts, prepared, person, quote)
+        funded = self._funding.fund(facts, prepared, person, quote.citizen_fen)
         order_id = new_id(prepared.received_at, self._random_bytes)
         lines = lines_of_order(
             order_id,
             quote,
-            shares,
+            funded.shares,
             payable_id=terminal.payable_id,
             subsidy_payable_id=terminal.subsidy_payable_id,
             funding_version=self._plans.version,
         )
+        lines = _by_delegation(lines, funded)
         business = request.business
         timeout_s = 0
         if request.mode is Mode.HOLD:
@@ -105,6 +108,7 @@ class OrderDecider:
             hold_expires_at=(
                 prepared.received_at + timedelta(seconds=timeout_s) if timeout_s else None
             ),
+            rules_version=self._rules.current.version,
         )
         return Decided(
             position=position,
@@ -113,7 +117,7 @@ class OrderDecider:
             transfers=transfers_of_order(
                 order_id, lines, pending=request.mode is Mode.HOLD, timeout_s=timeout_s
             ),
-            uses=uses,
+            uses=[*uses, *funded.uses],
         )
 
     def _uses(self, prepared: PreparedOrder, person: PersonFacts, quote: Quote) -> Sequence[Use]:
@@ -166,40 +170,13 @@ class OrderDecider:
             raise AmountInvalidError("nothing to pay: use the mode record", field="mode")
         return quote
 
-    def _fund(
-        self, facts: BatchFacts, prepared: PreparedOrder, person: PersonFacts, quote: Quote
-    ) -> Sequence[FundShare]:
-        """Where the citizen's share comes from."""
-        wanted = prepared.request.account.fund
-        if quote.citizen_fen == 0:
-            return ()
-        plan = self.plan(prepared)
-        usable = [
-            (kind, fund_id)
-            for kind, fund_id in person.fund_ids
-            if kind in plan and wanted in (AUTO, kind)
-        ]
-        if not usable:
-            raise FundUnknownError(
-                f"the user has no fund {wanted!r} that this scene may draw on",
-                field="account.fund",
-            )
-        if len(usable) == 1:
-            kind, fund_id = usable[0]
-            return [FundShare(fund_id=fund_id, kind=kind, amount_fen=quote.citizen_fen)]
-        shares = split_over_funds(
-            quote.citizen_fen, wanted, plan, [facts.balances[fund_id] for _, fund_id in usable]
-        )
-        for share in shares:  # the next order of this batch sees what this one takes
-            before = facts.balances[share.fund_id]
-            facts.balances[share.fund_id] = FundBalance(
-                fund_id=before.fund_id,
-                kind=before.kind,
-                available_fen=before.available_fen - share.amount_fen,
-            )
-        return shares
 
-    def plan(self, prepared: PreparedOrder) -> Sequence[str]:
-        """Kinds of funds this purchase may draw on, first to last."""
-        business = prepared.request.business
-        return self._plans.kinds(business.scene, business.merchant_id, prepared.business_on)
+def _by_delegation(lines: tuple[OrderLine, ...], funded: Funded) -> tuple[OrderLine, ...]:
+    """The lines, those that somebody else pays marked with the delegation by which they do."""
+    by = funded.delegation
+    if by is None:
+        return lines
+    return tuple(
+        line if line.fund is None else replace(line, delegation_id=by.delegation_id)
+        for line in lines
+    )

@@ -3,7 +3,7 @@
 One round trip for the whole batch, whatever its size: each question is asked once for all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from cardcore.business.limits import CounterKey
 from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError
+from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode
 
 
@@ -58,6 +59,7 @@ class PersonFacts:
     status: str
     concessions: tuple[tuple[str, date, date], ...]
     fund_ids: tuple[tuple[str, UUID], ...]
+    delegations: tuple[Delegation, ...] = ()
 
     def concessions_on(self, day: date) -> frozenset[str]:
         """Entitlement classes valid on a business date."""
@@ -95,10 +97,11 @@ WITH
     asked_key AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (client_id, key)),
     asked_no AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (merchant_id, out_trade_no)),
     subject AS (
-        SELECT t.token, t.user_id, t.blocked
+        SELECT t.token, t.user_id, t.blocked, NULL::uuid AS named
           FROM cardcore.code_token t WHERE t.token = ANY(%b::bytea[])
         UNION ALL
-        SELECT NULL, named, NULL FROM unnest(%b::uuid[]) AS named
+        SELECT NULL, coalesce(p.merged_into, p.user_id), NULL, p.user_id
+          FROM cardcore.person p WHERE p.user_id = ANY(%b::uuid[])
     )
 SELECT
     (SELECT json_agg(json_build_array(
@@ -113,11 +116,27 @@ SELECT
        FROM cardcore.terminal t JOIN cardcore.merchant m USING (merchant_id)
       WHERE t.terminal_id = ANY(%b::text[])),
     (SELECT json_agg(json_build_array(
-            encode(s.token, 'hex'), p.user_id, p.level, coalesce(s.blocked, p.status),
+            encode(s.token, 'hex'), s.named, p.user_id, p.level, coalesce(s.blocked, p.status),
             (SELECT json_agg(json_build_array(e.class, e.valid_from, e.valid_to))
                FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
             (SELECT json_agg(json_build_array(f.kind, f.fund_id))
-               FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')))
+               FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active'),
+            (SELECT json_agg(json_build_array(
+                    d.delegation_id, d.payer_id, d.kind, d.use, d.fund, d.scenes,
+                    d.order_fen_max, d.day_fen_max, d.month_fen_max, d.valid_from, d.valid_to,
+                    y.status = 'active',
+                    (SELECT json_agg(json_build_array(f.kind, f.fund_id)) FROM cardcore.fund f
+                      WHERE f.user_id = d.payer_id AND f.status = 'active'),
+                    (SELECT json_agg(m.user_id) FROM cardcore.person m
+                      WHERE m.merged_into = d.payer_id),
+                    (SELECT json_agg(json_build_array(
+                            c.subject, c.limit_id, extract(epoch FROM c.window_from)::bigint,
+                            c.used))
+                       FROM cardcore.limit_counter c
+                      WHERE c.subject = 'delegation:' || d.delegation_id))
+                    ORDER BY d.recorded_at, d.delegation_id)
+               FROM cardcore.delegation d JOIN cardcore.person y ON y.user_id = d.payer_id
+              WHERE d.user_id = p.user_id AND d.revoked_at IS NULL)))
        FROM subject s JOIN cardcore.person p USING (user_id)),
     (SELECT json_agg(json_build_array(encode(u.replay_key, 'hex'), u.order_id))
        FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[])),
@@ -165,12 +184,12 @@ async def read_facts(
         funding_version=row[5],
         rules_version=row[6],
     )
-    for subject, limit_id, second, taken in (counted and row[7]) or ():
-        facts.limits_used[subject, limit_id, datetime.fromtimestamp(second, UTC)] = taken
-    for token, *values in people:
-        person = _person(values)
+    _keep_counters(facts, (counted and row[7]) or ())
+    for token, named, *values in people:
+        person = _person(facts, values)
         if token is None:
-            facts.people_by_id[person.user_id] = person
+            # By the id that was asked: one that was merged leads to the survivor.
+            facts.people_by_id[UUID(named)] = person
         else:
             facts.people_by_token[bytes.fromhex(token)] = person
     return facts
@@ -194,8 +213,13 @@ def _terminal(values: Sequence[Any]) -> TerminalFacts:
     )
 
 
-def _person(values: Sequence[Any]) -> PersonFacts:
-    user_id, level, status, concessions, funds = values
+def _keep_counters(facts: BatchFacts, counters: Iterable[Sequence[Any]]) -> None:
+    for subject, limit_id, second, taken in counters:
+        facts.limits_used[subject, limit_id, datetime.fromtimestamp(second, UTC)] = taken
+
+
+def _person(facts: BatchFacts, values: Sequence[Any]) -> PersonFacts:
+    user_id, level, status, concessions, funds, delegations = values
     return PersonFacts(
         user_id=UUID(user_id),
         level=level,
@@ -204,5 +228,34 @@ def _person(values: Sequence[Any]) -> PersonFacts:
             (name, date.fromisoformat(first), date.fromisoformat(last))
             for name, first, last in concessions or ()
         ),
-        fund_ids=tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ()),
+        fund_ids=_funds(funds),
+        delegations=tuple(_delegation(facts, user_id, one) for one in delegations or ()),
+    )
+
+
+def _funds(funds: Iterable[tuple[str, str]] | None) -> tuple[tuple[str, UUID], ...]:
+    return tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ())
+
+
+def _delegation(facts: BatchFacts, user_id: str, values: Sequence[Any]) -> Delegation:
+    *said, payer_active, payer_funds, former_ids, counters = values
+    _keep_counters(facts, counters or ())
+    delegation_id, payer_id, kind, use, fund, scenes, *limits, valid_from, valid_to = said
+    order_fen_max, day_fen_max, month_fen_max = limits
+    return Delegation(
+        delegation_id=UUID(delegation_id),
+        user_id=UUID(user_id),
+        payer_id=UUID(payer_id),
+        kind=kind,
+        use=DelegationUse(use),
+        fund=fund,
+        scenes=frozenset(scenes),
+        order_fen_max=order_fen_max,
+        day_fen_max=day_fen_max,
+        month_fen_max=month_fen_max,
+        valid_from=datetime.fromisoformat(valid_from),
+        valid_to=datetime.fromisoformat(valid_to),
+        payer_active=payer_active,
+        payer_funds=_funds(payer_funds),
+        payer_former_ids=frozenset(UUID(one) for one in former_ids or ()),
     )

@@ -75,6 +75,7 @@ _ORDER_FIELDS: Final = (
     ("code_digest", "bytea"),
     ("details", "jsonb"),
     ("hold_expires_at", "timestamptz"),
+    ("rules_version", "int8"),
 )
 _LINE_FIELDS: Final = (
     ("order_id", "uuid"),
@@ -90,6 +91,7 @@ _LINE_FIELDS: Final = (
     ("reason_zh", "text"),
     ("reason_en", "text"),
     ("funding_version", "int8"),
+    ("delegation_id", "uuid"),
 )
 _EFFECT_FIELDS: Final = (
     ("client_id", "text"),
@@ -273,6 +275,7 @@ def _order_row(record: OrderRecord, instants: _Instants) -> _Row:
         "request_digest": _bytea(record.request_digest),
         "code_digest": None if record.code_digest is None else _bytea(record.code_digest),
         "details": record.details,
+        "rules_version": record.rules_version,
     }
     if record.hold_expires_at is not None:
         row["hold_expires_at"] = record.hold_expires_at
@@ -280,7 +283,7 @@ def _order_row(record: OrderRecord, instants: _Instants) -> _Row:
 
 
 def _line_row(record: OrderRecord, line: OrderLine) -> _Row:
-    return {
+    row: _Row = {
         "order_id": record.order_id,
         "line_no": line.line_no,
         "payer": line.payer,
@@ -295,6 +298,9 @@ def _line_row(record: OrderRecord, line: OrderLine) -> _Row:
         "reason_en": line.reason_en,
         "funding_version": line.funding_version,
     }
+    if line.delegation_id is not None:
+        row["delegation_id"] = line.delegation_id
+    return row
 
 
 def _used_row(code: PresentedCode, record: OrderRecord) -> _Row:

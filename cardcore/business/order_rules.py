@@ -18,7 +18,8 @@ from cardcore.business.scenes import RegisteredScene
 HOLD_TIMEOUT_DEFAULT_S: Final = 7 * 86_400
 _LIMITS: Final = """
 SELECT limit_id, version, scene, subject, measure, period, period_s, limit_max FROM (
-    SELECT DISTINCT ON (limit_id) * FROM cardcore.limit_rule ORDER BY limit_id, version DESC
+    SELECT DISTINCT ON (limit_id) * FROM cardcore.limit_rule
+     WHERE rules_version <= %s ORDER BY limit_id, version DESC
 ) AS newest WHERE NOT retired ORDER BY limit_id
 """
 _SCENES: Final = """
@@ -88,14 +89,17 @@ async def rules_version(connection: RawConnection) -> int:
 
 
 async def read_rules(connection: RawConnection) -> OrderRules:
-    """All rules as they stand; the number is read first, so a change meanwhile is seen later."""
+    """All rules as they stand; the number is read first, so a change meanwhile is seen later.
+
+    Limits that came meanwhile are left out: an order's number must say which limits judged it.
+    """
     version = await rules_version(connection)
     found = await connection.execute("SELECT scene, timeout_s FROM cardcore.hold_rule")
     timeouts = dict(await found.fetchall())
     return OrderRules(
         version=version,
         hold_timeouts_s=timeouts,
-        limits=await _read_limits(connection),
+        limits=await _read_limits(connection, version),
         scenes=await _read_scenes(connection),
     )
 
@@ -108,8 +112,8 @@ async def _read_scenes(connection: RawConnection) -> dict[str, RegisteredScene]:
     }
 
 
-async def _read_limits(connection: RawConnection) -> tuple[LimitRule, ...]:
-    found = await connection.execute(_LIMITS)
+async def _read_limits(connection: RawConnection, version: int) -> tuple[LimitRule, ...]:
+    found = await connection.execute(_LIMITS, (version,))
     return tuple(
         LimitRule(
             limit_id=row[0],

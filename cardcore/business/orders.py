@@ -35,6 +35,7 @@ class OrderLine:
     reason_zh: str
     reason_en: str
     funding_version: int | None = None
+    delegation_id: UUID | None = None
 
     def view(self) -> LineView:
         """The line without its book-keeping."""
@@ -80,6 +81,7 @@ class OrderRecord:
     details: dict[str, Any]
     lines: tuple[OrderLine, ...]
     hold_expires_at: datetime | None = None
+    rules_version: int | None = None
 
     def status_at(self, now: datetime) -> str:
         """The status, where a hold whose time is over shows at once, not when it is swept up."""
@@ -125,12 +127,13 @@ class OrderRecord:
 _ORDER_COLUMNS: Final = (
     "order_id, merchant_id, terminal_id, scene, type, mode, status, out_trade_no, user_id,"
     " client_id, nominal_fen, citizen_fen, captured_fen, refunded_fen, business_on, occurred_at,"
-    " recorded_at, request_digest, code_digest, details, hold_expires_at"
+    " recorded_at, request_digest, code_digest, details, hold_expires_at,"
+    " rules_version"
 )
 _ORDER_NAMES: Final = tuple(_ORDER_COLUMNS.replace(" ", "").split(","))
 _LINE_COLUMNS: Final = (
     "line_no, payer, fund, amount_fen, debit_account_id, credit_account_id, transfer_id, rule_id,"
-    " rule_version, reason_zh, reason_en, funding_version"
+    " rule_version, reason_zh, reason_en, funding_version, delegation_id"
 )
 _LINE_NAMES: Final = tuple(_LINE_COLUMNS.replace(" ", "").split(","))
 

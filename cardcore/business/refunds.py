@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.account.chart import LEDGER_CNY, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
@@ -80,22 +80,13 @@ class Refunds:
             connection, [line.debit_account_id for line, _ in shares if line.debit_account_id]
         )
         await self._post(raw, refund_id, order_id, shares, landing)
-        homeless_fen = sum(
-            fen
-            for line, fen in shares
-            if line.debit_account_id and landing.get(line.debit_account_id) == SUSPENSE
+        await self._claims.write_homeless(
+            connection,
+            [(line.debit_account_id, fen) for line, fen in shares if line.debit_account_id],
+            landing,
+            reason="refund",
+            now=now,
         )
-        if homeless_fen:
-            # The person has closed since: the money waits for them beside the funds.
-            await self._claims.write(
-                connection,
-                new_id(now, self._random_bytes),
-                user_id=order.user_id,
-                amount_fen=homeless_fen,
-                reason="refund",
-                payee_sealed=None,
-                now=now,
-            )
         await connection.execute(
             insert(tables.refund).values(
                 refund_id=refund_id,

@@ -25,6 +25,14 @@ class Mode(StrEnum):
     RECORD = "record"
 
 
+class PaidBy(StrEnum):
+    """Who pays, where the order does not name them by id."""
+
+    AUTO = "auto"
+    SELF = "self"
+    DELEGATE = "delegate"
+
+
 class CardTapText(Model):
     """What a card said of one transaction: 55 characters of base64url, see docs/cards.md."""
 
@@ -50,9 +58,15 @@ class User(Model):
 
 
 class Account(Model):
-    """With what: a fund's kind, or ``auto`` for the scene's funding plan."""
+    """With what: a fund's kind, or ``auto`` for the scene's funding plan; and who pays.
+
+    ``payer``: ``auto`` is as the person's delegations say, ``self`` the person alone, ``delegate``
+    whoever pays for them here. An id names one of those who do; allowed where ``user_id`` is.
+    """
 
     fund: Name = "auto"
+    # Left out of what is sent and digested where it says nothing: the request is the same one.
+    payer: UUID | PaidBy = Field(default=PaidBy.AUTO, exclude_if=lambda payer: payer is PaidBy.AUTO)
 
 
 class Business(Model):

@@ -15,10 +15,12 @@ from cardcore.user.views import IssuedCodeView
 __all__ = [
     "BooksView",
     "ExplainView",
+    "ExplainedDispute",
     "ExplainedLine",
     "ExplainedRefund",
     "FundView",
     "IssuedCodeView",
+    "JudgedLimit",
     "LineView",
     "OrderView",
     "OrdersView",
@@ -119,9 +121,14 @@ class ExplainedLine(LineView):
     """A line with its money: the transfers that carry exactly its fen.
 
     ``funding_version``: the funding policy that chose the fund, where a fund of a citizen pays.
+    There ``paid_by`` is ``self``, or the kind of the delegation by which somebody else paid;
+    ``payer_id`` whose fund it was, told to those who may name people.
     """
 
     funding_version: int | None = None
+    paid_by: str | None = None
+    delegation_id: UUID | None = None
+    payer_id: UUID | None = None
     transfers: list[TransferView]
 
 
@@ -134,8 +141,42 @@ class ExplainedRefund(Model):
     lines: list[ExplainedLine]
 
 
+class ExplainedDispute(Model):
+    """A dispute of an order with its money: what was credited, and what was paid back for it."""
+
+    dispute_id: UUID
+    reason: str
+    status: str
+    amount_fen: int
+    credited_fen: int
+    recovered_fen: int
+    borne_by: str | None
+    transfers: list[TransferView]
+
+
+class JudgedLimit(Model):
+    """One limit an order was held to, in the version that judged it.
+
+    ``limit_max`` is in fen where ``measure`` is ``amount``, in orders where it is ``count``.
+    """
+
+    limit_id: str
+    version: int
+    subject: str
+    measure: str
+    period: str
+    period_s: int
+    limit_max: int
+    name_zh: str
+    name_en: str
+
+
 class ExplainView(Model):
-    """Every fen of an order: payer, fund, rule, evidence, ledger transfers."""
+    """Every fen of an order: payer, fund, rule, evidence, ledger transfers.
+
+    ``rules_version`` is the version of the rules it was decided by, ``limits`` are those of them
+    that judged it.
+    """
 
     order_id: UUID
     status: str
@@ -144,6 +185,9 @@ class ExplainView(Model):
     evidence: dict[str, str]
     lines: list[ExplainedLine]
     refunds: list[ExplainedRefund]
+    disputes: list[ExplainedDispute] = Field(default_factory=list)
+    rules_version: int | None = None
+    limits: list[JudgedLimit] = Field(default_factory=list)
 
 
 class UserView(Model):

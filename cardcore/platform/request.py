@@ -96,7 +96,7 @@ class SetOrderLimit(Model):
     kind: Literal["set_order_limit"]
     limit_id: Name
     scene: Name | Literal["*"]
-    subject: LimitSubject
+    subject: Literal[LimitSubject.USER, LimitSubject.TERMINAL, LimitSubject.MERCHANT]
     measure: Measure
     period: Period
     period_s: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0

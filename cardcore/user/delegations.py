@@ -1,45 +1,23 @@
-"""Delegations in the register: granting, revoking, reading, and the facts orders ask for."""
+"""Delegations in the register: granting, revoking, reading."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.errors import NotFoundError
-from cardcore.user.delegation import Delegation
+from cardcore import tables
+from cardcore.errors import FundUnknownError, NotFoundError
+from cardcore.user.delegation import ANY_FUND
 from cardcore.user.life_events import Doing
 from cardcore.user.people_request import GrantDelegationRequest
 from cardcore.user.people_tables import delegation
 from cardcore.user.people_views import DelegationView
 from cardcore.user.personal_data import DataKey, Field
 
-RawConnection = psycopg.AsyncConnection[Any]
 _d = delegation.c
-
-# One statement each, for all people of a batch of orders.
-_OF_PEOPLE: Final = """
-SELECT d.delegation_id, d.user_id, d.payer_id, d.kind, d.scenes, d.order_fen_max, d.day_fen_max,
-       d.valid_from, d.valid_to, d.revoked_at, p.status = 'active'
-  FROM cardcore.delegation d JOIN cardcore.person p ON p.user_id = d.payer_id
- WHERE d.user_id = ANY(%s) AND d.revoked_at IS NULL AND d.valid_to > %s
- ORDER BY d.recorded_at, d.delegation_id
-"""
-# What was asked counts, voids apart: a refund does not give a child its pocket money back.
-_SPENT: Final = """
-SELECT d.delegation_id, sum(l.amount_fen)::bigint
-  FROM cardcore.delegation d
-  JOIN cardcore.business_order o
-    ON o.user_id = d.user_id AND o.business_on = %s AND o.status NOT IN ('voided', 'expired')
-   AND o.scene = ANY(d.scenes)
-  JOIN cardcore.order_line l ON l.order_id = o.order_id
-  JOIN cardcore.fund f ON f.fund_id = l.debit_account_id AND f.user_id = d.payer_id
- WHERE d.delegation_id = ANY(%s) AND o.recorded_at >= d.valid_from
- GROUP BY d.delegation_id
-"""
 
 
 async def grant_delegation(
@@ -52,7 +30,16 @@ async def grant_delegation(
     client_id: str,
     now: datetime,
 ) -> UUID:
-    """Write a delegation down; returns its id."""
+    """Write a delegation down; returns its id.
+
+    Raises:
+        FundUnknownError: there is no such kind of fund.
+    """
+    kind = tables.fund_kind.c.kind
+    if request.fund != ANY_FUND and not await connection.scalar(
+        select(kind).where(kind == request.fund)
+    ):
+        raise FundUnknownError(field="fund")
     delegation_id = uuid4()
     evidence = None if request.evidence is None else key.seal(Field.EVIDENCE, request.evidence)
     await connection.execute(
@@ -64,6 +51,9 @@ async def grant_delegation(
             scenes=sorted(set(request.scenes)),
             order_fen_max=request.order_fen_max,
             day_fen_max=request.day_fen_max,
+            use=request.use.value,
+            fund=request.fund,
+            month_fen_max=request.month_fen_max,
             valid_from=request.valid_from,
             valid_to=request.valid_to,
             evidence_sealed=evidence,
@@ -117,38 +107,6 @@ async def read_delegations(
     return [_view(row) for row in rows]
 
 
-async def delegations_of(
-    connection: RawConnection, user_ids: Sequence[UUID], now: datetime
-) -> dict[UUID, list[Delegation]]:
-    """Delegations that may pay for these people, by person, in the order they are tried."""
-    found = await connection.execute(_OF_PEOPLE, (list(user_ids), now))
-    known: dict[UUID, list[Delegation]] = {}
-    for row in await found.fetchall():
-        one = Delegation(
-            delegation_id=row[0],
-            user_id=row[1],
-            payer_id=row[2],
-            kind=row[3],
-            scenes=frozenset(row[4]),
-            order_fen_max=row[5],
-            day_fen_max=row[6],
-            valid_from=row[7],
-            valid_to=row[8],
-            revoked_at=row[9],
-            payer_active=row[10],
-        )
-        known.setdefault(one.user_id, []).append(one)
-    return known
-
-
-async def spent_by(
-    connection: RawConnection, delegation_ids: Sequence[UUID], business_on: date
-) -> dict[UUID, int]:
-    """By delegation, what the payer's funds gave for the person on a business day, in fen."""
-    found = await connection.execute(_SPENT, (business_on, list(delegation_ids)))
-    return {row[0]: row[1] for row in await found.fetchall()}
-
-
 def _view(row: Row[Any]) -> DelegationView:
     return DelegationView(
         delegation_id=row.delegation_id,
@@ -156,8 +114,11 @@ def _view(row: Row[Any]) -> DelegationView:
         payer_id=row.payer_id,
         kind=row.kind,
         scenes=row.scenes,
+        use=row.use,
+        fund=row.fund,
         order_fen_max=row.order_fen_max,
         day_fen_max=row.day_fen_max,
+        month_fen_max=row.month_fen_max,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         revoked_at=row.revoked_at,

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
 from cardcore.user.access_log import Purpose
+from cardcore.user.delegation import ANY_FUND, DelegationUse
 from cardcore.user.personal_data import Field as PersonalField
 from cardcore.user.request import Entitlement, Line, PhoneText
 
@@ -113,14 +114,19 @@ class GrantDelegationRequest(Model):
     """``payer_id`` pays for the user of the path.
 
     ``guardian``: a parent pays for a child. ``agent``: a grown person pays, and may act, for an
-    elder. Limits are per order and per business day, over the scenes named.
+    elder. Limits are per order, per business day and, where one is set, per month, over the scenes
+    named. ``use`` says when they pay where an order does not say who does: ``first``, where the
+    person's own funds are short, or only ``when_asked``; ``fund`` is which of the payer's funds.
     """
 
     payer_id: UUID
     kind: Literal["guardian", "agent"]
     scenes: Annotated[list[Name], Field(min_length=1, max_length=16)]
+    use: DelegationUse = DelegationUse.WHEN_SHORT
+    fund: Name = ANY_FUND
     order_fen_max: AmountFen
     day_fen_max: AmountFen
+    month_fen_max: AmountFen | None = None
     valid_from: Instant
     valid_to: Instant
     evidence: Line | None = None
@@ -131,6 +137,8 @@ class GrantDelegationRequest(Model):
             raise ValueError("valid_to does not lie after valid_from")
         if self.day_fen_max < self.order_fen_max:
             raise ValueError("day_fen_max lies below order_fen_max")
+        if self.month_fen_max is not None and self.month_fen_max < self.day_fen_max:
+            raise ValueError("month_fen_max lies below day_fen_max")
         return self
 
 

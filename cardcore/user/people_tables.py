@@ -140,6 +140,9 @@ delegation = Table(
     Column("evidence_sealed", LargeBinary),
     required("client_id", Text),
     required("recorded_at", _At),
+    Column("use", Text, nullable=False, server_default="when_short"),
+    Column("fund", Text, nullable=False, server_default="auto"),
+    Column("month_fen_max", BigInteger),
 )
 
 consent = Table(

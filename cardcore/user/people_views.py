@@ -77,8 +77,11 @@ class DelegationView(Model):
     payer_id: UUID
     kind: str
     scenes: list[str]
+    use: str
+    fund: str
     order_fen_max: int
     day_fen_max: int
+    month_fen_max: int | None
     valid_from: datetime
     valid_to: datetime
     revoked_at: datetime | None

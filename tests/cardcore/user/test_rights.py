@@ -28,8 +28,7 @@ from cardcore.errors import (
 from cardcore.user.access_log import PURPOSE_WORDS, Purpose
 from cardcore.user.consents import consented
 from cardcore.user.credentials import CredentialStep
-from cardcore.user.delegation import Delegation, payer_of
-from cardcore.user.delegations import delegations_of, spent_by
+from cardcore.user.delegation import Delegation, DelegationUse, payers_of
 from cardcore.user.people_request import (
     AccessQuery,
     BindPlateRequest,
@@ -217,13 +216,16 @@ def delegation(**changes: object) -> Delegation:
         "user_id": uuid4(),
         "payer_id": uuid4(),
         "kind": "guardian",
+        "use": DelegationUse.WHEN_SHORT,
+        "fund": "auto",
         "scenes": frozenset({"bus"}),
         "order_fen_max": 500,
         "day_fen_max": 1_000,
+        "month_fen_max": None,
         "valid_from": NOW - DAY,
         "valid_to": NOW + DAY,
-        "revoked_at": None,
         "payer_active": True,
+        "payer_funds": (),
     }
     return Delegation(**(fields | changes))  # type: ignore[arg-type]
 
@@ -234,60 +236,44 @@ def delegation(**changes: object) -> Delegation:
         {"scenes": frozenset({"hospital"})},
         {"valid_from": NOW + timedelta(seconds=1)},
         {"valid_to": NOW},
-        {"revoked_at": NOW},
     ],
 )
 def test_a_delegation_pays_only_where_and_while_it_holds(changes: dict[str, object]) -> None:
     with pytest.raises(FundUnknownError):
-        payer_of([delegation(**changes)], scene="bus", amount_fen=1, spent_fen={}, at=NOW)
+        payers_of([delegation(**changes)], scene="bus", at=NOW)
 
 
 def test_a_payer_who_is_frozen_pays_nothing_and_the_next_one_does() -> None:
     frozen, able = delegation(payer_active=False), delegation()
     with pytest.raises(UserFrozenError):
-        payer_of([frozen], scene="bus", amount_fen=1, spent_fen={}, at=NOW)
-    assert payer_of([frozen, able], scene="bus", amount_fen=1, spent_fen={}, at=NOW) is able
+        payers_of([frozen], scene="bus", at=NOW)
+    assert payers_of([frozen, able], scene="bus", at=NOW) == [able]
 
 
-def test_a_refused_amount_names_the_limit_and_what_is_left() -> None:
-    one = delegation()
-    spent = {one.delegation_id: 700}
-    with pytest.raises(LimitExceededError) as refused:
-        payer_of([one], scene="bus", amount_fen=501, spent_fen=spent, at=NOW)
-    assert (refused.value.facts["limit"], refused.value.facts["left_fen"]) == (
-        "delegation_order",
-        500,
-    )
-    with pytest.raises(LimitExceededError) as refused:
-        payer_of([one], scene="bus", amount_fen=301, spent_fen=spent, at=NOW)
-    assert (refused.value.facts["limit"], refused.value.facts["left_fen"]) == (
-        "delegation_day",
-        300,
-    )
-    assert payer_of([one], scene="bus", amount_fen=300, spent_fen=spent, at=NOW) is one
+def test_a_payer_is_named_by_todays_id_and_by_those_from_before_a_merge() -> None:
+    former = uuid4()
+    one = delegation(payer_former_ids=frozenset({former}))
+    assert one.is_of(one.payer_id)
+    assert one.is_of(former)
+    assert not one.is_of(uuid4())
 
 
-@given(st.lists(st.integers(1, 600), max_size=20), st.integers(1, 500), st.integers(500, 2_000))
-def test_a_day_of_orders_never_passes_the_limits(
-    amounts: list[int], order_fen_max: int, day_fen_max: int
+@given(st.integers(1, 1_000), st.integers(1, 1_000))
+def test_one_order_is_admitted_up_to_the_limit_and_not_a_fen_beyond(
+    amount_fen: int, order_fen_max: int
 ) -> None:
-    """Why: a child's phone in the wrong hands costs at most the day's limit."""
-    one = delegation(order_fen_max=order_fen_max, day_fen_max=day_fen_max)
-    spent = 0
-    for amount_fen in amounts:
-        try:
-            payer_of(
-                [one],
-                scene="bus",
-                amount_fen=amount_fen,
-                spent_fen={one.delegation_id: spent},
-                at=NOW,
-            )
-        except LimitExceededError:
-            continue
-        assert amount_fen <= order_fen_max
-        spent += amount_fen
-    assert spent <= day_fen_max
+    one = delegation(order_fen_max=order_fen_max)
+    if amount_fen <= order_fen_max:
+        one.admit(amount_fen)
+        return
+    with pytest.raises(LimitExceededError) as refused:
+        one.admit(amount_fen)
+    assert refused.value.facts == {
+        "limit": "delegation_order",
+        "limit_fen": order_fen_max,
+        "asked_fen": amount_fen,
+        "delegation_id": str(one.delegation_id),
+    }
 
 
 # -- delegations: the register -------------------------------------------------------------------
@@ -307,39 +293,19 @@ def granting(life: Life, payer_id: UUID, **changes: object) -> GrantDelegationRe
     return GrantDelegationRequest.model_validate(fields | changes)
 
 
-async def test_the_facts_of_an_order_know_who_pays_and_what_was_spent(life: Life) -> None:
-    """How: an order paid from the guardian's fund is made the child's, as the hook will."""
+async def test_a_delegation_is_read_by_both_and_revoked_once(life: Life) -> None:
     child, guardian = await life.person(balance_fen=0), await life.person()
     core = life.city.core
-    event, _ = await core.grant_delegation(CENTRE, child, granting(life, guardian), key())
+    granted = granting(life, guardian, use="first", fund="transit", month_fen_max=9_000)
+    event, _ = await core.grant_delegation(CENTRE, child, granted, key())
     assert event.object is not None
-    delegation_id = UUID(event.object)
-    paid = await life.pay(guardian)
-    async with transaction(life.city.engine) as (connection, raw):
-        found = await delegations_of(raw, [child, guardian], life.clock.now)
-        assert [one.delegation_id for one in found[child]] == [delegation_id]
-        assert guardian not in found
-        assert found[child][0].payer_active
-        assert await spent_by(raw, [delegation_id], paid.business_on) == {}
-        await connection.execute(
-            tables.business_order.update()
-            .where(tables.business_order.c.order_id == paid.order_id)
-            .values(user_id=child)
-        )
-        spent = await spent_by(raw, [delegation_id], paid.business_on)
-        assert spent == {delegation_id: FLAT_FARE_FEN}
-        assert await spent_by(raw, [delegation_id], paid.business_on + DAY) == {}
     for whose in (child, guardian):
         (view,) = (await core.list_delegations(CENTRE, whose)).delegations
         assert (view.user_id, view.payer_id, view.scenes) == (child, guardian, ["bus"])
-    await do(core.freeze_user, guardian)
-    async with transaction(life.city.engine) as (_, raw):
-        assert not (await delegations_of(raw, [child], life.clock.now))[child][0].payer_active
-    await do(core.revoke_delegation, delegation_id)
+        assert (view.use, view.fund, view.month_fen_max) == ("first", "transit", 9_000)
+    await do(core.revoke_delegation, UUID(event.object))
     with pytest.raises(NotFoundError):
-        await do(core.revoke_delegation, delegation_id)
-    async with transaction(life.city.engine) as (_, raw):
-        assert await delegations_of(raw, [child], life.clock.now) == {}
+        await do(core.revoke_delegation, UUID(event.object))
 
 
 async def test_a_delegation_needs_two_active_people_and_time_left(life: Life) -> None:
@@ -365,15 +331,20 @@ async def test_delegations_follow_a_merge_and_end_with_a_closure(life: Life) -> 
     await merge(life, guardian, twin)
     for_child = (await core.list_delegations(CENTRE, child)).delegations
     assert [(one.payer_id, one.revoked_at) for one in for_child] == [(guardian, None)]
-    async with transaction(life.city.engine) as (_, raw):
-        assert list(await delegations_of(raw, [child, guardian], life.clock.now)) == [child]
+    (between,) = (await core.list_delegations(CENTRE, twin)).delegations[1:]
+    assert between.revoked_at == life.clock.now
     await close(life, guardian)
     for_child = (await core.list_delegations(CENTRE, child)).delegations
     assert for_child[0].revoked_at == life.clock.now
 
 
 @pytest.mark.parametrize(
-    "changes", [{"day_fen_max": 1, "order_fen_max": 2}, {"valid_to": NOW, "valid_from": NOW}]
+    "changes",
+    [
+        {"day_fen_max": 1, "order_fen_max": 2},
+        {"day_fen_max": 10, "month_fen_max": 9},
+        {"valid_to": NOW, "valid_from": NOW},
+    ],
 )
 def test_a_delegation_that_contradicts_itself_is_refused(changes: dict[str, object]) -> None:
     fields: dict[str, object] = {
