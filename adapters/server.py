@@ -64,7 +64,12 @@ async def _serve(
     listener = listen(settings.host, settings.port, shared=shared_port)
     public_url = f"http://{settings.host}:{listener.getsockname()[1]}"
     async with open_city(addresses, settings) as city:
-        app = await make_api(city, public_url=public_url, log_to=sys.stderr.buffer)
+        app = await make_api(
+            city,
+            public_url=public_url,
+            log_to=sys.stderr.buffer,
+            frame_ancestors=settings.frame_ancestors,
+        )
         server = http_server(app)
         if on_ready is not None:
             on_ready(city, public_url)

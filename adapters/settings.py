@@ -4,11 +4,15 @@ import os
 from datetime import time
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cardcore.calendar import CUT_OFF_DEFAULT
+
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
+"""Scheme, host and port of a site, as a browser names it."""
 
 
 def _default_home() -> Path:
@@ -28,7 +32,8 @@ class Settings(BaseSettings):
     speed. ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``:
     requests per second of one client in the long run, twice as many at once; 0: no limit.
     ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
-    CIDR; none in production.
+    CIDR; none in production. ``frame_ancestors``: origins of apps that may put the citizen's page
+    into a frame, as a JSON list; none by default.
     """
 
     model_config = SettingsConfigDict(env_prefix="CARDCORE_", extra="ignore")
@@ -43,6 +48,7 @@ class Settings(BaseSettings):
     sandbox: bool = False
     rate_per_s: int = Field(default=5_000, ge=0)
     webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    frame_ancestors: tuple[Origin, ...] = ()
     pool_connections_max: int = Field(default=10, ge=2, le=100)
 
     @property

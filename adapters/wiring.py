@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
+from adapters.pages.routes import served_pages
 from adapters.partners.payment_channel import NAME as SIMULATED
 from adapters.partners.payment_channel import SimulatedChannel
 from adapters.record_judges import ProcessJudges
@@ -150,12 +151,18 @@ class EpochKeys:
 
 
 async def make_api(
-    city: City, *, public_url: str, clock: Clock = utc_now, log_to: BinaryIO | None = None
+    city: City,
+    *,
+    public_url: str,
+    clock: Clock = utc_now,
+    log_to: BinaryIO | None = None,
+    frame_ancestors: Sequence[str] = (),
 ) -> CardcoreAPI:
     """The HTTP face of a running city.
 
     The key of the access tokens is derived inside the security module, so that every worker has
-    the same one and no file holds it.
+    the same one and no file holds it. ``frame_ancestors``: origins that may embed the citizen's
+    page.
     """
     nouns = PLATFORM_NOUNS
     if city.sandbox_clock is not None:
@@ -172,6 +179,7 @@ async def make_api(
         nouns=nouns,
         limits=city.limits,
     )
+    app.router.routes.extend(served_pages(frame_ancestors))
     for collector in city.collectors:
         app.metrics.registry.register(collector)
     return app

@@ -7,4 +7,5 @@ step "format";            "$bin/ruff" format --check .
 step "lint";              "$bin/ruff" check .
 step "types";             "$bin/mypy"
 step "import contracts";  "$bin/lint-imports"
+step "pages";             "$bin/python" -m adapters.pages.check
 step "tests";             "$bin/pytest" --numprocesses 2 --dist loadfile

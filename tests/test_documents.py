@@ -1,5 +1,6 @@
 """The documents say what is there: links resolve, lists are complete, names are real."""
 
+import json
 import re
 import tomllib
 from collections import Counter
@@ -14,6 +15,8 @@ from adapters.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
+# Folders that are made, not written.
+MADE = frozenset({"__pycache__", "node_modules", "built", "built-tests"})
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_SPAN = re.compile(r"`([^`]+)`")
@@ -55,7 +58,7 @@ def texts_of_the_project() -> list[Path]:
     for path in PROJECT.rglob("*"):
         parts = path.relative_to(PROJECT).parts
         hidden = any(part.startswith(".") and part != ".ci" for part in parts)
-        if hidden or "__pycache__" in parts or not path.is_file():
+        if hidden or MADE.intersection(parts) or not path.is_file():
             continue
         if path.suffix not in {".pyc", ".png", ".otf"}:
             found.append(path)
@@ -153,6 +156,9 @@ def test_every_direct_dependency_has_its_reason_and_its_licence() -> None:
         name for extra in project["project"]["optional-dependencies"].values() for name in extra
     ]
     names = {re.split(r"[\[<>=; ]", requirement)[0].lower() for requirement in wanted}
+    packages = json.loads(read("adapters/pages/web/package.json"))
+    names |= {*packages["dependencies"], *packages["devDependencies"]}
+    names |= set(re.findall(r"^([\w-]+)==", read("locks/node.txt"), re.MULTILINE))
     rows = rows_of(read("docs/dependencies.md"))
     assert all(reason and licence for _, reason, licence in rows)
     assert {row[0] for row in rows} == names
