@@ -42,6 +42,8 @@ class Scope(StrEnum):
     CLOCK_WRITE = "clock:write"
     SCENES_WRITE = "scenes:write"
     SCENES_READ = "scenes:read"
+    MERCHANTS_WRITE = "merchants:write"
+    MERCHANTS_READ = "merchants:read"
     TERMINALS_WRITE = "terminals:write"
     TERMINALS_READ = "terminals:read"
     RECORDS_WRITE = "records:write"

@@ -146,6 +146,7 @@ merchant = Table(
     required("payable_id", Uuid),
     required("subsidy_payable_id", Uuid),
     required("recorded_at", _At),
+    Column("uscc", Text),
 )
 
 terminal = Table(

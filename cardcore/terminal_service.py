@@ -247,7 +247,7 @@ async def _payables(connection: AsyncConnection, merchant_id: str) -> Payables:
 async def _terminal_view(
     connection: AsyncConnection, caller: Caller, terminal_id: str
 ) -> TerminalView:
-    terminal = await enrolment.terminal_of(connection, caller, terminal_id)
+    terminal = await enrolment.terminal_of(connection, caller, terminal_id, in_service=False)
     return TerminalView(
         terminal_id=terminal.terminal_id,
         merchant_id=terminal.merchant_id,

@@ -30,6 +30,7 @@ from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
 from adapters.http.logs import Log
+from adapters.http.merchants import MERCHANTS
 from adapters.http.metrics import HTTPMetrics
 from adapters.http.openapi import Document, openapi_document
 from adapters.http.operation import CallerGate, Noun, Operation, OperationEndpoint
@@ -50,7 +51,7 @@ from adapters.http.refuser import Refuser
 from adapters.http.rights import RIGHTS
 from adapters.http.routes import TemplateRoute
 from adapters.http.scenes import SCENES
-from adapters.http.sessions import SessionGate
+from adapters.http.sessions import OfficeGate, SessionGate
 from adapters.http.settings import HTTPSettings
 from adapters.http.statements import STATEMENTS
 from adapters.http.strict_json import fault_of
@@ -69,6 +70,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     OPERATORS,
     PROPOSALS,
     CLIENTS,
+    MERCHANTS,
     CITIZENS,
     MINE,
     WEBHOOKS,
@@ -166,9 +168,7 @@ def create_app(
     routes = app.router.routes
     for noun in (*NOUNS, *nouns):
         for operation in noun.operations:
-            own_gate = (
-                gate if operation.access == "client" else _session_gate(operation, core, settings)
-            )
+            own_gate = _gate_of(operation, gate, core, settings)
             routes.append(OperationEndpoint(operation, core, own_gate, settings).route())
     routes.append(TokenEndpoint(core, tokens, used_assertions, settings, clock).route())
     routes.extend(health_routes(core, metrics))
@@ -184,10 +184,19 @@ def create_app(
     return app
 
 
-def _session_gate(operation: Operation, core: "CardCore", settings: HTTPSettings) -> SessionGate:
-    assert operation.access != "client"
+def _gate_of(
+    operation: Operation, clients: CallerGate, core: "CardCore", settings: HTTPSettings
+) -> CallerGate:
+    """Who may knock at an operation's door."""
     changes = operation.method != "GET"
-    return SessionGate(core, settings, who=operation.access, changes=changes)
+    match operation.access:
+        case "client":
+            return clients
+        case "office":
+            operators = SessionGate(core, settings, who="operator", changes=changes)
+            return OfficeGate(clients, operators, settings)
+        case "operator" | "citizen" as who:
+            return SessionGate(core, settings, who=who, changes=changes)
 
 
 def _refusal_of(error: Exception, scope: Scope) -> CardcoreError | None:

@@ -143,7 +143,8 @@ def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
 def refusals_of(operation: Operation) -> Iterator[CatalogueEntry]:
     """Everything an operation may be refused as: its own and what its form brings along."""
     kinds: list[type[CardcoreError]] = [*operation.refusals, *_ALWAYS]
-    if not operation.public and operation.access == "client":
+    if not operation.public and operation.access in ("client", "office"):
+        # An operator's session may stand in a token's place; how it refuses the operation declares.
         kinds.extend(_WITH_TOKEN)
     elif not operation.public:
         # Which sessions refuse, and how, the operation itself declares.
@@ -192,8 +193,11 @@ def _description(operation: Operation) -> str:
 def _security(operation: Operation) -> list[Document]:
     if operation.public:
         return []
+    token: Document = {"oauth2": [operation.scope.value] if operation.scope else []}
     if operation.access == "client":
-        return [{"oauth2": [operation.scope.value] if operation.scope else []}]
+        return [token]
+    if operation.access == "office":
+        return [token, {"operator_session": []}]
     return [{f"{operation.access}_session": []}]
 
 

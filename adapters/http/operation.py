@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 BodyT = TypeVar("BodyT")
 # Whose function it is: a client's (system or terminal, by token), an operator's or a citizen's
-# (each by session).
-Access = Literal["client", "operator", "citizen"]
+# (each by session); an office's is a client's or an operator's, whoever proves itself.
+Access = Literal["client", "operator", "citizen", "office"]
 
 _UUID_SIZE: Final = 36
 

@@ -61,7 +61,15 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     Scope.CLOCK_WRITE: ScopeWords("拨动沙箱时钟", "Move the test clock of a sandbox."),
     Scope.SCENES_WRITE: ScopeWords("登记场景", "Register scenes."),
     Scope.SCENES_READ: ScopeWords("查询场景", "List registered scenes."),
-    Scope.TERMINALS_WRITE: ScopeWords("管理终端入网", "Enrol and revoke terminals."),
-    Scope.TERMINALS_READ: ScopeWords("下载终端数据包", "Fetch the terminal package."),
+    Scope.MERCHANTS_WRITE: ScopeWords(
+        "登记、停用、注销商户", "Register, suspend and close merchants."
+    ),
+    Scope.MERCHANTS_READ: ScopeWords("查询商户", "List merchants."),
+    Scope.TERMINALS_WRITE: ScopeWords(
+        "登记、停用、报废终端及终端入网", "Register, enrol, suspend, revoke and retire terminals."
+    ),
+    Scope.TERMINALS_READ: ScopeWords(
+        "查询终端、下载终端数据包", "List terminals; fetch the terminal package."
+    ),
     Scope.RECORDS_WRITE: ScopeWords("上传脱机记录", "Upload validator records."),
 }

@@ -7,6 +7,7 @@ come from another site. Source: Fetch Metadata (``Sec-Fetch-Site``).
 from typing import TYPE_CHECKING, Final, Literal
 
 from adapters.http import headers as header
+from adapters.http.operation import CallerGate
 from adapters.http.session_cookies import CITIZEN_COOKIE, OPERATOR_COOKIE, read_cookie, set_cookie
 from adapters.http.settings import HTTPSettings
 from cardcore.caller import Caller
@@ -49,6 +50,25 @@ class SessionGate:
         if self._who == "operator":
             return await platform.operators.caller(token, csrf_token, changes=self._changes)
         return await platform.citizens.caller(token, csrf_token, changes=self._changes)
+
+
+class OfficeGate:
+    """Lets in a client by its token or an operator by its session, whichever a request brings.
+
+    A token goes first: who sends one means it, and a browser sends its cookie unasked.
+    """
+
+    def __init__(self, clients: CallerGate, operators: SessionGate, settings: HTTPSettings) -> None:
+        self._clients = clients
+        self._operators = operators
+        self._settings = settings
+
+    async def caller(self, headers: header.RawHeaders) -> Caller:
+        """The client or operator. Raises as the gate of either; without both, as the clients'."""
+        token = header.single(headers, b"authorization")
+        if token is None and session_token(headers, self._settings, "operator") is not None:
+            return await self._operators.caller(headers)
+        return await self._clients.caller(headers)
 
 
 def session_token(headers: header.RawHeaders, settings: HTTPSettings, who: Who) -> str | None:

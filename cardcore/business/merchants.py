@@ -52,6 +52,7 @@ async def register_merchant(
     merchant_id: str,
     name_zh: str,
     name_en: str,
+    uscc: str | None = None,
     now: datetime,
 ) -> None:
     """Register a merchant and open its two payables; registering again changes nothing."""
@@ -71,6 +72,7 @@ async def register_merchant(
             merchant_id=merchant_id,
             name_zh=name_zh,
             name_en=name_en,
+            uscc=uscc,
             status="active",
             payable_id=payable_id,
             subsidy_payable_id=subsidy_payable_id,

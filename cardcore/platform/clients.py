@@ -33,7 +33,7 @@ class Clients:
 
         Raises:
             ClientExistsError: the name is taken by a client of another content.
-            MerchantUnknownError: no such merchant.
+            MerchantUnknownError: no such merchant, or a closed one.
             KeyUnfitError: the key is not fit.
         """
         caller.require(Scope.CLIENTS_WRITE)
@@ -167,7 +167,9 @@ class Clients:
 async def _require_merchant(connection: AsyncConnection, merchant_id: str | None) -> None:
     if merchant_id is not None:
         merchant = tables.merchant.c.merchant_id
-        known = await connection.execute(select(merchant).where(merchant == merchant_id))
+        known = await connection.execute(
+            select(merchant).where(merchant == merchant_id, tables.merchant.c.status != "closed")
+        )
         if known.one_or_none() is None:
             raise MerchantUnknownError(field="merchant_id")
 

@@ -94,6 +94,38 @@ class KeyUnfitError(RequestInvalidError):
     title_en = "The public key is not fit"
 
 
+class MerchantExistsError(CardcoreError):
+    """A merchant of this id exists with another content."""
+
+    code = "merchant_exists"
+    title_zh = "商户编号已被使用"
+    title_en = "This id names another merchant"
+
+
+class MerchantClosedError(CardcoreError):
+    """The merchant is closed, for good."""
+
+    code = "merchant_closed"
+    title_zh = "商户已注销"
+    title_en = "The merchant is closed"
+
+
+class TerminalExistsError(CardcoreError):
+    """The id names another terminal, or a client."""
+
+    code = "terminal_exists"
+    title_zh = "终端编号已被使用"
+    title_en = "This id names another terminal"
+
+
+class TerminalRetiredError(CardcoreError):
+    """The terminal is retired, for good."""
+
+    code = "terminal_retired"
+    title_zh = "终端已报废"
+    title_en = "The terminal is retired"
+
+
 class OwnProposalError(ForbiddenError):
     """Whoever proposes does not decide: it needs a second operator."""
 

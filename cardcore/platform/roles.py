@@ -18,9 +18,25 @@ class Role(StrEnum):
 # Who proposes and who decides may be the same roles: the rule of four eyes is between people.
 SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.REPORTS_READ, Scope.CLIENTS_READ}),
-    Role.CLERK: frozenset({Scope.PROPOSALS_WRITE, Scope.REPORTS_READ}),
+    Role.CLERK: frozenset(
+        {
+            Scope.PROPOSALS_WRITE,
+            Scope.REPORTS_READ,
+            Scope.MERCHANTS_READ,
+            Scope.TERMINALS_READ,
+        }
+    ),
     Role.SUPERVISOR: frozenset(
-        {Scope.PROPOSALS_WRITE, Scope.PROPOSALS_DECIDE, Scope.REPORTS_READ, Scope.AUDIT_READ}
+        {
+            Scope.PROPOSALS_WRITE,
+            Scope.PROPOSALS_DECIDE,
+            Scope.REPORTS_READ,
+            Scope.AUDIT_READ,
+            Scope.MERCHANTS_READ,
+            Scope.MERCHANTS_WRITE,
+            Scope.TERMINALS_READ,
+            Scope.TERMINALS_WRITE,
+        }
     ),
     Role.SECURITY: frozenset(
         {

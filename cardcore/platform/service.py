@@ -6,9 +6,11 @@ from cardcore.platform.bills import Bills
 from cardcore.platform.citizen_sessions import CitizenSessions
 from cardcore.platform.clients import Clients
 from cardcore.platform.lists import Lists
+from cardcore.platform.merchants import Merchants
 from cardcore.platform.operators import Operators
 from cardcore.platform.passwords import Cost, Passwords
 from cardcore.platform.proposals import Proposals
+from cardcore.platform.terminal_register import TerminalRegister
 from cardcore.platform.webhooks import Webhooks
 
 
@@ -25,6 +27,8 @@ class Platform:
         self.operators = Operators(parts, Passwords(parts.random_bytes, password_cost))
         self.proposals = Proposals(parts)
         self.clients = Clients(parts)
+        self.merchants = Merchants(parts)
+        self.terminals = TerminalRegister(parts)
         self.citizens = CitizenSessions(parts)
         self.audit = AuditLog(parts)
         self.bills = Bills(parts.engine, parts.clock, parts.cut_off)

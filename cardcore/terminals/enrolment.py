@@ -54,9 +54,14 @@ class Enrolled:
 
 
 async def terminal_of(
-    connection: AsyncConnection, caller: Caller, terminal_id: str, *, lock: bool = False
+    connection: AsyncConnection,
+    caller: Caller,
+    terminal_id: str,
+    *,
+    lock: bool = False,
+    in_service: bool = True,
 ) -> Row[Any]:
-    """A terminal in service that the caller may look after.
+    """A terminal that the caller may look after; by default only one in service.
 
     Raises:
         TerminalUnknownError: there is none, or it is another merchant's.
@@ -67,7 +72,7 @@ async def terminal_of(
     row = (await connection.execute(asked)).one_or_none()
     if (
         row is None
-        or row.status != "active"
+        or (in_service and row.status != "active")
         or caller.merchant_id not in (None, row.merchant_id)
         or caller.terminal_id not in (None, terminal_id)
     ):
@@ -218,7 +223,7 @@ async def revoke_terminal(
     Raises:
         TerminalUnknownError: no such terminal of the caller's.
     """
-    terminal = await terminal_of(connection, caller, terminal_id, lock=True)
+    terminal = await terminal_of(connection, caller, terminal_id, lock=True, in_service=False)
     await connection.execute(
         update(terminal_key)
         .where(terminal_key.c.terminal_id == terminal_id, terminal_key.c.retired_at.is_(None))
