@@ -14,12 +14,14 @@ from cardcore.account.effect import Effect
 from cardcore.account.fund_kinds import read_kinds
 from cardcore.account.funding_policy import read_policy, set_plan
 from cardcore.account.programmes import programme_of_version, programme_stands, write_programme
+from cardcore.account.repayments import Repayments
 from cardcore.account.request import (
     CreditLimitRequest,
     DepositRequest,
     GrantRequest,
     PlanRequest,
     ProgrammeRequest,
+    RepaymentRequest,
     TallyRequest,
 )
 from cardcore.account.subsidies import Subsidies
@@ -31,6 +33,7 @@ from cardcore.account.views import (
     PlanView,
     ProgrammeStandsView,
     ProgrammeView,
+    RepaymentView,
     SubsidyMovementView,
     TalliesView,
     TallyEntryView,
@@ -58,6 +61,7 @@ class FundService:
         self._people = People(PersonalData(parts.hsm))
         self._subsidies = Subsidies(parts.book, parts.random_bytes)
         self._credit = CreditLines(parts.book, parts.random_bytes)
+        self._repayments = Repayments(parts.book, parts.random_bytes)
         self._tallies = Tallies(parts.book, parts.random_bytes)
 
     # -- policy ----------------------------------------------------------------------------------
@@ -208,6 +212,30 @@ class FundService:
         subject = f"user/{user_id}/{fund}"
         return await self._effect(
             caller, "credit_limit", subject, request, idempotency_key, work, recall
+        )
+
+    async def repay_credit(
+        self,
+        caller: Caller,
+        user_id: UUID,
+        fund: str,
+        request: RepaymentRequest,
+        idempotency_key: str,
+    ) -> tuple[RepaymentView, bool]:
+        """Pay a credit line back out of a fund. Raises as ``Repayments.repay``."""
+
+        async def work(effect: Effect) -> UUID:
+            person = await self._active_person(effect.connection, user_id)
+            return await self._repayments.repay(effect, fund, request, user_id=person.user_id)
+
+        async def recall(
+            connection: AsyncConnection, _: RawConnection, repayment_id: UUID
+        ) -> RepaymentView:
+            return await self._repayments.view(connection, repayment_id)
+
+        subject = f"user/{user_id}/{fund}"
+        return await self._effect(
+            caller, "credit_repayment", subject, request, idempotency_key, work, recall
         )
 
     async def give_tally(

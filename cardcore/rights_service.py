@@ -15,7 +15,6 @@ from cardcore.user.access_log import Access, Purpose, note_access, read_accesses
 from cardcore.user.consents import grant_consent, read_consents, withdraw_consent
 from cardcore.user.credentials import (
     CredentialStep,
-    bind_plate,
     find_credential,
     read_credentials,
     take_step,
@@ -26,7 +25,6 @@ from cardcore.user.life import Status
 from cardcore.user.people_request import (
     AccessQuery,
     Act,
-    BindPlateRequest,
     DiscloseRequest,
     FindUserRequest,
     GrantConsentRequest,
@@ -45,6 +43,7 @@ from cardcore.user.people_views import (
     LifeEventView,
 )
 from cardcore.user.personal_data import Field
+from cardcore.user.plates import proof_states
 
 Done = tuple[LifeEventView, bool]
 
@@ -57,39 +56,6 @@ class RightsService:
         self._acts = acts
 
     # -- credentials -----------------------------------------------------------------------------
-
-    async def bind_plate(
-        self, caller: Caller, user_id: UUID, request: BindPlateRequest, idempotency_key: str
-    ) -> Done:
-        """Bind a car's plate; the event's ``object`` is the credential.
-
-        Raises:
-            RequestInvalidError: not a plate number.
-            PersonExistsError: it is bound to somebody else.
-        """
-
-        async def work(acting: Acting) -> Outcome:
-            person = await self._active(acting, user_id)
-            key = await self._acts.people.key_of(acting.connection, person)
-            credential_id = await bind_plate(
-                acting.connection,
-                self._acts.data,
-                key,
-                person.user_id,
-                request.plate,
-                now=acting.doing.at,
-            )
-            return Outcome(user_id=person.user_id, of=str(credential_id))
-
-        return await self._acts.perform(
-            caller,
-            Scope.USERS_WRITE,
-            kind="plate_bound",
-            subject=f"user/{user_id}",
-            request=request,
-            key=idempotency_key,
-            work=work,
-        )
 
     async def step_credential(
         self,
@@ -131,7 +97,8 @@ class RightsService:
         async with transaction(self._parts.engine) as (connection, _):
             person = await self._acts.people.resolve(connection, user_id)
             key = await self._acts.data.key_of(connection, person.user_id)
-            found = await read_credentials(connection, key, person.user_id)
+            proofs = await proof_states(connection, person.user_id)
+            found = await read_credentials(connection, key, person.user_id, proofs)
             if key and any(one.label_masked for one in found):
                 await note_access(connection, access, person.user_id, [Field.PLATE])
         return CredentialsView(credentials=found)

@@ -34,6 +34,7 @@ from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
 from cardcore.parts import Parts
 from cardcore.people_service import PeopleService
+from cardcore.plate_service import PlateService
 from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
 from cardcore.scene_service import SceneService
@@ -56,6 +57,7 @@ class CardCore(
     TerminalService,
     LifecycleService,
     RightsService,
+    PlateService,
     DisputeService,
     SceneService,
     FundService,
@@ -80,6 +82,7 @@ class CardCore(
         acts = Acts(parts)
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
+        PlateService.__init__(self, parts, acts)
         DisputeService.__init__(self, parts)
         SceneService.__init__(self, parts)
         FundService.__init__(self, parts)

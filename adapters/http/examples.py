@@ -136,7 +136,11 @@ MERGE: Final[Example] = {
 }
 CLOSE: Final[Example] = {"reason": "user_request", "payee": "bank account 6222…2222"}
 SETTLE_CLAIM: Final[Example] = {"channel": "bank", "channel_no": "P-20261123-1"}
-BIND_PLATE: Final[Example] = {"plate": "鲁D·12345"}
+BIND_PLATE: Final[Example] = {
+    "plate": "鲁D·12345",
+    "proof": {"method": "vehicle_licence", "evidence": "vehicle licence 370406001234"},
+    "operator": "op-7",
+}
 REPLACE_CREDENTIAL: Final[Example] = {
     "reason": "loss",
     "replacement_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
@@ -197,6 +201,7 @@ SUBSIDY_GRANT: Final[Example] = {
     "user_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
     "amount_fen": 40000,
 }
+CREDIT_REPAYMENT: Final[Example] = {"source": "purse"}
 CREDIT_LIMIT: Final[Example] = {"limit_fen": 10000, "reason": "signed at the counter"}
 TALLY: Final[Example] = {"quantity": 1, "reason": "monthly pass"}
 TOP_UP_INTENT: Final[Example] = {"fund": "purse", "amount_fen": 5000, "channel": "simulator"}

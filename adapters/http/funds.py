@@ -4,6 +4,7 @@ from typing import Final
 
 from adapters.http.examples import (
     CREDIT_LIMIT,
+    CREDIT_REPAYMENT,
     FUNDING_PLAN,
     SUBSIDY_DEPOSIT,
     SUBSIDY_GRANT,
@@ -17,6 +18,7 @@ from cardcore.account.request import (
     GrantRequest,
     PlanRequest,
     ProgrammeRequest,
+    RepaymentRequest,
     TallyRequest,
 )
 from cardcore.account.views import (
@@ -26,6 +28,7 @@ from cardcore.account.views import (
     PlanView,
     ProgrammeStandsView,
     ProgrammeView,
+    RepaymentView,
     SubsidyMovementView,
     TalliesView,
     TallyEntryView,
@@ -186,6 +189,33 @@ async def grant(call: Call[GrantRequest]) -> Answer:
 async def set_credit_limit(call: Call[CreditLimitRequest]) -> Answer:
     """The fund may go below zero as far as the limit; it is paid back by topping it up."""
     view, replayed = await call.core.set_credit_limit(
+        call.caller, call.id("user_id"), call.path["fund"], call.body, call.key
+    )
+    return Answer(view=view, replayed=replayed)
+
+
+@FUNDS.operation(
+    "POST",
+    "/v1/users/{user_id}/credit-lines/{fund}/repayments",
+    summary="Pay a credit line back out of a fund",
+    body=RepaymentRequest,
+    reply=RepaymentView,
+    status=201,
+    keyed=True,
+    scope=Scope.FUNDS_ADMIN,
+    refusals=(
+        UserUnknownError,
+        PersonStateError,
+        UserFrozenError,
+        FundUnknownError,
+        LimitExceededError,
+        InsufficientBalanceError,
+    ),
+    examples={"all that is owed": CREDIT_REPAYMENT},
+)
+async def repay_credit(call: Call[RepaymentRequest]) -> Answer:
+    """As much as is owed, as far as the fund reaches; or exactly `amount_fen`."""
+    view, replayed = await call.core.repay_credit(
         call.caller, call.id("user_id"), call.path["fund"], call.body, call.key
     )
     return Answer(view=view, replayed=replayed)

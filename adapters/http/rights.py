@@ -13,7 +13,7 @@ from adapters.http.examples import (
 from adapters.http.lifecycle import act_of, answered
 from adapters.http.operation import Answer, Call, Declared, Noun
 from cardcore.caller import Scope
-from cardcore.errors import FundUnknownError, PersonExistsError, UserUnknownError
+from cardcore.errors import FundUnknownError, NotFoundError, PersonExistsError, UserUnknownError
 from cardcore.user.credentials import CredentialStep
 from cardcore.user.people_request import (
     Act,
@@ -64,9 +64,27 @@ async def list_credentials(call: Call[None]) -> Answer:
     ),
 )
 async def bind_plate(call: Call[BindPlateRequest]) -> Answer:
-    """A plate of GA 36; a car has one account. The event's `object` is the credential."""
+    """A plate of GA 36; a car has one account. The event's `object` is the credential.
+
+    Without a `proof` it is only said to be theirs. Who shows one takes the plate over from somebody
+    who has shown nothing.
+    """
     return answered(
         await call.core.bind_plate(call.caller, call.id("user_id"), call.body, call.key)
+    )
+
+
+@RIGHTS.operation(
+    "POST",
+    "/v1/credentials/{credential_id}/proof-withdrawal",
+    **act_of("Withdraw the proof of a plate", Act, ACT, NotFoundError, scope=WRITE),
+)
+async def withdraw_plate_proof(call: Call[Act]) -> Answer:
+    """The car was sold, or the papers were not real. Nobody pays by this plate any more."""
+    return answered(
+        await call.core.withdraw_plate_proof(
+            call.caller, call.id("credential_id"), call.body, call.key
+        )
     )
 
 

@@ -69,6 +69,20 @@ subsidy_movement = Table(
     required("recorded_at", _At),
 )
 
+credit_repayment = Table(
+    "credit_repayment",
+    metadata,
+    required("repayment_id", Uuid, key=True),
+    required("user_id", Uuid),
+    required("fund_id", Uuid),
+    required("source_fund_id", Uuid),
+    required("amount_fen", BigInteger),
+    required("owed_fen", BigInteger),
+    required("client_id", Text),
+    required("business_on", Date),
+    required("recorded_at", _At),
+)
+
 credit_limit = Table(
     "credit_limit",
     metadata,

@@ -89,6 +89,16 @@ class CreditLimitRequest(Model):
     reason: PolicyReason
 
 
+class RepaymentRequest(Model):
+    """Pay a credit line back out of a fund of the same person.
+
+    ``amount_fen`` left out: as much as is owed, as far as the fund reaches.
+    """
+
+    source: Name = "purse"
+    amount_fen: AmountFen | None = None
+
+
 class TallyRequest(Model):
     """Whole counts to give or to use."""
 

@@ -37,6 +37,7 @@ WORDS: Final[dict[TransferCode, tuple[str, str]]] = {
     TransferCode.PAYOUT_PAID: ("销户兑付", "Paid out"),
     TransferCode.WITHDRAWAL: ("提现", "Withdrawal"),
     TransferCode.WITHDRAWAL_PAID: ("提现兑付", "Withdrawal paid out"),
+    TransferCode.REPAYMENT: ("信用还款", "Credit paid back"),
     TransferCode.SUBSIDY_GRANT: ("专项补贴发放", "Subsidy granted"),
     TransferCode.SUBSIDY_RETURN: ("专项补贴收回", "Subsidy returned to its payer"),
     TransferCode.DISPUTE_CREDIT: ("争议垫付", "Credited while disputed"),

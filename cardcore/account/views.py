@@ -23,6 +23,18 @@ class FundView(Model):
     valid_to: date | None = None
 
 
+class RepaymentView(Model):
+    """A credit line was paid back in part or whole; ``owed_fen`` was still owed then."""
+
+    repayment_id: UUID
+    user_id: UUID
+    fund: str
+    source: str
+    amount_fen: int
+    owed_fen: int
+    recorded_at: datetime
+
+
 class TallyView(Model):
     """Whole counts of a user: rides or visits left, or a figure that is noted only."""
 

@@ -6,7 +6,7 @@ citizen's loss any more (``liability_from``). Device keys and printed codes are 
 ``authorisations`` when they are issued; cards are a matter of their own, see ``cards``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -162,9 +162,12 @@ async def close_credentials(connection: AsyncConnection, user_id: UUID) -> None:
 
 
 async def read_credentials(
-    connection: AsyncConnection, key: DataKey | None, user_id: UUID
+    connection: AsyncConnection, key: DataKey | None, user_id: UUID, proofs: Mapping[UUID, str]
 ) -> list[CredentialView]:
-    """All credentials of a person, oldest first, labels masked; without a key, starred."""
+    """All credentials of a person, oldest first, labels masked; without a key, starred.
+
+    ``proofs``: how their plates stand, see ``plates``.
+    """
     rows = await connection.execute(
         select(credential).where(_c.user_id == user_id).order_by(_c.recorded_at, _c.credential_id)
     )
@@ -184,6 +187,7 @@ async def read_credentials(
                 valid_to=row.valid_to,
                 liability_from=row.liability_from,
                 replaced_by=row.replaced_by,
+                proof=proofs.get(row.credential_id),
             )
         )
     return views

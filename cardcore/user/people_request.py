@@ -91,10 +91,21 @@ class SettleClaimRequest(Model):
     channel_no: PrintedNumber
 
 
+class PlateProof(Model):
+    """What was shown that the car is theirs; ``evidence`` names the paper and is sealed."""
+
+    method: Literal["vehicle_licence", "vehicle_register", "sale_contract"]
+    evidence: Line
+
+
 class BindPlateRequest(Model):
-    """A car's plate, by GA 36; separators and small letters are normalised."""
+    """A car's plate, by GA 36; separators and small letters are normalised.
+
+    Without a ``proof`` it is only said to be theirs, and nobody pays by it.
+    """
 
     plate: Annotated[str, StringConstraints(min_length=7, max_length=16)]
+    proof: PlateProof | None = None
     operator: PrintedNumber | None = None
 
 

@@ -107,6 +107,19 @@ credential = Table(
     required("recorded_at", _At),
 )
 
+plate_proof = Table(
+    "plate_proof",
+    metadata,
+    required("proof_id", Uuid, key=True),
+    required("credential_id", Uuid),
+    required("state", Text),
+    Column("method", Text),
+    Column("evidence_sealed", LargeBinary),
+    required("client_id", Text),
+    Column("operator", Text),
+    required("recorded_at", _At),
+)
+
 entitlement_revocation = Table(
     "entitlement_revocation",
     metadata,

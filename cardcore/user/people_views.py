@@ -29,7 +29,8 @@ class HistoryView(Model):
 class CredentialView(Model):
     """What a person may present, beside cards.
 
-    From ``liability_from`` on, loss by misuse is no longer the citizen's.
+    From ``liability_from`` on, loss by misuse is no longer the citizen's. ``proof``: of a plate,
+    ``unproven``, ``proven`` or ``withdrawn``.
     """
 
     credential_id: UUID
@@ -41,6 +42,7 @@ class CredentialView(Model):
     valid_to: datetime | None
     liability_from: datetime | None
     replaced_by: UUID | None
+    proof: str | None = None
 
 
 class CredentialsView(Model):

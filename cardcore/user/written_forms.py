@@ -18,6 +18,7 @@ _OLD_ID_SIZE: Final = 15
 _SEPARATORS: Final = re.compile(r"[\s\-()·.]+")
 _MAINLAND_MOBILE: Final = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
 _INTERNATIONAL: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_NEW_ENERGY_SIZE: Final = 8
 # Letters I and O are never given out. Small new-energy cars have their letter first, large ones
 # last.
 _PLATE: Final = re.compile(
@@ -96,6 +97,11 @@ def normalise_phone(phone: str) -> str:
     ):
         raise RequestInvalidError("not a phone number", field="phone")
     return number
+
+
+def is_new_energy(number: str) -> bool:
+    """Is a plate, in its one written form, a new-energy car's? Those have one character more."""
+    return len(number) == _NEW_ENERGY_SIZE
 
 
 def normalise_plate(plate: str) -> str:

@@ -136,6 +136,18 @@ class FakePeople:
             caller, Scope.USERS_WRITE, "plate_bound", user_id, request, idempotency_key
         )
 
+    async def withdraw_plate_proof(
+        self, caller: Caller, credential_id: UUID, request: Act, idempotency_key: str
+    ) -> Done:
+        return self._act(
+            caller,
+            Scope.USERS_WRITE,
+            "plate_proof_withdrawn",
+            credential_id,
+            request,
+            idempotency_key,
+        )
+
     async def step_credential(
         self,
         caller: Caller,
