@@ -89,10 +89,18 @@ def apply_caps(rides: Sequence[CapRide], caps: Sequence[Cap]) -> list[tuple[Reli
     Returns:
         Reliefs per ride; together never more than its citizen's share.
     """
+    return apply_own_caps([(ride, caps) for ride in rides])
+
+
+def apply_own_caps(rides: Sequence[tuple[CapRide, Sequence[Cap]]]) -> list[tuple[Relief, ...]]:
+    """As ``apply_caps``, each ride with the caps in force when it was ridden.
+
+    Caps of one name are one cap, however its amount changed in between.
+    """
     paid_fen: dict[tuple[str, date], int] = defaultdict(int)
-    ordered = sorted(caps, key=lambda cap: list(Period).index(cap.period))
     found: list[tuple[Relief, ...]] = []
-    for ride in rides:
+    for ride, caps in rides:
+        ordered = sorted(caps, key=lambda cap: cap.period is Period.WEEK)
         left_fen = ride.citizen_fen
         reliefs: list[Relief] = []
         held = [cap for cap in ordered if cap.holds(ride.business_on, ride.line_id, ride.classes)]

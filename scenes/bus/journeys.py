@@ -13,6 +13,7 @@ late, repeated and reordered uploads end in the same journeys. Every tap ends in
   may still be on its way. It is counted, and pairs once the tap-on arrives.
 - A tap-off before its tap-on along the line (wrong direction set on the validator) leaves the
   journey incomplete.
+- A vehicle that reaches its terminus taps off whoever did not (``TapKind.TERMINUS``).
 - An incomplete journey is completed by itself where the next tap was made at a stop further along
   its line soon after: the rider must have got off there.
 """
@@ -228,7 +229,7 @@ class _Machine:
             self.states[tap.tap_id] = TapState.PASSED_BACK
             return
         self.close_if_too_long(at)
-        if tap.kind is TapKind.OFF:
+        if tap.kind in (TapKind.OFF, TapKind.TERMINUS):
             self.states[tap.tap_id] = self._take_off(tap, at)
         else:
             self._close(IncompleteReason.ANOTHER_TAP_ON)
@@ -236,7 +237,7 @@ class _Machine:
                 self._open = _begun(tap, at, JourneyState.OPEN)
                 self.states[tap.tap_id] = TapState.OPENED
             else:
-                self._done.append(_begun(tap, at, JourneyState.COMPLETE))
+                self._done.append(_ridden(tap, at))
                 self.states[tap.tap_id] = TapState.SINGLE
         self._last = (tap, at)
 
@@ -262,10 +263,11 @@ class _Machine:
             self._close(IncompleteReason.WRONG_DIRECTION)
             return TapState.CLOSED
         self._open = None
+        at_terminus = tap.kind is TapKind.TERMINUS
         self._done.append(
             replace(
                 journey,
-                state=JourneyState.COMPLETE,
+                state=JourneyState.AUTO_COMPLETED if at_terminus else JourneyState.COMPLETE,
                 off_stop=tap.stop,
                 off_sequence=tap.sequence,
                 ended_at=at,
@@ -294,9 +296,12 @@ def _timed(
     taps: Sequence[Tap], clock: ClockRule, states: dict[str, TapState]
 ) -> list[tuple[datetime, Tap]]:
     """Each tap once, at the time it happened, in order; the others get their state here."""
-    first: dict[tuple[str, int], Tap] = {}
-    for tap in sorted(taps, key=lambda one: (one.received_at, one.tap_id)):
-        name = (tap.terminal_id, tap.terminal_counter)
+    first: dict[tuple[str, int | str], Tap] = {}
+    # Ids are made at the tap and rise with time: whichever record of a counter arrives first, the
+    # one that was made first stands.
+    for tap in sorted(taps, key=lambda one: (one.tap_id, one.received_at)):
+        counter = tap.terminal_counter
+        name = (tap.terminal_id, tap.tap_id if counter is None else counter)
         known = first.setdefault(name, tap)
         if known.tap_id != tap.tap_id:
             # One counter, two records: a cloned terminal or a reset counter. A person decides.
@@ -308,7 +313,20 @@ def _timed(
             timed.append((at, tap))
         else:
             states[tap.tap_id] = _REFUSED[at]
-    return sorted(timed, key=lambda one: (one[0], one[1].terminal_id, one[1].terminal_counter))
+    return sorted(timed, key=_order_of_events)
+
+
+def _order_of_events(one: tuple[datetime, Tap]) -> tuple[datetime, str, int, str]:
+    at, tap = one
+    return at, tap.terminal_id, tap.terminal_counter or 0, tap.tap_id
+
+
+def _ridden(tap: Tap, at: datetime) -> Journey:
+    """A ride that one tap tells of."""
+    whole = _begun(tap, at, JourneyState.COMPLETE)
+    if tap.off_stop is None:
+        return whole
+    return replace(whole, off_stop=tap.off_stop, off_sequence=tap.off_sequence, ended_at=at)
 
 
 def _begun(tap: Tap, at: datetime, state: JourneyState) -> Journey:

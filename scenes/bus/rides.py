@@ -8,14 +8,16 @@ adjustments; no charge is edited.
 For every ride: leg fare after transfers = citizen + subsidy + relief.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
+from typing import Protocol, Self
 
 from cardcore.business.quote import Payer
 from cardcore.calendar import LOCAL_ZONE
-from scenes.bus.caps import Cap, CapRide, Relief, apply_caps
+from scenes.bus.caps import Cap, CapRide, Relief, apply_own_caps
 from scenes.bus.concessions import ConcessionPolicy, FareShares, shares_by_category
 from scenes.bus.fare_table import FareTable
 from scenes.bus.leg_fares import LegFare, Ride
@@ -45,6 +47,34 @@ class RideRules:
     offers: tuple[TransferOffer, ...] = ()
     caps: tuple[Cap, ...] = ()
 
+    def at(self, instant: datetime) -> Self:  # noqa: ARG002  (the protocol's form)
+        """The same at any instant."""
+        return self
+
+
+class RulesInForce(Protocol):
+    """What rides are priced by, each by what was in force when it began."""
+
+    def at(self, instant: datetime) -> RideRules:
+        """The rules in force at an instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleHistory:
+    """Rules by the instant they came into force, in order; what was before is as the first."""
+
+    since: tuple[datetime, ...]
+    rules: tuple[RideRules, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.since) == len(self.rules) > 0
+        assert list(self.since) == sorted(self.since)
+
+    def at(self, instant: datetime) -> RideRules:
+        """The rules in force at an instant."""
+        return self.rules[max(bisect_right(self.since, instant) - 1, 0)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RideCharge:
@@ -54,6 +84,7 @@ class RideCharge:
         leg: the leg fare as found.
         nominal_fen: the fare after joins and transfers.
         offer: the transfer offer that held, "" for none.
+        version: of the published prices and of the city's own rules, as ``7/2026-1``.
         shares: the nominal fare split by concession.
         reliefs: what caps take off the citizen's share.
     """
@@ -64,6 +95,7 @@ class RideCharge:
     offer: str
     shares: FareShares
     reliefs: tuple[Relief, ...]
+    version: str = ""
 
     def __post_init__(self) -> None:
         assert self.citizen_fen >= 0
@@ -103,12 +135,12 @@ class _Fare:
     category_fen: int | None = None
 
 
-def price_rides(rides: Sequence[RiderRide], rules: RideRules) -> list[RideCharge]:
+def price_rides(rides: Sequence[RiderRide], rules: RulesInForce) -> list[RideCharge]:
     """Charges of one person's rides.
 
     Args:
         rides: in any order; whole weeks, where there are weekly caps.
-        rules: what they are priced by.
+        rules: what they are priced by, each by what was in force when it was boarded.
 
     Returns:
         One charge a ride, in order of boarding.
@@ -119,22 +151,25 @@ def price_rides(rides: Sequence[RiderRide], rules: RideRules) -> list[RideCharge
     ordered = sorted(
         rides, key=lambda rider_ride: (boarded_at(rider_ride.ride), rider_ride.ride_id)
     )
-    fares = list(_after_transfers(ordered, rules))
+    in_force = [rules.at(boarded_at(rider_ride.ride)) for rider_ride in ordered]
+    fares = list(_after_transfers(list(zip(ordered, in_force, strict=True))))
     shares = [
-        _share(fare, rider_ride, rules.policy)
-        for fare, rider_ride in zip(fares, ordered, strict=True)
+        _share(fare, rider_ride, own.policy)
+        for fare, rider_ride, own in zip(fares, ordered, in_force, strict=True)
     ]
-    reliefs = apply_caps(
+    reliefs = apply_own_caps(
         [
-            CapRide(
-                line_id=rider_ride.ride.line_id,
-                business_on=rider_ride.business_on,
-                classes=rider_ride.classes,
-                citizen_fen=share.citizen_fen,
+            (
+                CapRide(
+                    line_id=rider_ride.ride.line_id,
+                    business_on=rider_ride.business_on,
+                    classes=rider_ride.classes,
+                    citizen_fen=share.citizen_fen,
+                ),
+                own.caps,
             )
-            for rider_ride, share in zip(ordered, shares, strict=True)
-        ],
-        rules.caps,
+            for rider_ride, share, own in zip(ordered, shares, in_force, strict=True)
+        ]
     )
     return [
         RideCharge(
@@ -144,8 +179,11 @@ def price_rides(rides: Sequence[RiderRide], rules: RideRules) -> list[RideCharge
             offer=fare.offer,
             shares=share,
             reliefs=relief,
+            version=f"{own.table.activation_no}/{own.policy.version}",
         )
-        for rider_ride, fare, share, relief in zip(ordered, fares, shares, reliefs, strict=True)
+        for rider_ride, fare, share, relief, own in zip(
+            ordered, fares, shares, reliefs, in_force, strict=True
+        )
     ]
 
 
@@ -179,24 +217,27 @@ def boarded_at(ride: Ride) -> datetime:
     return ride.boarded_at
 
 
-def _after_transfers(ordered: Sequence[RiderRide], rules: RideRules) -> Iterator[_Fare]:
-    """Fares after joins and transfers. Chains never cross the end of a business day.
+def _after_transfers(ordered: Sequence[tuple[RiderRide, RideRules]]) -> Iterator[_Fare]:
+    """Fares after joins and transfers.
 
-    Rides priced by the products of one feed are joined and transferred by that feed's own rules;
-    all others by the city's offers.
+    Chains cross neither the end of a business day nor a change of rules. Rides priced by the
+    products of one feed are joined and transferred by that feed's own rules; all others by the
+    city's offers.
     """
-    for _, day in groupby(ordered, key=lambda rider_ride: rider_ride.business_on):
-        by_source = groupby(day, key=lambda rider_ride: _products_of(rider_ride, rules.table))
-        for products, run in by_source:
-            if products is None:
-                yield from _by_offers(list(run), rules)
-            else:
-                yield from _by_products(list(run), products)
+    for (_, _, products), run in groupby(ordered, key=_chained_by):
+        pairs = list(run)
+        rides = [rider_ride for rider_ride, _ in pairs]
+        if products is None:
+            yield from _by_offers(rides, pairs[0][1])
+        else:
+            yield from _by_products(rides, products)
 
 
-def _products_of(rider_ride: RiderRide, table: FareTable) -> ProductFares | None:
-    source = table.by_line.get(rider_ride.ride.line_id)
-    return source if isinstance(source, ProductFares) else None
+def _chained_by(pair: tuple[RiderRide, RideRules]) -> tuple[date, int, ProductFares | None]:
+    rider_ride, rules = pair
+    source = rules.table.by_line.get(rider_ride.ride.line_id)
+    products = source if isinstance(source, ProductFares) else None
+    return rider_ride.business_on, id(rules), products
 
 
 def _by_offers(run: Sequence[RiderRide], rules: RideRules) -> Iterator[_Fare]:

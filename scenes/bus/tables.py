@@ -20,6 +20,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
@@ -172,4 +173,111 @@ rule_set = Table(
     _required("document", JSONB),
     _required("activated_by", Text),
     _required("recorded_at", _At),
+)
+
+tap = Table(
+    "tap",
+    metadata,
+    _required("tap_id", Uuid, key=True),
+    _required("user_id", Uuid),
+    _required("kind", Text),
+    _required("medium", Text),
+    _required("merchant_id", Text),
+    _required("terminal_id", Text),
+    Column("terminal_counter", BigInteger),
+    _required("line_id", Text),
+    _required("trip_id", Text),
+    _required("vehicle_id", Text),
+    _required("driver_id", Text),
+    _required("stop_id", Text),
+    Column("sequence", Integer),
+    Column("off_stop_id", Text),
+    Column("off_sequence", Integer),
+    _required("tapped_at", _At),
+    Column("sent_at", _At),
+    _required("received_at", _At),
+    Column("happened_at", _At),
+    Column("order_id", Uuid),
+    _required("stands", Boolean),
+    _required("state", Text),
+)
+
+due_week = Table(
+    "due_week",
+    metadata,
+    Column("due_no", BigInteger, Identity(always=True), primary_key=True, nullable=False),
+    _required("bucket", SmallInteger),
+    _required("user_id", Uuid),
+    _required("week_on", Date),
+    _required("not_before", _At),
+)
+
+journey = Table(
+    "journey",
+    metadata,
+    _required("journey_id", Uuid, key=True),
+    _required("user_id", Uuid),
+    _required("week_on", Date),
+    _required("business_on", Date),
+    _required("state", Text),
+    _required("reason", Text),
+    _required("merchant_id", Text),
+    _required("terminal_id", Text),
+    _required("line_id", Text),
+    _required("trip_id", Text),
+    _required("vehicle_id", Text),
+    _required("driver_id", Text),
+    _required("medium", Text),
+    _required("class", Text),
+    _required("on_stop_id", Text),
+    Column("off_stop_id", Text),
+    _required("began_at", _At),
+    Column("ended_at", _At),
+    _required("reported_at", _At),
+    _required("chain_id", Uuid),
+    _required("offer", Text),
+    _required("full_fen", BigInteger),
+    _required("fare_fen", BigInteger),
+    _required("citizen_fen", BigInteger),
+    _required("subsidy_fen", BigInteger),
+    _required("forgone_fen", BigInteger),
+    _required("rule_id", Text),
+    _required("rule_version", Text),
+    _required("priced_at", _At),
+)
+
+charge_entry = Table(
+    "charge_entry",
+    metadata,
+    Column("entry_no", BigInteger, Identity(always=True), primary_key=True, nullable=False),
+    _required("journey_id", Uuid),
+    _required("user_id", Uuid),
+    _required("week_on", Date),
+    _required("business_on", Date),
+    _required("merchant_id", Text),
+    _required("payer", Text),
+    _required("amount_fen", BigInteger),
+    _required("order_id", Uuid),
+    Column("refund_id", Uuid),
+    _required("recorded_at", _At),
+)
+
+correction = Table(
+    "correction",
+    metadata,
+    _required("correction_id", Uuid, key=True),
+    _required("journey_id", Uuid),
+    _required("user_id", Uuid),
+    _required("kind", Text),
+    Column("off_stop_id", Text),
+    _required("reason", Text),
+    _required("made_by", Text),
+    _required("made_at", _At),
+)
+
+order_mark = Table(
+    "order_mark",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, nullable=False),
+    _required("order_id", Uuid),
 )

@@ -15,7 +15,8 @@ class TapKind(StrEnum):
 
     ON = "on"
     OFF = "off"
-    SINGLE = "single"  # flat lines: one tap is the whole ride
+    SINGLE = "single"  # one tap is the whole ride
+    TERMINUS = "terminus"  # the vehicle reached its terminus with this rider not tapped off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +25,19 @@ class Tap:
 
     Attributes:
         tap_id: of the record, made at tap time; the same tap uploaded again has the same.
-        terminal_id, terminal_counter: who read it, and its how manieth reading it was.
+        terminal_id, terminal_counter: who read it, and its how manieth reading it was; None where
+            the core has seen to it already that it was read once (an order).
         tapped_at: by the terminal's clock, aware.
         sent_at: by the terminal's clock, when this upload left it; None while online.
         received_at: by our clock.
         stop, sequence: where; sequence None where the validator does not know it.
+        off_stop, off_sequence: where the ride ended, of a single tap that tells it too.
     """
 
     tap_id: str
     kind: TapKind
     terminal_id: str
-    terminal_counter: int
+    terminal_counter: int | None
     line_id: str
     vehicle_id: str
     stop: str
@@ -43,6 +46,8 @@ class Tap:
     sent_at: datetime | None = None
     trip_id: str = ""
     sequence: int | None = None
+    off_stop: str | None = None
+    off_sequence: int | None = None
 
     def __post_init__(self) -> None:
         assert self.tapped_at.tzinfo is not None

@@ -191,7 +191,7 @@ def test_a_tap_uploaded_twice_is_one_tap() -> None:
 def test_two_records_of_one_counter_are_a_conflict_for_a_person_to_decide() -> None:
     first = tap(1, "single", 0)
     cloned = Tap(
-        tap_id="forged",
+        tap_id="w-forged",
         kind=TapKind.SINGLE,
         terminal_id=first.terminal_id,
         terminal_counter=1,
@@ -204,7 +204,7 @@ def test_two_records_of_one_counter_are_a_conflict_for_a_person_to_decide() -> N
     for taps in ([first, cloned], [cloned, first]):
         book = build(*taps)
         assert len(book.journeys) == 1
-        assert book.tap_states == {"v1-1": TapState.SINGLE, "forged": TapState.CONFLICT}
+        assert book.tap_states == {"v1-1": TapState.SINGLE, "w-forged": TapState.CONFLICT}
 
 
 # ---- clocks ----------------------------------------------------------------------------------

@@ -1,0 +1,177 @@
+"""What charges are compared with, each question asked once for all of them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from cardcore.account.chart import arrears_of
+from cardcore.books import RawConnection
+from cardcore.business.dispute_states import CLAIMING
+from cardcore.business.orders import OrderLine
+from cardcore.terminals.record_booking import Payables
+from cardcore.terminals.record_facts import Holder
+from ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLeft:
+    """A line of a captured order and what of it neither went back nor is disputed."""
+
+    merchant_id: str
+    user_id: UUID
+    line: OrderLine
+    left_fen: int
+
+
+@dataclass(slots=True, kw_only=True)
+class ChargeFacts:
+    """The answers; ``balances`` by fund and ``owed_fen`` by person as deciding leaves them.
+
+    ``people`` are found by the id they were asked by, which may be of someone merged since.
+    """
+
+    people: dict[UUID, Holder] = field(default_factory=dict)
+    payables: dict[str, Payables] = field(default_factory=dict)
+    balances: dict[UUID, int] = field(default_factory=dict)
+    owed_fen: dict[UUID, int] = field(default_factory=dict)
+    lines_left: dict[UUID, list[LineLeft]] = field(default_factory=dict)
+
+
+_LOOKUP_MAX: Final = 8_000
+_PEOPLE: Final = """
+SELECT asked.user_id, p.user_id, p.level, p.status <> 'active',
+       coalesce((SELECT l.arrears_fen_max FROM cardcore.offline_limit l
+                  WHERE l.level = p.level AND l.code_class = 'D'), 0),
+       (SELECT json_agg(json_build_array(e.class, e.valid_from, e.valid_to))
+          FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
+       (SELECT json_agg(json_build_array(f.kind, f.fund_id))
+          FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')
+  FROM unnest(%s::uuid[]) AS asked (user_id)
+  JOIN cardcore.person o USING (user_id)
+  JOIN cardcore.person p ON p.user_id = coalesce(o.merged_into, o.user_id)
+"""
+_PAYABLES: Final = (
+    "SELECT merchant_id, payable_id, subsidy_payable_id FROM cardcore.merchant"
+    " WHERE merchant_id = ANY(%s)"
+)
+_LOCK_ORDERS: Final = (
+    "SELECT order_id FROM cardcore.business_order WHERE order_id = ANY(%s)"
+    " ORDER BY order_id FOR NO KEY UPDATE"
+)
+_LINES_LEFT: Final = """
+SELECT o.order_id, o.merchant_id, o.user_id, l.line_no, l.payer, l.fund, l.amount_fen,
+       l.debit_account_id, l.credit_account_id, l.transfer_id, l.rule_id, l.rule_version,
+       l.reason_zh, l.reason_en,
+       l.amount_fen
+       - coalesce((SELECT sum(g.amount_fen) FROM cardcore.refund r
+                     JOIN cardcore.refund_line g USING (refund_id)
+                    WHERE r.order_id = l.order_id AND g.line_no = l.line_no), 0)
+       - coalesce((SELECT sum(g.amount_fen) FROM cardcore.dispute d
+                     JOIN cardcore.dispute_line g USING (dispute_id)
+                    WHERE d.order_id = l.order_id AND g.line_no = l.line_no
+                      AND d.status = ANY(%s)), 0)
+  FROM cardcore.business_order o JOIN cardcore.order_line l USING (order_id)
+ WHERE o.order_id = ANY(%s) AND o.mode = 'pay' AND o.status IN ('captured', 'refunded')
+   AND l.amount_fen > 0
+ ORDER BY o.order_id, l.line_no
+"""
+
+
+async def read_people(raw: RawConnection, user_ids: Collection[UUID]) -> dict[UUID, Holder]:
+    """Whoever these ids mean today, with their funds and entitlements; unknown ids are left out."""
+    if not user_ids:
+        return {}
+    found = await raw.execute(_PEOPLE, (list(user_ids),))
+    return {asked_id: _holder(values) for asked_id, *values in await found.fetchall()}
+
+
+async def read_payables(raw: RawConnection, merchant_ids: Collection[str]) -> dict[str, Payables]:
+    """Where the money of each merchant is booked."""
+    found = await raw.execute(_PAYABLES, (sorted(merchant_ids),))
+    return {
+        merchant_id: Payables(
+            merchant_id=merchant_id, payable_id=payable, subsidy_payable_id=subsidy
+        )
+        for merchant_id, payable, subsidy in await found.fetchall()
+    }
+
+
+async def read_merchants_of(raw: RawConnection, terminal_ids: Collection[str]) -> dict[str, str]:
+    """The merchant of each registered terminal, in service or not: it may have left since."""
+    found = await raw.execute(
+        "SELECT terminal_id, merchant_id FROM cardcore.terminal WHERE terminal_id = ANY(%s)",
+        (sorted(terminal_ids),),
+    )
+    return dict(await found.fetchall())
+
+
+async def read_money(
+    raw: RawConnection, book: Ledger, facts: ChargeFacts, payers: Collection[UUID]
+) -> None:
+    """What the people who pay something now have and owe."""
+    holders = [facts.people[one] for one in payers if one in facts.people]
+    funds = {fund_id for holder in holders for _, fund_id in holder.fund_ids}
+    owing = {arrears_of(holder.user_id): holder.user_id for holder in holders}
+    wanted = [one.int for one in (*funds, *owing)]
+    for start in range(0, len(wanted), _LOOKUP_MAX):
+        part = wanted[start : start + _LOOKUP_MAX]
+        for one in await book.lookup_accounts(part, connection=raw):
+            account_id = UUID(int=one.id)
+            if account_id in funds:
+                facts.balances[account_id] = (
+                    one.credits_posted - one.debits_posted - one.debits_pending
+                )
+            else:
+                facts.owed_fen[owing[account_id]] = one.debits_posted - one.credits_posted
+
+
+async def read_lines_left(
+    raw: RawConnection, order_ids: Collection[UUID]
+) -> dict[UUID, list[LineLeft]]:
+    """What is left of orders that were paid at once; they stay locked until the end."""
+    if not order_ids:
+        return {}
+    ids = sorted(order_ids)
+    await raw.execute(_LOCK_ORDERS, (ids,))
+    found = await raw.execute(_LINES_LEFT, ([one.value for one in CLAIMING], ids))
+    lines: dict[UUID, list[LineLeft]] = {}
+    for order_id, merchant_id, user_id, *values, left_fen in await found.fetchall():
+        line = OrderLine(**dict(zip(_LINE_NAMES, values, strict=True)))
+        lines.setdefault(order_id, []).append(
+            LineLeft(merchant_id=merchant_id, user_id=user_id, line=line, left_fen=int(left_fen))
+        )
+    return lines
+
+
+_LINE_NAMES: Final = (
+    "line_no",
+    "payer",
+    "fund",
+    "amount_fen",
+    "debit_account_id",
+    "credit_account_id",
+    "transfer_id",
+    "rule_id",
+    "rule_version",
+    "reason_zh",
+    "reason_en",
+)
+
+
+def _holder(values: Sequence[Any]) -> Holder:
+    user_id, level, barred, arrears_fen_max, concessions, funds = values
+    return Holder(
+        user_id=user_id,
+        level=level,
+        barred=barred,
+        barred_at=None,
+        cumulative_cap_fen=None,
+        arrears_fen_max=arrears_fen_max,
+        concessions=tuple(
+            (name, date.fromisoformat(first), date.fromisoformat(last))
+            for name, first, last in concessions or ()
+        ),
+        fund_ids=tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ()),
+    )

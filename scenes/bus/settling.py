@@ -1,0 +1,215 @@
+"""The duty that prices people's weeks and books what the books do not say yet.
+
+Work is taken in buckets of people, some hundred at a time and in one transaction each: taps read,
+journeys built, weeks priced, adjustments booked, journeys and states written. Two workers never
+price the same bucket. A round that is cut off has done nothing; done twice it books nothing more.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+from uuid import UUID
+
+from psycopg import errors as pg_errors
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cardcore.books import RawConnection, transaction
+from cardcore.calendar import CUT_OFF_DEFAULT
+from cardcore.charges.facts import read_people
+from cardcore.charges.writer import ChargeWriter
+from cardcore.errors import ServiceUnavailableError
+from cardcore.ids import RandomBytes, new_id
+from cardcore.terminals.record_facts import Holder
+from scenes.bus import journey_store as store
+from scenes.bus.adjusting import Adjusting
+from scenes.bus.journeys import JourneyRules, JourneyState, TapState
+from scenes.bus.price_history import PriceHistory
+from scenes.bus.rides import RuleHistory
+from scenes.bus.stored_weeks import PersonOfWeek, StoredWeek
+from scenes.bus.tap_intake import write_due
+from scenes.bus.week_pricing import (
+    WEEK_MARGIN,
+    PersonWeek,
+    PricedWeek,
+    price_week,
+    week_bounds,
+)
+
+WORKER: Final = "worker"
+WEEKS_PER_ROUND_MAX: Final = 1_000
+ATTEMPTS_MAX: Final = 5
+RETRY_AFTER: Final = timedelta(minutes=15)
+_AFTER_END: Final = timedelta(seconds=1)
+_LOST_RACE: Final = (
+    pg_errors.UniqueViolation,
+    pg_errors.SerializationFailure,
+    pg_errors.DeadlockDetected,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Priced:
+    """A week as stored and as it should be."""
+
+    stored: StoredWeek
+    priced: PricedWeek
+
+
+class WeekSettling:
+    """Prices and books what falls due."""
+
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        charges: ChargeWriter,
+        random_bytes: RandomBytes,
+        rules: JourneyRules | None = None,
+        cut_off: time = CUT_OFF_DEFAULT,
+        weeks_max: int = WEEKS_PER_ROUND_MAX,
+    ) -> None:
+        self._engine = engine
+        self._charges = charges
+        self._random_bytes = random_bytes
+        self._rules = rules or JourneyRules()
+        self._cut_off = cut_off
+        self._weeks_max = weeks_max
+        self._prices = PriceHistory()
+
+    async def settle_due(self, now: datetime) -> int:
+        """Price every week that is due.
+
+        Returns:
+            How many weeks were priced.
+        """
+        async with transaction(self._engine) as (_, raw):
+            buckets = await store.buckets_due(raw, now)
+        total = 0
+        for bucket in buckets:
+            while priced := await self.settle_bucket(bucket, now):
+                total += priced
+        return total
+
+    async def settle_bucket(self, bucket: int, now: datetime) -> int:
+        """One round of one bucket; 0 where nothing is due, or another worker has it.
+
+        Raises:
+            ServiceUnavailableError: the database is away, or other writers were first too often.
+        """
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                async with transaction(self._engine) as (connection, raw):
+                    return await self._settle(connection, raw, bucket, now)
+            except _LOST_RACE:
+                continue
+        raise ServiceUnavailableError
+
+    async def _settle(
+        self, connection: AsyncConnection, raw: RawConnection, bucket: int, now: datetime
+    ) -> int:
+        weeks, numbers = await store.take_due(raw, bucket, now, weeks_max=self._weeks_max)
+        if not weeks:
+            return 0
+        stored = await store.read_weeks(raw, weeks, WEEK_MARGIN, self._cut_off)
+        people = await read_people(raw, {user_id for user_id, _ in weeks})
+        history = await self._prices.load(raw, now)
+        # Beside the event loop: a thousand weeks take some tenths of a second.
+        found = await asyncio.to_thread(self._price, stored, people, history, now)
+        adjusting = self._adjust(found, now)
+        await self._charges.release_holds(connection, raw, _ended(found), client_id=WORKER, now=now)
+        booked = await self._charges.book(
+            connection,
+            raw,
+            charges=adjusting.charges,
+            returns=adjusting.returns,
+            client_id=WORKER,
+            now=now,
+            people=people,
+        )
+        await self._write(raw, found, now)
+        await store.write_entries(raw, adjusting.entries(booked.charges, booked.returns, now))
+        await store.forget_due(raw, numbers)
+        waiting = adjusting.waiting(booked.charges, booked.returns)
+        await write_due(raw, waiting, now + RETRY_AFTER)
+        return len(weeks)
+
+    def _price(
+        self,
+        stored: Mapping[PersonOfWeek, StoredWeek],
+        people: Mapping[UUID, Holder],
+        history: RuleHistory,
+        now: datetime,
+    ) -> dict[PersonOfWeek, _Priced]:
+        found = {}
+        for week, one in stored.items():
+            holder = people.get(week[0])
+            known = PersonWeek(
+                week_on=week[1],
+                taps=[tap.tap for tap in one.taps],
+                corrections=one.corrections,
+                classes_on=_no_classes if holder is None else holder.concessions_on,
+                booked={
+                    journey_id: {payer: sum(held.values()) for payer, held in by_payer.items()}
+                    for journey_id, by_payer in one.booked.items()
+                },
+            )
+            priced = price_week(known, history, self._rules, now, cut_off=self._cut_off)
+            found[week] = _Priced(stored=one, priced=priced)
+        return found
+
+    def _adjust(self, found: Mapping[PersonOfWeek, _Priced], now: datetime) -> Adjusting:
+        adjusting = Adjusting()
+        for week, one in found.items():
+            if one.priced.adjustments:
+                name = new_id(now, self._random_bytes).hex
+                adjusting.add(week, one.priced, one.stored, (f"B-{name}", f"BR-{name}"))
+        return adjusting
+
+    async def _write(
+        self, raw: RawConnection, found: Mapping[PersonOfWeek, _Priced], now: datetime
+    ) -> None:
+        rows = []
+        states: dict[str, TapState] = {}
+        for week, one in found.items():
+            begins, ends = week_bounds(week[1], self._cut_off)
+            taps = {tap.tap.tap_id: tap for tap in one.stored.taps}
+            rows += [store.journey_row(week, journey, taps, now) for journey in one.priced.journeys]
+            for tap_id, state in one.priced.tap_states.items():
+                tap = taps[tap_id]
+                if begins <= tap.tap.tapped_at < ends and tap.state != state.value:
+                    states[tap_id] = state
+        await store.write_journeys(raw, list(found), rows)
+        await store.write_states(raw, states)
+        await self._look_again(raw, found)
+
+    async def _look_again(self, raw: RawConnection, found: Mapping[PersonOfWeek, _Priced]) -> None:
+        """Journeys that are still open end by themselves: their weeks fall due once more."""
+        journey_max = timedelta(seconds=self._rules.journey_max_s)
+        for week, one in found.items():
+            for priced in one.priced.journeys:
+                if priced.journey.state is JourneyState.OPEN:
+                    ends_at = priced.journey.began_at + journey_max + _AFTER_END
+                    await write_due(raw, {week}, ends_at)
+
+
+def _ended(found: Mapping[PersonOfWeek, _Priced]) -> Sequence[UUID]:
+    """Orders of tap-ons whose journeys are over: what they held is charged now."""
+    ended = []
+    for one in found.values():
+        over = {
+            priced.journey.journey_id
+            for priced in one.priced.journeys
+            if priced.journey.state is not JourneyState.OPEN
+        }
+        ended += [
+            tap.order_id
+            for tap in one.stored.taps
+            if tap.order_id is not None and tap.tap.tap_id in over
+        ]
+    return ended
+
+
+def _no_classes(_: object) -> frozenset[str]:
+    return frozenset()

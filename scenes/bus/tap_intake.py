@@ -1,0 +1,249 @@
+"""Taking in taps: each once, in any order, however late; what they change falls due for pricing.
+
+Nothing is dropped. A repeat is told as such; a second record of one counter is kept as a conflict;
+a tap whose clock cannot be believed is kept and waits for a person.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from cardcore.books import RawConnection
+from cardcore.bulk import copy_rows
+from cardcore.calendar import CUT_OFF_DEFAULT
+from cardcore.charges.facts import read_merchants_of
+from scenes.bus.taps import ClockRefusal, ClockRule, Tap, happened_at
+from scenes.bus.week_pricing import weeks_touched
+
+BUCKETS: Final = 64
+
+
+class Taken(StrEnum):
+    """What became of a reported tap."""
+
+    TAKEN = "taken"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REVIEW = "review"
+    TERMINAL_UNKNOWN = "terminal_unknown"
+    ID_REUSED = "id_reused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapReport:
+    """A tap, and what the rules of journeys do not ask: whose, with what, who drove.
+
+    ``tap.tap_id`` is the text of a UUID made at the tap.
+    """
+
+    tap: Tap
+    user_id: UUID
+    medium: str = "card"
+    driver_id: str = ""
+    order_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The record of a counter that stands so far."""
+
+    tap_id: UUID
+    user_id: UUID
+    happened_at: datetime | None
+
+
+_KNOWN: Final = (
+    "SELECT tap_id, terminal_id, terminal_counter FROM scene_bus.tap WHERE tap_id = ANY(%s)"
+)
+_STANDING: Final = """
+SELECT t.terminal_id, t.terminal_counter, t.tap_id, t.user_id, t.happened_at
+  FROM unnest(%s::text[], %s::bigint[]) AS asked (terminal_id, terminal_counter)
+  JOIN scene_bus.tap t USING (terminal_id, terminal_counter)
+ WHERE t.stands
+"""
+_FALLS: Final = "UPDATE scene_bus.tap SET stands = false, state = 'conflict' WHERE tap_id = ANY(%s)"
+_TAP: Final = (
+    "tap_id user_id kind medium merchant_id terminal_id terminal_counter line_id trip_id"
+    " vehicle_id driver_id stop_id sequence off_stop_id off_sequence tapped_at sent_at received_at"
+    " happened_at order_id stands state"
+)
+_DUE: Final = "bucket user_id week_on not_before"
+
+
+def bucket_of(user_id: UUID) -> int:
+    """People are priced in parts, so that several workers share them; 16 low bits are zero."""
+    return (user_id.int >> 16) % BUCKETS
+
+
+class TapIntake:
+    """Writes taps in the caller's transaction."""
+
+    def __init__(self, clock: ClockRule, cut_off: time = CUT_OFF_DEFAULT) -> None:
+        self._clock = clock
+        self._cut_off = cut_off
+
+    async def take(
+        self,
+        raw: RawConnection,
+        reports: Sequence[TapReport],
+        now: datetime,
+        *,
+        merchants: Mapping[str, str] | None = None,
+    ) -> list[Taken]:
+        """Take in taps.
+
+        Args:
+            raw: an open transaction.
+            reports: in any order, repeats included.
+            now: when they came; weeks they touch may be priced from now on.
+            merchants: the merchant of each terminal, where the caller knows it.
+
+        Returns:
+            What became of each.
+
+        Raises:
+            psycopg.errors.UniqueViolation: another upload was first with one of them; roll back
+                and take them in again.
+        """
+        if merchants is None:
+            merchants = await read_merchants_of(raw, {one.tap.terminal_id for one in reports})
+        known = await self._known(raw, reports)
+        standing = await self._standing(raw, reports)
+        batch = _Batch(self._clock, known, standing, merchants)
+        results = [batch.add(report) for report in reports]
+        if batch.fallen:
+            await raw.execute(_FALLS, (list(batch.fallen),))
+        await copy_rows(raw, "scene_bus.tap", _TAP, batch.rows())
+        due = {
+            (user_id, week_on)
+            for user_id, at in batch.moved
+            for week_on in weeks_touched(at, self._cut_off)
+        }
+        await write_due(raw, due, now)
+        return results
+
+    async def _known(
+        self, raw: RawConnection, reports: Sequence[TapReport]
+    ) -> dict[UUID, tuple[str, int | None]]:
+        found = await raw.execute(_KNOWN, ([UUID(one.tap.tap_id) for one in reports],))
+        return {tap_id: (terminal, counter) for tap_id, terminal, counter in await found.fetchall()}
+
+    async def _standing(
+        self, raw: RawConnection, reports: Sequence[TapReport]
+    ) -> dict[tuple[str, int], _Standing]:
+        counted = [one.tap for one in reports if one.tap.terminal_counter is not None]
+        found = await raw.execute(
+            _STANDING,
+            ([one.terminal_id for one in counted], [one.terminal_counter for one in counted]),
+        )
+        return {
+            (terminal_id, counter): _Standing(*values)
+            for terminal_id, counter, *values in await found.fetchall()
+        }
+
+
+async def write_due(raw: RawConnection, weeks: set[tuple[UUID, Any]], not_before: datetime) -> None:
+    """These people's weeks are to be priced, not before an instant."""
+    await copy_rows(
+        raw,
+        "scene_bus.due_week",
+        _DUE,
+        ((bucket_of(user_id), user_id, week_on, not_before) for user_id, week_on in weeks),
+    )
+
+
+class _Batch:
+    """Taps of one call, as they are told apart from those known before."""
+
+    def __init__(
+        self,
+        clock: ClockRule,
+        known: dict[UUID, tuple[str, int | None]],
+        standing: dict[tuple[str, int], _Standing],
+        merchants: Mapping[str, str],
+    ) -> None:
+        self._clock = clock
+        self._known = known
+        self._standing = standing
+        self._merchants = merchants
+        self._rows: dict[UUID, list[Any]] = {}
+        self.fallen: set[UUID] = set()
+        self.moved: set[tuple[UUID, datetime]] = set()
+
+    def rows(self) -> list[list[Any]]:
+        """What is to be written."""
+        return list(self._rows.values())
+
+    def add(self, report: TapReport) -> Taken:
+        """Take in one tap."""
+        tap = report.tap
+        tap_id = UUID(tap.tap_id)
+        merchant_id = self._merchants.get(tap.terminal_id)
+        if merchant_id is None:
+            return Taken.TERMINAL_UNKNOWN
+        before = self._known.get(tap_id)
+        if before is not None:
+            same = before == (tap.terminal_id, tap.terminal_counter)
+            return Taken.DUPLICATE if same else Taken.ID_REUSED
+        self._known[tap_id] = (tap.terminal_id, tap.terminal_counter)
+        at = happened_at(tap, self._clock)
+        stands = self._stands(tap, tap_id, report.user_id, at)
+        if not stands:
+            state, taken = "conflict", Taken.CONFLICT
+        elif isinstance(at, datetime):
+            state, taken = "new", Taken.TAKEN
+            self.moved.add((report.user_id, at))
+        else:
+            state = {ClockRefusal.AHEAD: "clock_ahead", ClockRefusal.TOO_LATE: "too_late"}[at]
+            taken = Taken.REVIEW
+        self._rows[tap_id] = [
+            tap_id,
+            report.user_id,
+            tap.kind.value,
+            report.medium,
+            merchant_id,
+            tap.terminal_id,
+            tap.terminal_counter,
+            tap.line_id,
+            tap.trip_id,
+            tap.vehicle_id,
+            report.driver_id,
+            tap.stop,
+            tap.sequence,
+            tap.off_stop,
+            tap.off_sequence,
+            tap.tapped_at,
+            tap.sent_at,
+            tap.received_at,
+            at if isinstance(at, datetime) else None,
+            report.order_id,
+            stands,
+            state,
+        ]
+        return taken
+
+    def _stands(self, tap: Tap, tap_id: UUID, user_id: UUID, at: datetime | ClockRefusal) -> bool:
+        """Whether it is the record of its counter that was made first, by its id."""
+        if tap.terminal_counter is None:
+            return True
+        name = (tap.terminal_id, tap.terminal_counter)
+        other = self._standing.get(name)
+        if other is not None and other.tap_id < tap_id:
+            return False
+        if other is not None:
+            self._fall(other)
+        self._standing[name] = _Standing(tap_id, user_id, at if isinstance(at, datetime) else None)
+        return True
+
+    def _fall(self, other: _Standing) -> None:
+        """A record that stood gives way: its person's week changes too."""
+        own = self._rows.get(other.tap_id)
+        if own is None:
+            self.fallen.add(other.tap_id)
+        else:
+            own[-2:] = [False, "conflict"]
+        if other.happened_at is not None:
+            self.moved.add((other.user_id, other.happened_at))
