@@ -27,6 +27,7 @@ from cardcore.calendar import business_date
 from cardcore.caller import Caller, ClientRecord, Scope
 from cardcore.card_service import CardService
 from cardcore.channel_service import ChannelService
+from cardcore.citizen_service import CitizenService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
 from cardcore.fund_service import FundService
@@ -77,6 +78,7 @@ class CardCore(
         CardService.__init__(self, parts)
         OrderService.__init__(self, parts, orders, writer)
         self.platform = Platform(parts)
+        self.mine = CitizenService(self, parts)
         AuthorisationService.__init__(self, parts)
         TerminalService.__init__(self, parts)
         acts = Acts(parts)

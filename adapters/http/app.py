@@ -19,6 +19,7 @@ from adapters.http.bills import BILLS
 from adapters.http.books import BOOKS
 from adapters.http.cards import CARDS
 from adapters.http.channels import CHANNELS
+from adapters.http.citizen_acts import MY_ACTS
 from adapters.http.citizen_views import MINE
 from adapters.http.citizens import CITIZENS
 from adapters.http.clients import CLIENTS
@@ -73,6 +74,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     MERCHANTS,
     CITIZENS,
     MINE,
+    MY_ACTS,
     WEBHOOKS,
     BILLS,
     DISPUTES,

@@ -54,6 +54,21 @@ async def open_citizen_session(call: Call[CitizenSignIn]) -> Answer:
     return Answer(view=view, headers=opening(call.settings, "citizen", token, max_age_s=max_age_s))
 
 
+@CITIZENS.operation(
+    "GET",
+    "/v1/citizen-session",
+    summary="The session of this page",
+    reply=CitizenSessionView,
+    access="citizen",
+    refusals=SESSION,
+)
+async def read_citizen_session(call: Call[None]) -> Answer:
+    """For a page that was loaded anew, or a second tab: its end, and its `csrf_token` again."""
+    token = session_token(call.headers, call.settings, "citizen")
+    assert token is not None, "the gate has let it in"
+    return Answer(view=await call.core.platform.citizens.read(token))
+
+
 class SignedOut(Model):
     """Nobody is signed in any more."""
 

@@ -42,6 +42,12 @@ class DisputeView(Model):
     events: list[DisputeEventView]
 
 
+class DisputesView(Model):
+    """Disputes of one citizen, newest first."""
+
+    disputes: list[DisputeView]
+
+
 class EvidenceView(Model):
     """The evidence as it was when the dispute was opened.
 

@@ -22,7 +22,7 @@ from cardcore.platform import tables
 from cardcore.platform.errors import HostCodeRefusedError, SessionInvalidError
 from cardcore.platform.request import CitizenSignIn, NewHostCode
 from cardcore.platform.session_tokens import (
-    SessionSecrets,
+    csrf_of,
     digest_of,
     require_csrf,
     secret_text,
@@ -75,7 +75,8 @@ class CitizenSessions:
         now = self._parts.clock()
         code = tables.host_code.c
         digest = digest_of(request.host_code)
-        secrets = SessionSecrets.fresh(self._parts.random_bytes)
+        token = secret_text(self._parts.random_bytes)
+        csrf_token = csrf_of(token)
         async with transaction(self._parts.engine) as (connection, _):
             user_id: UUID | None = (
                 await connection.execute(
@@ -93,18 +94,16 @@ class CitizenSessions:
             if user_id is not None and await _is_active(connection, user_id):
                 await connection.execute(
                     insert(tables.citizen_session).values(
-                        token_digest=digest_of(secrets.token),
-                        csrf_digest=digest_of(secrets.csrf_token),
+                        token_digest=digest_of(token),
+                        csrf_digest=digest_of(csrf_token),
                         user_id=user_id,
                         client_id=request.client_id,
                         opened_at=now,
                         expires_at=now + SESSION_MAX,
                     )
                 )
-                view = CitizenSessionView(
-                    csrf_token=secrets.csrf_token, expires_at=now + SESSION_MAX
-                )
-                return view, secrets.token
+                view = CitizenSessionView(csrf_token=csrf_token, expires_at=now + SESSION_MAX)
+                return view, token
             if user_id is None:
                 await self._distrust(connection, digest)
         raise HostCodeRefusedError
@@ -136,6 +135,21 @@ class CitizenSessions:
             scopes=frozenset(),
             user_id=row.user_id,
         )
+
+    async def read(self, token: str) -> CitizenSessionView:
+        """What a page that was loaded anew must know of its session.
+
+        Raises:
+            SessionInvalidError: it has ended.
+        """
+        session = tables.citizen_session.c
+        async with transaction(self._parts.engine) as (connection, _):
+            expires_at = await connection.scalar(
+                select(session.expires_at).where(session.token_digest == digest_of(token))
+            )
+        if expires_at is None:
+            raise SessionInvalidError
+        return CitizenSessionView(csrf_token=csrf_of(token), expires_at=expires_at)
 
     async def sign_out(self, token: str) -> None:
         """End a session."""

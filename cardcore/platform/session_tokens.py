@@ -30,6 +30,16 @@ def secret_text(random_bytes: RandomBytes) -> str:
     return base64.urlsafe_b64encode(random_bytes(SECRET_SIZE)).rstrip(b"=").decode("ascii")
 
 
+def csrf_of(token: str) -> str:
+    """The token against forged requests that belongs to a citizen's session.
+
+    It follows from the session's own token, so a page that was loaded anew, or a second tab, can
+    be told it again; nobody gets from it to the session (HMAC-SHA256 under the session's token).
+    """
+    digest = hmac.digest(token.encode(), b"csrf", "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
 def digest_of(secret: str) -> bytes:
     """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).digest()
