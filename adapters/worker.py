@@ -26,6 +26,7 @@ from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
 from adapters.wiring import business_day_of, ensure_secret_keys, payment_channels, utc_now
 from cardcore import audit
+from cardcore.account.arrears import ArrearsCollection
 from cardcore.account.channel_money import ChannelMoney
 from cardcore.account.duties import FundDuties
 from cardcore.books import RawConnection
@@ -48,6 +49,7 @@ SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
 DISPUTE_PERIOD_S: Final = 60.0
+ARREARS_PERIOD_S: Final = 60.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -142,7 +144,7 @@ def order_duties(engine: AsyncEngine, book: Ledger) -> list[Duty]:
 
 
 def fund_duties(engine: AsyncEngine, book: Ledger, hsm: HSM, settings: Settings) -> list[Duty]:
-    """What falls due of funds: money of ended programmes, the check of custody."""
+    """What falls due of funds: arrears, money of ended programmes, the check of custody."""
     funds = FundDuties(
         engine=engine, book=book, signer=hsm, random_bytes=os.urandom, cut_off=settings.cut_off
     )
@@ -157,7 +159,9 @@ def fund_duties(engine: AsyncEngine, book: Ledger, hsm: HSM, settings: Settings)
             )
         return 1
 
+    arrears = ArrearsCollection(engine, book, os.urandom, settings.cut_off)
     return [
+        Duty(name="collect_arrears", period_s=ARREARS_PERIOD_S, run=arrears.collect_due),
         Duty(name="return_subsidies", period_s=SUBSIDY_PERIOD_S, run=funds.return_ended),
         Duty(name="check_custody", period_s=CUSTODY_PERIOD_S, run=check_custody),
     ]

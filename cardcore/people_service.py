@@ -9,6 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
+from cardcore.account.arrears import Arrears
+from cardcore.account.effect import Effect
 from cardcore.account.funds import Funds
 from cardcore.account.request import TopUpRequest
 from cardcore.account.views import TopUpView
@@ -40,6 +42,7 @@ class PeopleService:
         self._people = People(PersonalData(parts.hsm))
         self._taps = CardTaps(parts.hsm)
         self._funds = Funds(parts.book, parts.random_bytes)
+        self._arrears = Arrears(parts.book, parts.random_bytes)
 
     async def verify(self, caller: Caller, request: VerifyRequest) -> VerifyView:
         """Who presents this code or card, as far as this merchant may know. Spends nothing.
@@ -191,7 +194,7 @@ class PeopleService:
             connection: AsyncConnection, raw: RawConnection
         ) -> tuple[UUID, TopUpView]:
             person = await self._people.resolve(connection, user_id)
-            return await self._funds.top_up(
+            made = await self._funds.top_up(
                 connection,
                 raw,
                 user_id=person.user_id,
@@ -199,6 +202,11 @@ class PeopleService:
                 now=now,
                 business_on=on,
             )
+            effect = Effect(
+                connection=connection, raw=raw, client_id=caller.client_id, now=now, on=on
+            )
+            await self._arrears.collect(effect, person.user_id)
+            return made
 
         async def recall(
             connection: AsyncConnection, _: RawConnection, topup_id: UUID

@@ -18,6 +18,7 @@ from cardcore.account.custody import custody_alarm, read_custody, with_check
 from cardcore.account.request import CustodyQuery
 from cardcore.account.views import BooksView, CustodyView
 from cardcore.acts import Acts
+from cardcore.arrears_service import ArrearsService
 from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
@@ -38,6 +39,7 @@ from cardcore.people_service import PeopleService
 from cardcore.plate_service import PlateService
 from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
+from cardcore.rule_service import RuleService
 from cardcore.scene_service import SceneService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
@@ -61,7 +63,9 @@ class CardCore(
     PlateService,
     DisputeService,
     SceneService,
+    RuleService,
     FundService,
+    ArrearsService,
     StatementService,
     ChannelService,
 ):
@@ -87,7 +91,9 @@ class CardCore(
         PlateService.__init__(self, parts, acts)
         DisputeService.__init__(self, parts)
         SceneService.__init__(self, parts)
+        RuleService.__init__(self, parts)
         FundService.__init__(self, parts)
+        ArrearsService.__init__(self, parts)
         StatementService.__init__(self, parts)
         ChannelService.__init__(self, parts)
 

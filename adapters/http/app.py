@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from adapters.http.access import AccessTokens, Gate
 from adapters.http.access_keys import AccessKeys
+from adapters.http.arrears import ARREARS
 from adapters.http.authorisations import AUTHORISATIONS
 from adapters.http.bills import BILLS
 from adapters.http.books import BOOKS
@@ -30,6 +31,7 @@ from adapters.http.door import Door
 from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
+from adapters.http.limits import LIMITS
 from adapters.http.logs import Log
 from adapters.http.merchants import MERCHANTS
 from adapters.http.metrics import HTTPMetrics
@@ -79,7 +81,9 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     BILLS,
     DISPUTES,
     SCENES,
+    LIMITS,
     FUNDS,
+    ARREARS,
     STATEMENTS,
     CUSTODY,
     CHANNELS,

@@ -7,6 +7,7 @@ from adapters.http.citizens import SESSION
 from adapters.http.examples import ACT
 from adapters.http.lifecycle import answered
 from adapters.http.operation import Answer, Call, Noun
+from cardcore.account.arrears_lists import ArrearsView
 from cardcore.business.views import OrdersView
 from cardcore.caller import Caller, Scope
 from cardcore.errors import PersonStateError
@@ -51,6 +52,20 @@ async def my_orders(call: Call[OrdersQuery]) -> Answer:
     """Newest first. `next_before` of a page leads to the next."""
     himself = _himself(call, Scope.USERS_READ)
     return Answer(view=await call.core.list_orders(himself, _own_id(himself), call.body))
+
+
+@MINE.operation(
+    "GET",
+    "/v1/me/arrears",
+    summary="What I owe",
+    reply=ArrearsView,
+    access="citizen",
+    refusals=SESSION,
+)
+async def my_arrears(call: Call[None]) -> Answer:
+    """For rides that were accepted while my funds were short. It is paid when money comes."""
+    himself = _himself(call, Scope.USERS_READ)
+    return Answer(view=await call.core.arrears_of(himself, _own_id(himself)))
 
 
 @MINE.operation(

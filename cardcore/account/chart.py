@@ -14,6 +14,8 @@ from enum import IntEnum
 from typing import Final
 from uuid import UUID, uuid5
 
+# What stands for a fund on a line that the person owes.
+ARREARS: Final = "arrears"
 LEDGER_CNY: Final = 156  # ISO 4217 numeric code of the yuan; amounts in fen
 LEDGER_RIDES: Final = 9001
 LEDGER_VISITS: Final = 9002
@@ -59,6 +61,8 @@ class TransferCode(IntEnum):
     TOP_UP = 10
     PAYMENT = 20
     SUBSIDY = 21
+    ARREARS_PAID = 22
+    ARREARS_CLEARED = 23
     REFUND = 30
     SUBSIDY_REFUND = 31
     MOVE = 40

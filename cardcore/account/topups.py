@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
+from cardcore.account.arrears import Arrears
 from cardcore.account.channel import ChannelAnswer, ChannelState
 from cardcore.account.chart import CUSTODY, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.claims import Claims
@@ -39,6 +40,7 @@ class TopUps:
         self._book = book
         self._funds = Funds(book, random_bytes)
         self._claims = Claims(book, random_bytes)
+        self._arrears = Arrears(book, random_bytes)
         self._random_bytes = random_bytes
 
     async def intend(self, effect: Effect, user_id: UUID, request: TopUpIntentRequest) -> UUID:
@@ -160,6 +162,8 @@ class TopUps:
                 resolved_at=effect.now,
             )
         )
+        if fits:
+            await self._arrears.collect(effect, intent.user_id)
 
     async def _fits(self, effect: Effect, intent: Row[Any]) -> bool:
         """May the fund hold what has come? The channel has taken it, whatever we say."""

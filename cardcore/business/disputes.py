@@ -8,6 +8,7 @@ goes back with a refund.
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +18,9 @@ from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import DISPUTES, LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.account.arrears import payments_of
+from cardcore.account.arrears_payments import take_back
+from cardcore.account.chart import ARREARS, DISPUTES, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
@@ -284,14 +287,18 @@ class Disputes:
     ) -> list[tuple[OrderLine, int]]:
         """What of which line is disputed: the citizen's funds, last line first."""
         own = [line for line in order.lines if _is_citizens(line)]
-        refunded = await refunded_by_line(connection, order.order_id)
-        disputed = await disputed_by_line(connection, order.order_id)
-        gone = {
-            line.line_no: refunded.get(line.line_no, 0) + disputed.get(line.line_no, 0)
-            for line in own
-        }
+        paid_fen = await captured_by_line(connection, order)
+        gone = Counter(await refunded_by_line(connection, order.order_id))
+        # Of arrears only what was paid since is the citizen's; what is owed is let off by a refund.
+        payments = await payments_of(connection, order.order_id)
+        for line in own:
+            if line.fund == ARREARS:
+                left = payments.get(line.line_no, ())
+                paid_fen[line.line_no] = sum(one.left_fen for one in left)
+                gone[line.line_no] = 0
+        gone.update(await disputed_by_line(connection, order.order_id))
         try:
-            return split_refund(amount_fen, own, await captured_by_line(connection, order), gone)
+            return split_refund(amount_fen, own, paid_fen, gone)
         except RefundExceedsError as more:
             raise DisputeExceedsError(field="amount_fen", left_fen=more.facts["left_fen"]) from None
 
@@ -391,16 +398,22 @@ class Disputes:
     ) -> list[tuple[UUID, int]]:
         """Funds the disputed amount came from, and how much from each."""
         order = (await load_orders(raw, [row.order_id]))[row.order_id]
-        lines = {line.line_no: line.debit_account_id for line in order.lines}
+        lines = {line.line_no: line for line in order.lines}
+        payments = await payments_of(connection, row.order_id)
         shares = []
         for one in await connection.execute(
             select(_l.line_no, _l.amount_fen)
             .where(_l.dispute_id == row.dispute_id)
             .order_by(_l.line_no.desc())
         ):
-            fund_id = lines[one.line_no]
-            assert fund_id is not None
-            shares.append((fund_id, one.amount_fen))
+            line = lines[one.line_no]
+            if line.fund == ARREARS:
+                # The oldest payments: refunds take the latest, and the two never meet.
+                paid = take_back(one.amount_fen, payments[one.line_no])
+                shares += [(payment.fund_id, fen) for payment, fen in paid]
+                continue
+            assert line.debit_account_id is not None
+            shares.append((line.debit_account_id, one.amount_fen))
         return shares
 
 
@@ -411,7 +424,7 @@ def digest_of(pack: dict[str, Any]) -> bytes:
 
 
 def _is_citizens(line: OrderLine) -> bool:
-    return line.payer == Payer.CITIZEN and line.fund not in (None, "arrears")
+    return line.payer == Payer.CITIZEN and line.fund is not None
 
 
 def _money(row: Row[Any]) -> DisputeMoney:

@@ -10,7 +10,9 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
+from cardcore.account.arrears import payment_transfers, return_transfers
 from cardcore.account.chart import (
+    ARREARS,
     CUSTODY,
     DISPUTES,
     SUSPENSE,
@@ -68,6 +70,8 @@ class _Books:
         if line.fund is not None and line.debit_account_id is not None:
             by = line.delegation_id
             paid_by = SELF if by is None else self.delegations[by]
+            if line.fund == ARREARS:
+                paid_by = None  # by nobody yet: the transfers say what was paid since
             payer_id = self.owners.get(line.debit_account_id) if self.names_people else None
         return ExplainedLine(
             **line.view().model_dump(),
@@ -93,11 +97,15 @@ async def explain(
     amount of the order, or something is wrong. ``names_people``: say by id whose funds paid.
     """
     captures = await _resolving_transfers(connection, order.order_id)
+    payments = await payment_transfers(connection, order.order_id)
+    for line_no, ids in payments.items():
+        captures.setdefault(line_no, []).extend(ids)
     refunds = await _refunds(connection, order.order_id)
-    disputes = await _disputes(connection, order)
+    moves_max = len(order.lines) + sum(len(ids) for ids in payments.values())
+    disputes = await _disputes(connection, order.order_id, moves_max)
     wanted = [line.transfer_id for line in order.lines if line.transfer_id is not None]
     wanted += [transfer_id for ids in captures.values() for transfer_id in ids]
-    wanted += [row.transfer_id for row in refunds]
+    wanted += [one for _, _, ids in refunds for one in ids]
     wanted += [transfer_id for _, ids in disputes for transfer_id in ids]
     found = await book.lookup_transfers([one.int for one in wanted], connection=raw)
     names, owners = await _accounts(connection, found)
@@ -154,7 +162,10 @@ async def _resolving_transfers(
     return found
 
 
-async def _refunds(connection: AsyncConnection, order_id: UUID) -> Sequence[Row[Any]]:
+async def _refunds(
+    connection: AsyncConnection, order_id: UUID
+) -> list[tuple[Row[Any], int, list[UUID]]]:
+    """Refunds of an order, line by line, with the transfers of each."""
     line = tables.refund_line.c
     found = await connection.execute(
         select(tables.refund, line.line_no, line.transfer_id)
@@ -162,15 +173,32 @@ async def _refunds(connection: AsyncConnection, order_id: UUID) -> Sequence[Row[
         .where(tables.refund.c.order_id == order_id)
         .order_by(tables.refund.c.recorded_at, line.line_no)
     )
-    return found.all()
+    rows = found.all()
+    further: dict[tuple[UUID, int], list[UUID]] = {}
+    for refund_id, line_no, transfer_id in await return_transfers(
+        connection, [row.refund_id for row in rows]
+    ):
+        further.setdefault((refund_id, line_no), []).append(transfer_id)
+    return [
+        (
+            row,
+            row.line_no,
+            list(dict.fromkeys([row.transfer_id, *further.get((row.refund_id, row.line_no), ())])),
+        )
+        for row in rows
+    ]
 
 
 async def _disputes(
-    connection: AsyncConnection, order: OrderRecord
+    connection: AsyncConnection, order_id: UUID, moves_max: int
 ) -> list[tuple[Row[Any], list[UUID]]]:
-    """Disputes of an order, oldest first, with the ids its transfers may have."""
+    """Disputes of an order, oldest first, with the ids its transfers may have.
+
+    A step moves money between at most ``moves_max`` funds and the dispute account, or none: which
+    of these ids exist, the ledger knows.
+    """
     found = await connection.execute(
-        select(dispute).where(dispute.c.order_id == order.order_id).order_by(dispute.c.dispute_id)
+        select(dispute).where(dispute.c.order_id == order_id).order_by(dispute.c.dispute_id)
     )
     disputes = []
     for row in found.all():
@@ -179,12 +207,11 @@ async def _disputes(
             .where(dispute_event.c.dispute_id == row.dispute_id)
             .order_by(dispute_event.c.seq)
         )
-        # A step moves something or not: which of these ids exist, the ledger knows.
         ids = [
             make(event_id, position)
             for event_id in events.scalars()
             for make in (credit_id, recovery_id)
-            for position in range(len(order.lines))
+            for position in range(moves_max)
         ]
         disputes.append((row, ids))
     return disputes
@@ -232,11 +259,11 @@ async def _accounts(
 
 
 def _explained_refunds(
-    order: OrderRecord, refunds: Sequence[Row[Any]], books: _Books
+    order: OrderRecord, refunds: Sequence[tuple[Row[Any], int, list[UUID]]], books: _Books
 ) -> list[ExplainedRefund]:
     lines = {line.line_no: line for line in order.lines}
     views: dict[UUID, ExplainedRefund] = {}
-    for row in refunds:
+    for row, line_no, transfer_ids in refunds:
         view = views.setdefault(
             row.refund_id,
             ExplainedRefund(
@@ -246,7 +273,7 @@ def _explained_refunds(
                 lines=[],
             ),
         )
-        view.lines.append(books.line(lines[row.line_no], [row.transfer_id]))
+        view.lines.append(books.line(lines[line_no], transfer_ids))
     return list(views.values())
 
 

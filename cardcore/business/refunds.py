@@ -1,6 +1,7 @@
 """Refunds: money of one captured order goes back to the funds it came from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -8,14 +9,17 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.account.chart import LEDGER_CNY, TransferCode
+from cardcore.account.arrears import open_part, payments_of
+from cardcore.account.arrears_payments import Paid, take_back
+from cardcore.account.arrears_tables import arrears_return
+from cardcore.account.chart import ARREARS, LEDGER_CNY, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.books import RawConnection
 from cardcore.business.dispute_claims import disputed_by_line
 from cardcore.business.holds import captured_by_line
 from cardcore.business.order_states import OrderStatus, OrderStep, after
-from cardcore.business.orders import OrderLine, load_order, load_orders
+from cardcore.business.orders import OrderLine, OrderRecord, load_order, load_orders
 from cardcore.business.refund_split import split_refund
 from cardcore.business.request import RefundRequest
 from cardcore.business.views import RefundView
@@ -31,6 +35,19 @@ from ledger import Ledger, Transfer, TransferFlags
 
 # A refunded order is asked for once more before it is refused: by what is left, not by its state.
 _REFUNDABLE = (OrderStatus.CAPTURED, OrderStatus.REFUNDED)
+_RETURNS = 20_000  # part numbers of what goes back to funds that had paid arrears
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """One transfer of a refund; ``payment_id`` where it undoes a payment of arrears."""
+
+    transfer_id: UUID
+    line: OrderLine
+    from_id: UUID
+    to_id: UUID
+    amount_fen: int
+    payment_id: UUID | None = None
 
 
 class Refunds:
@@ -76,13 +93,12 @@ class Refunds:
         )
         amount_fen = sum(fen for _, fen in shares)
         refund_id = new_id(now, self._random_bytes)
-        landing = await landing_accounts(
-            connection, [line.debit_account_id for line, _ in shares if line.debit_account_id]
-        )
-        await self._post(raw, refund_id, order_id, shares, landing)
+        moves = await self._moves(connection, refund_id, order, shares)
+        landing = await landing_accounts(connection, [one.to_id for one in moves])
+        await self._post(raw, order_id, moves, landing)
         await self._claims.write_homeless(
             connection,
-            [(line.debit_account_id, fen) for line, fen in shares if line.debit_account_id],
+            [(one.to_id, one.amount_fen) for one in moves if one.line.fund],
             landing,
             reason="refund",
             now=now,
@@ -108,11 +124,25 @@ class Refunds:
                     "refund_id": refund_id,
                     "line_no": line.line_no,
                     "amount_fen": fen,
-                    "transfer_id": part_id(refund_id, line.line_no),
+                    "transfer_id": next(one.transfer_id for one in moves if one.line is line),
                 }
                 for line, fen in shares
             ],
         )
+        returned = [one for one in moves if one.payment_id is not None]
+        if returned:
+            await connection.execute(
+                insert(arrears_return),
+                [
+                    {
+                        "transfer_id": one.transfer_id,
+                        "refund_id": refund_id,
+                        "payment_id": one.payment_id,
+                        "amount_fen": one.amount_fen,
+                    }
+                    for one in returned
+                ],
+            )
         refunded_fen = order.refunded_fen + amount_fen
         await connection.execute(
             update(tables.business_order)
@@ -192,34 +222,75 @@ class Refunds:
         refund_id: UUID = row.refund_id
         return refund_id
 
-    async def _post(
+    async def _moves(
         self,
-        raw: RawConnection,
+        connection: AsyncConnection,
         refund_id: UUID,
-        order_id: UUID,
+        order: OrderRecord,
         shares: list[tuple[OrderLine, int]],
-        landing: Mapping[UUID, UUID],
+    ) -> list[_Move]:
+        """What moves in the ledger: each share goes back the way it came.
+
+        Of arrears, what is still owed is let off first; what was paid since goes back to the funds
+        that paid it, the last payment first.
+        """
+        payments: dict[int, list[Paid]] = {}
+        if any(line.fund == ARREARS for line, _ in shares):
+            payments = await payments_of(connection, order.order_id)
+        moves = []
+        for line, fen in shares:
+            assert line.debit_account_id is not None
+            assert line.credit_account_id is not None
+            mirrored_fen = fen
+            if line.fund == ARREARS:
+                open_fen = await open_part(connection, order.order_id, line.line_no)
+                mirrored_fen = min(fen, open_fen)
+            if mirrored_fen:
+                moves.append(
+                    _Move(
+                        transfer_id=part_id(refund_id, line.line_no),
+                        line=line,
+                        from_id=line.credit_account_id,
+                        to_id=line.debit_account_id,
+                        amount_fen=mirrored_fen,
+                    )
+                )
+            if fen > mirrored_fen:
+                payable_id = await _payable(connection, order.merchant_id)
+                latest = payments[line.line_no][::-1]
+                for one, given_fen in take_back(fen - mirrored_fen, latest):
+                    moves.append(
+                        _Move(
+                            transfer_id=part_id(refund_id, _RETURNS + len(moves)),
+                            line=line,
+                            from_id=payable_id,
+                            to_id=one.fund_id,
+                            amount_fen=given_fen,
+                            payment_id=one.payment_id,
+                        )
+                    )
+        return moves
+
+    async def _post(
+        self, raw: RawConnection, order_id: UUID, moves: list[_Move], landing: Mapping[UUID, UUID]
     ) -> None:
-        """Mirror the lines in the ledger, each share going back the way it came.
+        """Book the moves as one chain.
 
         ``landing``: for funds that are no more, where their money goes instead.
         """
-        transfers = []
-        for position, (line, fen) in enumerate(shares, start=1):
-            assert line.debit_account_id is not None
-            assert line.credit_account_id is not None
-            transfers.append(
-                Transfer(
-                    id=part_id(refund_id, line.line_no).int,
-                    debit_account_id=line.credit_account_id.int,
-                    credit_account_id=landing.get(line.debit_account_id, line.debit_account_id).int,
-                    amount=fen,
-                    ledger=LEDGER_CNY,
-                    code=TransferCode.REFUND if line.fund else TransferCode.SUBSIDY_REFUND,
-                    flags=TransferFlags.linked if position < len(shares) else TransferFlags(0),
-                    user_data_128=order_id.int,
-                )
+        transfers = [
+            Transfer(
+                id=one.transfer_id.int,
+                debit_account_id=one.from_id.int,
+                credit_account_id=landing.get(one.to_id, one.to_id).int,
+                amount=one.amount_fen,
+                ledger=LEDGER_CNY,
+                code=TransferCode.REFUND if one.line.fund else TransferCode.SUBSIDY_REFUND,
+                flags=TransferFlags.linked if place < len(moves) else TransferFlags(0),
+                user_data_128=order_id.int,
             )
+            for place, one in enumerate(moves, start=1)
+        ]
         results = await self._book.create_transfers(transfers, connection=raw)
         reasons = [name for name in results if name not in ("created", "linked_event_failed")]
         if not reasons:
@@ -243,3 +314,12 @@ async def refunded_by_line(connection: AsyncConnection, order_id: UUID) -> dict[
         .group_by(line.line_no)
     )
     return {line_no: int(fen) for line_no, fen in rows}
+
+
+async def _payable(connection: AsyncConnection, merchant_id: str) -> UUID:
+    merchant = tables.merchant.c
+    found = await connection.execute(
+        select(merchant.payable_id).where(merchant.merchant_id == merchant_id)
+    )
+    payable_id: UUID = found.scalar_one()
+    return payable_id

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from cardcore.account.chart import ARREARS as ARREARS  # noqa: PLC0414  (others read it here)
 from cardcore.account.chart import arrears_of, arrears_payable
 from cardcore.account.funding_plan import FundShare
 from cardcore.business.booking import lines_of_order, transfers_of_order
@@ -22,8 +23,6 @@ from cardcore.terminals.record_facts import Holder
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
 from cardcore.user.presented import PresentedCode
 from ledger import Transfer
-
-ARREARS = "arrears"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 from uuid import UUID
 
+from cardcore.account.chart import ARREARS
 from cardcore.account.funding_plan import FundShare
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
@@ -20,7 +21,6 @@ from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import ScenePricer
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_booking import (
-    ARREARS,
     BookedRecord,
     Payables,
     RecordedOrder,

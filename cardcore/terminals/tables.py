@@ -117,14 +117,3 @@ record_case = Table(
     required("status", Text),
     required("recorded_at", _At),
 )
-
-arrears = Table(
-    "arrears",
-    metadata,
-    required("order_id", Uuid, key=True),
-    required("line_no", SmallInteger, key=True),
-    required("user_id", Uuid),
-    required("merchant_id", Text),
-    required("amount_fen", BigInteger),
-    required("recorded_at", _At),
-)

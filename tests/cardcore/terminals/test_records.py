@@ -14,6 +14,7 @@ from adapters import demo_city
 from adapters.record_judges import ALONE_MAX, ProcessJudges
 from adapters.settings import Settings
 from cardcore import tables
+from cardcore.account.arrears_tables import arrears
 from cardcore.books import transaction
 from cardcore.errors import TerminalUnknownError
 from cardcore.terminals import tables as terminal_tables
@@ -225,7 +226,7 @@ async def test_what_the_funds_do_not_cover_becomes_arrears_up_to_the_limit(
         ("arrears", 50),
     ]
     async with transaction(life.city.engine) as (connection, _):
-        owed = await connection.scalar(select(func.sum(terminal_tables.arrears.c.amount_fen)))
+        owed = await connection.scalar(select(func.sum(arrears.c.amount_fen)))
         assert owed == 150
         limit = tables.metadata.tables["cardcore.offline_limit"]
         await connection.execute(update(limit).values(arrears_fen_max=200))
