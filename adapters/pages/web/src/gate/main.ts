@@ -54,7 +54,7 @@ class Page {
     this.#screen.language = kept ?? (chinese ? "zh" : "en");
     addEventListener("keydown", (event) => this.#press(event), { capture: true });
     addEventListener("pointerdown", () => this.#sound.unlock());
-    addEventListener("online", () => this.#terminal?.wake());
+    addEventListener("online", () => this.#terminal?.reconnected());
     document.addEventListener("visibilitychange", () => void stayAwake());
     const enrolment = await readEnrolment(this.database);
     if (enrolment === undefined) this.#showEnrolment(null, false);

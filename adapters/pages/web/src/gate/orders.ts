@@ -50,6 +50,7 @@ function orderOf(
   const passage = { door: place.gateId || enrolment.terminalId, direction: "in" };
   return {
     user: { credential: text },
+    mode: pays ? "pay" : "record",
     business: {
       scene: enrolment.scene,
       type: pays ? "sale" : "passage",

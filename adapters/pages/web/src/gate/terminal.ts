@@ -58,20 +58,20 @@ export class Terminal {
     const floorS = (await database.fact<number>("floorS")) ?? 0;
     await requeueHeld(database);
     const terminal = new Terminal(station, parts, store, floorS);
-    terminal.wake();
+    terminal.reconnected();
     return terminal;
   }
 
-  /** The network may be back, or a record waits. */
-  wake(): void {
-    this.#uplink.wake();
+  /** The network is said to be back. */
+  reconnected(): void {
+    this.#uplink.reconnected();
   }
 
   /** Judge a scanned text; what comes back is durable here or booked at the server. */
   async scan(text: string, amountFen: number): Promise<Outcome> {
     try {
       const outcome = await this.#decide(text, amountFen);
-      if (outcome.sequenceNo !== null) this.wake();
+      if (outcome.sequenceNo !== null) this.#uplink.wake();
       return outcome;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
@@ -97,7 +97,8 @@ export class Terminal {
     const atMs = this.parts.nowMs();
     const answer = await askServer(this.#server, this.station, text, amountFen, atMs);
     if (!answer.answered) {
-      this.wake();
+      // The uplink finds out by itself whether there is a network.
+      this.#uplink.wake();
       return null;
     }
     return { ...refusedOutcome("", amountFen, atMs), reason: answer.reason, online: true };

@@ -62,8 +62,19 @@ export class Uplink {
     return this.#failing === "";
   }
 
-  /** Do what is due now, and go on by itself. */
+  /** A record waits. A pause after a failure is not cut short by it. */
   wake(): void {
+    if (this.online) this.#begin();
+  }
+
+  /** The network is said to be back, or the terminal has just been opened. */
+  reconnected(): void {
+    this.#waitMs = WAIT_MIN_MS;
+    this.#begin();
+  }
+
+  /** Do what is due now, and go on by itself. */
+  #begin(): void {
     clearTimeout(this.#timer);
     if (this.#running) {
       this.#again = true;
@@ -80,10 +91,10 @@ export class Uplink {
     await this.#tell();
     if (this.#again) {
       this.#again = false;
-      this.wake();
+      this.#begin();
       return;
     }
-    this.#timer = setTimeout(() => this.wake(), waitMs);
+    this.#timer = setTimeout(() => this.#begin(), waitMs);
   }
 
   /** Milliseconds until something is due again. */

@@ -1,0 +1,260 @@
+"""A gate on a tablet: the real page in Chromium, the real city behind it, a phone before it."""
+
+import asyncio
+import io
+import itertools
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+import codes
+from adapters import demo_city
+from adapters.pages.build import BUILT
+from adapters.server import listen
+from adapters.wiring import City, make_api
+from cardcore.base64url import decode_base64url, encode_base64url
+from cardcore.books import transaction
+from cardcore.user.authorisation_request import AuthoriseRequest
+from codes import qr
+from codes.suites import PrivateKey, make_private_key
+from codes.text_form import authorisation_from_bytes
+from scenes.community import service as community
+from scenes.community.access import Grant, Relation
+from tests.city_life import CENTRE, Life
+from tests.codes.city import signer_of
+from tests.conftest import CityClock
+
+DOOR: Final = "N01"
+PASS: Final = ".result.pass"
+REFUSAL: Final = ".result.refusal"
+SCREENSHOTS: Final = Path(__file__).parents[2] / "screenshots" / "gate"
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+)
+
+
+def chromium() -> str:
+    """Path of Chromium; the test skips where it or the built pages are absent."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    if not (BUILT / "gate").is_dir():
+        pytest.skip("the pages are not built: run `make setup` where Node 20 is")
+    return found
+
+
+@asynccontextmanager
+async def served(city: City, clock: CityClock) -> AsyncIterator[str]:
+    """The city's HTTP face and pages on a port of its own, in this event loop."""
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = await make_api(city, public_url=url, clock=clock, log_to=io.BytesIO())
+    config = uvicorn.Config(app, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    config.load()
+    serving = asyncio.ensure_future(server._serve([listener]))
+    try:
+        yield url
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@dataclass
+class Phone:
+    """A citizen's phone that asked the city for an authorisation."""
+
+    user_id: UUID
+    key: PrivateKey
+    authorisation: codes.Authorisation
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    async def code(self, life: Life, *, age_s: int = 0) -> str:
+        """A class D code, made ``age_s`` seconds ago."""
+        return await codes.make_d(
+            self.authorisation,
+            signer_of(self.key),
+            made_at_s=int(life.clock.now.timestamp()) - age_s,
+            counter=next(self.counter),
+        )
+
+
+async def phone_of(life: Life, user_id: UUID, *scenes: str) -> Phone:
+    """A phone with an authorisation for these scenes; by default the community's."""
+    key = make_private_key(codes.Algorithm.ES256)
+    request = AuthoriseRequest.model_validate(
+        {
+            "device_public_key": encode_base64url(key.public_key.raw),
+            "suite": "0x13",
+            "scenes": list(scenes or ("community",)),
+        }
+    )
+    view = await life.city.core.authorise(CENTRE, user_id, request)
+    return Phone(user_id, key, authorisation_from_bytes(decode_base64url(view.authorisation)))
+
+
+@dataclass
+class Stand:
+    """One tablet: its page, its browser's context, and the city."""
+
+    life: Life
+    url: str
+    context: BrowserContext
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    async def open(self) -> None:
+        """Load the page. Its clock is the city's."""
+        await self.context.clock.set_fixed_time(self.life.clock.now)
+        await self.page.goto(f"{self.url}/gate/")
+
+    async def enrol(self, terminal_id: str = demo_city.GATE_TERMINAL) -> None:
+        """Type number and activation code, and wait until the data has come."""
+        given = await self.life.city.core.give_activation_code(CENTRE, terminal_id)
+        await self.page.fill("#terminal-id", terminal_id)
+        await self.page.fill("#activation-code", given.activation_code.lower())
+        await self.page.click("button[type=submit]")
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until the terminal has a package and is on-line."""
+        await expect(self.page.locator(".chip.online")).to_be_visible()
+        await expect(self.page.locator(".notice")).not_to_contain_text("数据")
+
+    async def scan(self, text: str) -> str:
+        """What a keyboard-wedge scanner does; the reason shown, "" for a pass."""
+        await self.page.evaluate("document.querySelector('.result').hidden = true")
+        await self.page.keyboard.type(text)
+        await self.page.keyboard.press("Enter")
+        shown = self.page.locator(f"{PASS}, {REFUSAL}")
+        await expect(shown).to_be_visible()
+        return await shown.get_attribute("data-reason") or ""
+
+    async def picture(self, name: str) -> None:
+        """Keep a picture of the page for looking at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    async def grant(self, user_id: UUID, relation: Relation = Relation.RESIDENT) -> None:
+        """Give a person the door, for the whole of the city clock's year."""
+        now = self.life.clock.now
+        async with transaction(self.life.city.engine) as (connection, _):
+            await community.put_door_into_groups(
+                connection, DOOR, {"all"}, recorded_by="test", at=now
+            )
+            await community.give_grant(
+                connection,
+                uuid4(),
+                user_id,
+                Grant(
+                    door_group="all",
+                    relation=relation,
+                    valid_from=now.date().replace(month=1, day=1),
+                    valid_to=now.date().replace(month=12, day=31),
+                ),
+                recorded_by="test",
+                at=now,
+            )
+
+    async def resident(self) -> Phone:
+        """The phone of somebody who may pass."""
+        user_id = await self.life.person()
+        await self.grant(user_id)
+        return await phone_of(self.life, user_id)
+
+    async def passages(self, user_id: UUID) -> int:
+        """How many orders a person has."""
+        async with transaction(self.life.city.engine) as (_, raw):
+            rows = await raw.execute(
+                "SELECT count(*) FROM cardcore.business_order WHERE user_id = %s", (user_id,)
+            )
+            found = await rows.fetchone()
+        assert found is not None
+        return int(found[0])
+
+
+@asynccontextmanager
+async def standing(
+    city: City,
+    clock: CityClock,
+    *,
+    camera: Path | None = None,
+    locale: str = "zh-CN",
+    viewport: tuple[int, int] = (1024, 768),
+) -> AsyncIterator[Stand]:
+    """A tablet before the city. ``camera``: what the camera sees, for ever; None is no camera.
+
+    A fault in the page fails the test.
+    """
+    path = chromium()
+    seen = (
+        ()
+        if camera is None
+        else ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}")
+    )
+    async with served(city, clock) as url, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=[*_FLAGS, *seen], chromium_sandbox=False
+        )
+        context = await browser.new_context(
+            locale=locale, viewport={"width": viewport[0], "height": viewport[1]}
+        )
+        page = await context.new_page()
+        stand = Stand(Life(city, clock), url, context, page)
+        page.on("pageerror", lambda error: stand.faults.append(str(error)))
+        try:
+            yield stand
+            assert stand.faults == []
+        finally:
+            await browser.close()
+
+
+async def axe_findings(page: Page, source: str) -> list[dict[str, Any]]:
+    """What axe-core finds wrong on the page as it stands: rule and first place of each."""
+    # Through the debugger: the page's own policy lets no foreign script in.
+    await page.evaluate(source + "\n;0")
+    found: list[dict[str, Any]] = await page.evaluate(
+        """async () => (await axe.run(document, {
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+        })).violations.map((one) => ({ rule: one.id, at: one.nodes[0].html }))"""
+    )
+    return found
+
+
+def film(text: str, path: Path, *, frames: int = 24, size: tuple[int, int] = (640, 480)) -> None:
+    """A Y4M film of a phone's code that comes in, moves, turns, and comes nearer.
+
+    Grey 4:2:0, 10 pictures a second; Chromium plays it for ever as its camera.
+    """
+    width, height = size
+    symbol = qr.image(qr.modules(text), 4).convert("L")
+    chroma = bytes([128]) * (width * height // 2)
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W%d H%d F10:1 Ip A1:1 C420jpeg\n" % size)
+        for number in range(frames):
+            share = number / frames
+            turned = symbol.rotate(20 * share - 10, expand=True, fillcolor=90)
+            scale = 0.8 + 0.5 * share
+            shown = turned.resize(
+                (int(turned.width * scale), int(turned.height * scale)), Image.Resampling.BILINEAR
+            )
+            picture = Image.new("L", size, 90)
+            left = int((width - shown.width) / 2 - 160 * (0.5 - share))
+            picture.paste(shown, (left, (height - shown.height) // 2 + int(12 * share)))
+            file.write(b"FRAME\n" + picture.tobytes() + chroma)

@@ -1,0 +1,138 @@
+"""The gate page in a real browser: it enrols, decides without a network, brings records in."""
+
+from pathlib import Path
+
+from playwright.async_api import Route, expect
+
+from adapters.wiring import City
+from tests.adapters.pages.gate_stand import (
+    PASS,
+    REFUSAL,
+    film,
+    phone_of,
+    standing,
+)
+from tests.city_life import CENTRE
+from tests.conftest import CityClock
+
+
+async def test_a_code_that_moves_before_the_camera_opens_the_gate(
+    city: City, city_clock: CityClock, tmp_path: Path
+) -> None:
+    camera = tmp_path / "phone.y4m"
+    film("M1:", camera)
+    async with standing(city, city_clock, camera=camera) as stand:
+        phone = await stand.resident()
+        film(await phone.code(stand.life), camera)
+        await stand.open()
+        await stand.enrol()
+        await expect(stand.page.locator(PASS)).to_be_visible()
+        await stand.picture("camera-pass")
+        await expect(stand.page.locator(PASS)).to_be_hidden()
+        # Still before the camera: it is the same scan, and the gate does not cry out.
+        await expect(stand.page.locator(".frames")).not_to_be_empty()
+        assert await stand.page.locator(REFUSAL).count() == 0
+        await expect(stand.page.locator(".chip.waiting")).to_have_count(0)
+        assert await stand.passages(phone.user_id) == 1
+
+
+async def test_each_code_that_may_not_pass_is_refused_with_its_reason(
+    city: City, city_clock: CityClock
+) -> None:
+    async with standing(city, city_clock) as stand:
+        life = stand.life
+        phone = await stand.resident()
+        stranger = await phone_of(life, await life.person())
+        elsewhere = await phone_of(life, phone.user_id, "bus")
+        old = await phone.code(life)
+        life.clock.advance(minutes=5)
+        await stand.open()
+        await stand.enrol()
+        good = await phone.code(life)
+        flipped = good[:-1] + ("0" if good[-1] != "0" else "1")
+        assert await stand.scan(good) == ""
+        assert await stand.scan(good) == "code_replayed"
+        assert await stand.scan(old) == "code_expired"
+        assert await stand.scan(await phone.code(life, age_s=-300)) == "clock_skew"
+        assert await stand.scan(await stranger.code(life)) == "no_relation"
+        assert await stand.scan(await elsewhere.code(life)) == "scene_not_allowed"
+        assert await stand.scan("HTTPS://EXAMPLE.INVALID/FOREIGN") == "code_invalid"
+        assert await stand.scan(flipped) == "code_invalid"
+
+
+async def test_what_was_decided_without_a_network_is_booked_once(
+    city: City, city_clock: CityClock
+) -> None:
+    async with standing(city, city_clock) as stand:
+        life, page = stand.life, stand.page
+        phone = await stand.resident()
+        await stand.open()
+        await stand.enrol()
+        await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+        await stand.context.set_offline(offline=True)
+        await page.reload()
+        await expect(page.locator(".chip.offline")).to_be_visible()
+        first, second = await phone.code(life), await phone.code(life)
+        assert await stand.scan(first) == ""
+        await expect(page.locator(".chip.waiting")).to_have_text("待传 1")
+        # The tablet is switched off and on again in the basement: nothing is forgotten.
+        await page.reload()
+        await expect(page.locator(".chip.waiting")).to_have_text("待传 1")
+        assert await stand.scan(first) == "code_replayed"
+        assert await stand.scan(second) == ""
+        assert await stand.passages(phone.user_id) == 0
+
+        lost: list[str] = []
+
+        async def lose_the_first_answer(route: Route) -> None:
+            await route.fetch()
+            lost.append(route.request.url)
+            await route.abort()
+            await page.unroute("**/v1/records")
+
+        await page.route("**/v1/records", lose_the_first_answer)
+        await stand.context.set_offline(offline=False)
+        await expect(page.locator(".chip.waiting")).to_have_count(0)
+        assert len(lost) == 1
+        assert await stand.passages(phone.user_id) == 2
+        assert await life.books_are_right()
+
+
+async def test_the_terminals_key_cannot_be_taken_out_of_the_browser(
+    city: City, city_clock: CityClock
+) -> None:
+    async with standing(city, city_clock) as stand:
+        await stand.open()
+        await stand.enrol()
+        taken = await stand.page.evaluate(
+            """() => new Promise((resolve, reject) => {
+                const opening = indexedDB.open("gate");
+                opening.onerror = reject;
+                opening.onsuccess = () => {
+                    const facts = opening.result.transaction("fact").objectStore("fact");
+                    const asked = facts.get("enrolment");
+                    asked.onsuccess = async () => {
+                        const { privateKey } = asked.result.value.pair;
+                        const out = crypto.subtle.exportKey("pkcs8", privateKey);
+                        resolve(await out.then(() => "taken", (error) => error.name));
+                    };
+                };
+            })"""
+        )
+        assert taken == "InvalidAccessError"
+
+
+async def test_a_terminal_that_was_revoked_is_told_so_and_a_wrong_code_enrols_nobody(
+    city: City, city_clock: CityClock
+) -> None:
+    async with standing(city, city_clock, locale="en-US") as stand:
+        await stand.open()
+        await stand.page.fill("#terminal-id", "gate-N01")
+        await stand.page.fill("#activation-code", "00000-00000-00000-00000")
+        await stand.page.click("button[type=submit]")
+        await expect(stand.page.locator(".fault")).to_have_text("The activation code is not valid")
+        given = await city.core.give_activation_code(CENTRE, "gate-N01")
+        await stand.page.fill("#terminal-id", "gate-N01")
+        await stand.page.fill("#activation-code", given.activation_code)
+        await stand.page.click("button[type=submit]")
+        await expect(stand.page.locator(".chip.online")).to_be_visible()
