@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from adapters.fare_watch import FareWatch
 from adapters.infrastructure import Addresses
+from adapters.key_watch import KeyWatch
 from adapters.prompt_protocol import PromptProtocol
 from adapters.settings import Settings
 from adapters.wiring import City, make_api, open_city
@@ -73,7 +74,10 @@ async def _serve(
         server = http_server(app)
         if on_ready is not None:
             on_ready(city, public_url)
-        companions = [asyncio.create_task(FareWatch(city).keep_looking())]
+        companions = [
+            asyncio.create_task(FareWatch(city).keep_looking()),
+            asyncio.create_task(KeyWatch(city).keep_looking()),
+        ]
         if beside is not None:
             companions.append(asyncio.create_task(beside(city)))
         try:

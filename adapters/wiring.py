@@ -50,9 +50,11 @@ from cardcore.platform.webhooks import SIGNING_KEY
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
 from cardcore.terminals.packages import PackageSigning
+from cardcore.terminals.scene import TerminalScene
 from cardcore.user.card_taps import register_card_key
 from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
-from cardcore.user.citizen_codes import CitizenCodes, create_issuer_key, load_keys
+from cardcore.user.citizen_codes import CitizenCodes
+from cardcore.user.issuer_keys import CLOCKS_APART, publish_key, read_issuer_keys
 from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
 from codes.card_tap import CardSuite
 from codes.key_ring import KeyUse
@@ -71,8 +73,13 @@ from scenes.community.terminals import GateTerminals
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 ISSUER_ID: Final = 0x3704
-PACKAGE_KID: Final = 128
-LIST_KID: Final = 129
+# Two suites from the first day: terminals must know how to read both.
+FIRST_KEYS: Final = (
+    (KeyUse.CODES, 1, Algorithm.ED25519),
+    (KeyUse.CODES, 2, Algorithm.P256),
+    (KeyUse.PACKAGES, 128, Algorithm.ED25519),
+    (KeyUse.LISTS, 129, Algorithm.ED25519),
+)
 CARD_KEY: Final = "card-master-1"
 CARD_KEY_VERSION: Final = 1
 TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
@@ -216,14 +223,12 @@ async def open_city(
         await ensure_keys(hsm, engine, book, clock())
         bus = BusPricer(FareTable(), DEFAULT_POLICY)
         async with transaction(engine) as (connection, _):
-            ring, issuing = await load_keys(connection)
-            _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
-            _, signing_lists = await load_keys(connection, KeyUse.LISTS)
+            keys = await read_issuer_keys(connection, clock())
         rules = RuleBook()
         async with pool.connection() as raw:
             await rules.refresh(raw)
             plans = FundingPlans(await read_policy(raw))
-        codes = CitizenCodes(hsm=hsm, ring=ring, issuing=issuing, random_bytes=os.urandom)
+        codes = CitizenCodes(hsm=hsm, ring=keys.ring, issuing=keys.codes, random_bytes=os.urandom)
         judges = ProcessJudges()
         stack.callback(judges.close)
         hints: ReplayHints = NoReplayHints()
@@ -250,9 +255,9 @@ async def open_city(
                     clock=clock,
                     random_bytes=os.urandom,
                     hints=hints,
-                    terminal_scenes={"bus": BusTerminals(), "community": GateTerminals()},
+                    terminal_scenes=terminal_scenes(),
                     package_signing=PackageSigning(
-                        packages=signing_packages[-1], lists=signing_lists[-1]
+                        packages=keys.packages[-1], lists=keys.lists[-1]
                     ),
                     record_judge=judges,
                     webhook_private_networks=settings.webhook_private_networks,
@@ -311,6 +316,11 @@ def scene_pricers(bus: BusPricer) -> dict[str, ScenePricer]:
     return pricers | {"bus": bus, "community": GatePricer()}
 
 
+def terminal_scenes() -> dict[str, TerminalScene]:
+    """What terminals carry and bring by rules of their scene's own."""
+    return {"bus": BusTerminals(), "community": GateTerminals()}
+
+
 async def ensure_secret_keys(hsm: HSM) -> None:
     """Make the keys that are missing; two processes may start at once."""
     known = {info.label for info in await hsm.list_keys()}
@@ -333,37 +343,16 @@ async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime
             label=CARD_KEY,
             now=now,
         )
-        _, issuing = await load_keys(connection)
-        if not issuing:
-            # Two suites from the first day: terminals must know how to read both.
-            for kid, algorithm in ((1, Algorithm.ED25519), (2, Algorithm.P256)):
-                await create_issuer_key(
+        known = await read_issuer_keys(connection, now)
+        for use, kid, algorithm in FIRST_KEYS:
+            if not getattr(known, use.value):
+                await publish_key(
                     connection,
                     hsm,
                     issuer_id=ISSUER_ID,
                     kid=kid,
                     algorithm=algorithm,
+                    use=use,
+                    signs_from=now - CLOCKS_APART,
                     now=now,
                 )
-        _, signing_packages = await load_keys(connection, KeyUse.PACKAGES)
-        if not signing_packages:
-            await create_issuer_key(
-                connection,
-                hsm,
-                issuer_id=ISSUER_ID,
-                kid=PACKAGE_KID,
-                algorithm=Algorithm.ED25519,
-                now=now,
-                use=KeyUse.PACKAGES,
-            )
-        _, signing_lists = await load_keys(connection, KeyUse.LISTS)
-        if not signing_lists:
-            await create_issuer_key(
-                connection,
-                hsm,
-                issuer_id=ISSUER_ID,
-                kid=LIST_KID,
-                algorithm=Algorithm.ED25519,
-                now=now,
-                use=KeyUse.LISTS,
-            )

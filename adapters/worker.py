@@ -2,7 +2,7 @@
 
 Expired holds give their money back; codes, aliases and assertions that have been past their end
 for a day are forgotten (the order keeps the digest of its code as evidence); the audit log is
-sealed; webhooks are sent.
+sealed; webhooks are sent; terminal packages are signed.
 """
 
 import asyncio
@@ -24,7 +24,13 @@ from adapters.database import open_engine, open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
-from adapters.wiring import business_day_of, ensure_secret_keys, payment_channels, utc_now
+from adapters.wiring import (
+    business_day_of,
+    ensure_secret_keys,
+    payment_channels,
+    terminal_scenes,
+    utc_now,
+)
 from cardcore import audit
 from cardcore.account.arrears import ArrearsCollection
 from cardcore.account.channel_money import ChannelMoney
@@ -36,6 +42,7 @@ from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
 from cardcore.ports import Clock
+from cardcore.terminals.package_building import PackageBuilding
 from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
@@ -50,6 +57,8 @@ WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
 DISPUTE_PERIOD_S: Final = 60.0
 ARREARS_PERIOD_S: Final = 60.0
+PACKAGE_PERIOD_S: Final = 60.0
+KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -172,6 +181,30 @@ def channel_duties(money: ChannelMoney) -> list[Duty]:
     return [Duty(name="ask_channels", period_s=CHANNEL_PERIOD_S, run=money.ask_due)]
 
 
+def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[Duty]:
+    """What falls due of terminals: packages and lists, and the keys they are signed with."""
+    building = PackageBuilding(
+        engine=engine,
+        hsm=hsm,
+        scenes=terminal_scenes(),
+        random_bytes=os.urandom,
+        cut_off=settings.cut_off,
+    )
+
+    async def watch_keys(now: datetime) -> int:
+        ending = await building.ending(now)
+        for use, ends_at in ending.items():
+            structlog.get_logger("worker").warning(
+                "issuer_keys_end", use=use, ends_at=ends_at.isoformat()
+            )
+        return len(ending)
+
+    return [
+        Duty(name="build_packages", period_s=PACKAGE_PERIOD_S, run=building.build_due),
+        Duty(name="watch_keys", period_s=KEY_WATCH_PERIOD_S, run=watch_keys),
+    ]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -202,7 +235,7 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
             random_bytes=os.urandom,
             cut_off=settings.cut_off,
         )
-        duties += channel_duties(money)
+        duties += channel_duties(money) + terminal_duties(engine, hsm, settings)
         await keep_working(duties, stopping, once=once)
 
 

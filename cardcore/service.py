@@ -43,7 +43,7 @@ from cardcore.rule_service import RuleService
 from cardcore.scene_service import SceneService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
-from cardcore.user.citizen_codes import IssuingKey
+from cardcore.user.issuer_keys import IssuingKey, read_issuer_keys
 from hsm_sim.interface import HSMError
 from ledger import QueryFilter
 from ledger.group_commit import GroupCommit
@@ -105,6 +105,19 @@ class CardCore(
     def issuing_keys(self) -> tuple[IssuingKey, ...]:
         """The keys new codes may be signed with, newest last: names, never the keys."""
         return self._parts.codes.issuing
+
+    async def refresh_keys(self) -> bool:
+        """Take up issuer keys that were published, begun or ended since; were there any?"""
+        parts = self._parts
+        async with transaction(parts.engine) as (connection, _):
+            keys = await read_issuer_keys(connection, parts.clock())
+        signing = parts.package_signing
+        in_use = (parts.codes.ring, parts.codes.issuing, signing.packages, signing.lists)
+        if in_use == (keys.ring, keys.codes, keys.packages[-1], keys.lists[-1]):
+            return False
+        parts.codes.change_keys(keys.ring, keys.codes)
+        signing.packages, signing.lists = keys.packages[-1], keys.lists[-1]
+        return True
 
     async def books(self, caller: Caller) -> BooksView:
         """Trial balance and custody invariant over all accounts, in one snapshot."""

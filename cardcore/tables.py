@@ -84,6 +84,7 @@ issuer_key = Table(
     required("not_before", _At),
     required("not_after", _At),
     required("uses", ARRAY(Text)),
+    required("signs_from", _At),
 )
 
 fund_kind = Table(

@@ -61,7 +61,7 @@ def publish_epoch(ring: KeyRing, plan: EpochPlan, *, now_s: int) -> tuple[KeyRin
     )
     if signed_until_s < plan.signs_from_s:
         raise KeyEpochError("no key would sign between the epochs")
-    kid = _next_kid(ring, plan.issuer_id)
+    kid = next_kid(ring, plan.issuer_id)
     key = IssuerKey(
         issuer_id=plan.issuer_id,
         kid=kid,
@@ -75,8 +75,12 @@ def publish_epoch(ring: KeyRing, plan: EpochPlan, *, now_s: int) -> tuple[KeyRin
     return ring.with_key(key), kid
 
 
-def _next_kid(ring: KeyRing, issuer_id: int) -> int:
-    """The number after the youngest epoch's; one still in the ring is never given again."""
+def next_kid(ring: KeyRing, issuer_id: int) -> int:
+    """The number after the youngest epoch's; one still in the ring is never given again.
+
+    Raises:
+        KeyEpochError: all 256 are in the ring.
+    """
     taken = {key.kid for key in ring if key.issuer_id == issuer_id}
     if len(taken) == _KIDS:
         raise KeyEpochError("all 256 kids are in the ring; remove ended ones first")

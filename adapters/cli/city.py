@@ -26,6 +26,7 @@ from adapters.worker import (
     keep_working,
     make_deliveries,
     order_duties,
+    terminal_duties,
     work,
 )
 from hsm_sim.interface import HSMError
@@ -159,6 +160,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties += duties_of(city.pool, city.book, city.hsm, deliveries, city.core.platform.bills)
     duties += fund_duties(city.engine, city.book, city.hsm, settings)
     duties += channel_duties(city.core.channel_money)
+    duties += terminal_duties(city.engine, city.hsm, settings)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

@@ -9,7 +9,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from adapters.cli import audit, bench, books, bus, codes, hsm, ledger, operator, terminal
+from adapters.cli import audit, bench, books, bus, codes, hsm, keys, ledger, operator, terminal
 from adapters.cli.city import (
     migrate_command,
     run_command,
@@ -44,6 +44,7 @@ app.command("token")(token_command)
 app.add_typer(bench.app, name="bench")
 bench.app.command("hsm")(hsm.bench_command)
 app.add_typer(hsm.app, name="hsm")
+app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(codes.app, name="codes")
 app.add_typer(bus.app, name="bus")

@@ -12,11 +12,13 @@ from cardcore.platform.errors import (
     ProposalImpossibleError,
     ProposalStateError,
 )
+from cardcore.platform.key_epochs import IssuerKeysView
 from cardcore.platform.request import Decision, NewProposal
 from cardcore.platform.views import ProposalsView, ProposalView
 
 PROPOSALS: Final = Noun(
-    "proposals", "Money adjustments, limits and keys: proposed by one, decided by another."
+    "proposals",
+    "Money adjustments, limits and keys: proposed by one, decided by another.",
 )
 _DECISION: Final = {"digest": "0" * 64, "purpose": "核对工单 2026-118"}
 _REFUSALS: Final = (
@@ -53,7 +55,15 @@ _REFUSALS: Final = (
             },
             "purpose": "工单 2026-118",
         },
+        "hold": {
+            "content": {"kind": "set_hold_time", "scene": "hospital", "timeout_s": 1296000},
+            "purpose": "住院预授权期限",
+        },
         "key": {"content": {"kind": "rotate_access_key"}, "purpose": "年度轮换"},
+        "issuer key": {
+            "content": {"kind": "rotate_issuer_key", "use": "codes", "suite": "p256"},
+            "purpose": "年度轮换",
+        },
     },
 )
 async def propose(call: Call[NewProposal]) -> Answer:
@@ -138,3 +148,17 @@ async def withdraw_proposal(call: Call[None]) -> Answer:
     """Another's is not found."""
     proposals = call.core.platform.proposals
     return Answer(view=await proposals.withdraw(call.caller, call.id("proposal_id")))
+
+
+@PROPOSALS.operation(
+    "GET",
+    "/v1/issuer-keys",
+    summary="The issuer's keys and their epochs",
+    reply=IssuerKeysView,
+    access="operator",
+    scope=Scope.PROPOSALS_WRITE,
+    refusals=SESSION,
+)
+async def list_issuer_keys(call: Call[None]) -> Answer:
+    """Which sign now, which wait, until when each is believed. Public halves: `/v1/key-ring`."""
+    return Answer(view=await call.core.platform.proposals.issuer_keys(call.caller))

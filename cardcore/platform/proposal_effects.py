@@ -1,25 +1,32 @@
 """What an approved proposal does, in the transaction of its approval."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables as core_tables
 from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
-from cardcore.account.fund_tables import fund_regime
 from cardcore.books import RawConnection
 from cardcore.ids import part_id
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import begin_epoch
 from cardcore.platform.errors import ProposalImpossibleError
+from cardcore.platform.key_epochs import rotate_issuer_key
+from cardcore.platform.limit_changes import (
+    Change,
+    set_fund_limit,
+    set_hold_time,
+    set_order_limit,
+)
 from cardcore.platform.request import (
     AdjustMoney,
     ProposalContent,
     RotateAccessKey,
+    RotateIssuerKey,
     SetFundLimit,
+    SetHoldTime,
     SetOrderLimit,
 )
 from ledger import Transfer
@@ -31,56 +38,34 @@ async def carry_out(
     parts: Parts,
     connection: AsyncConnection,
     raw: RawConnection,
-    proposal_id: UUID,
     content: ProposalContent,
-    now: datetime,
+    change: Change,
 ) -> None:
     """Do it.
+
+    Args:
+        parts: of the core.
+        connection: the transaction of the approval; ``raw`` is the same one.
+        raw: the driver's connection.
+        content: what was proposed.
+        change: by whose decision, why and when.
 
     Raises:
         ProposalImpossibleError: an account or fund is unknown, or does not hold the money.
     """
     match content:
         case AdjustMoney():
-            await _adjust(parts, connection, raw, proposal_id, content)
+            await _adjust(parts, connection, raw, change.proposal_id, content)
         case SetFundLimit():
-            regime = await connection.execute(
-                select(fund_regime.c.balance_fen_max)
-                .join(core_tables.fund_kind, core_tables.fund_kind.c.regime == fund_regime.c.regime)
-                .where(core_tables.fund_kind.c.kind == content.fund)
-            )
-            allowed_fen = regime.scalar_one_or_none()
-            if allowed_fen is not None and content.balance_fen_max > allowed_fen:
-                raise ProposalImpossibleError(
-                    "the law allows less", field="balance_fen_max", limit_fen=allowed_fen
-                )
-            changed = await connection.execute(
-                update(core_tables.fund_kind)
-                .where(core_tables.fund_kind.c.kind == content.fund)
-                .values(balance_fen_max=content.balance_fen_max)
-            )
-            if changed.rowcount != 1:
-                raise ProposalImpossibleError("there is no such kind of fund", field="fund")
+            await set_fund_limit(connection, content, change)
         case SetOrderLimit():
-            await _set_order_limit(connection, content, now)
+            await set_order_limit(connection, content, change)
+        case SetHoldTime():
+            await set_hold_time(connection, content, parts.pricers.keys())
         case RotateAccessKey():
-            await begin_epoch(connection, now=now, at_once=content.at_once)
-
-
-async def _set_order_limit(
-    connection: AsyncConnection, content: SetOrderLimit, now: datetime
-) -> None:
-    rule = core_tables.limit_rule
-    version = await connection.scalar(
-        select(func.max(rule.c.version)).where(rule.c.limit_id == content.limit_id)
-    )
-    await connection.execute(
-        insert(rule).values(
-            version=(version or 0) + 1,
-            recorded_at=now,
-            **content.model_dump(mode="json", exclude={"kind"}),
-        )
-    )
+            await begin_epoch(connection, now=change.now, at_once=content.at_once)
+        case RotateIssuerKey():
+            await rotate_issuer_key(parts, connection, content, change.now)
 
 
 async def _adjust(

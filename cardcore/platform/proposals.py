@@ -27,6 +27,8 @@ from cardcore.platform.errors import (
     ProposalChangedError,
     ProposalStateError,
 )
+from cardcore.platform.key_epochs import IssuerKeysView, read_keys
+from cardcore.platform.limit_changes import Change
 from cardcore.platform.proposal_effects import carry_out
 from cardcore.platform.request import Decision, NewProposal, ProposalContent
 from cardcore.platform.views import ProposalsView, ProposalView
@@ -143,6 +145,13 @@ class Proposals:
                 proposals=[await _view(connection, one) for one in ids.scalars().all()]
             )
 
+    async def issuer_keys(self, caller: Caller) -> IssuerKeysView:
+        """The keys a rotation would be about."""
+        caller.require(Scope.PROPOSALS_WRITE)
+        issuer_id = self._parts.codes.issuing[-1].issuer_id
+        async with transaction(self._parts.engine) as (connection, _):
+            return await read_keys(connection, issuer_id, self._parts.clock())
+
     async def _decide(
         self, caller: Caller, proposal_id: UUID, decision: Decision, status: str
     ) -> ProposalView:
@@ -156,7 +165,13 @@ class Proposals:
                 _require_decidable(found, caller, decision, now)
                 if status == "approved":
                     content = _CONTENT.validate_python(found.content)
-                    await carry_out(self._parts, connection, raw, proposal_id, content, now)
+                    change = Change(
+                        proposal_id=proposal_id,
+                        decided_by=caller.client_id,
+                        purpose=found.purpose,
+                        now=now,
+                    )
+                    await carry_out(self._parts, connection, raw, content, change)
                 await _close(connection, proposal_id, status, caller, now)
                 await _note(
                     connection, caller, f"proposal.{status}", proposal_id, decision.purpose, now

@@ -80,11 +80,25 @@ class AdjustMoney(Model):
 
 
 class SetFundLimit(Model):
-    """Change how much a kind of fund may hold."""
+    """Change what a kind of fund may hold, lend, take in and give out; the rest stays as it is.
+
+    ``_day_`` limits are per business date; the others are per top-up or withdrawal.
+    """
 
     kind: Literal["set_fund_limit"]
     fund: PrintedNumber
-    balance_fen_max: AmountFen
+    balance_fen_max: AmountFen | None = None
+    credit_fen_max: AmountFen | None = None
+    topup_fen_max: AmountFen | None = None
+    topup_day_fen_max: AmountFen | None = None
+    withdrawal_fen_max: AmountFen | None = None
+    withdrawal_day_fen_max: AmountFen | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_dump(exclude={"kind", "fund"}, exclude_none=True):
+            raise ValueError("no limit is named")
+        return self
 
 
 class SetOrderLimit(Model):
@@ -114,6 +128,14 @@ class SetOrderLimit(Model):
         return self
 
 
+class SetHoldTime(Model):
+    """Change how long holds of a scene last; ``*`` is every scene without a time of its own."""
+
+    kind: Literal["set_hold_time"]
+    scene: Name | Literal["*"]
+    timeout_s: Annotated[int, Field(strict=True, ge=1, le=31_536_000)]
+
+
 class RotateAccessKey(Model):
     """Begin the next epoch of the key that signs access tokens.
 
@@ -124,8 +146,22 @@ class RotateAccessKey(Model):
     at_once: Annotated[bool, Field(strict=True)] = False
 
 
+class RotateIssuerKey(Model):
+    """Begin the next epoch of a key that signs codes, terminal packages or lists.
+
+    The new key is published now and signs when every terminal must know it; what the former one
+    signed stays good. ``at_once`` is for a key that leaked: it ends within seconds.
+    """
+
+    kind: Literal["rotate_issuer_key"]
+    use: Literal["codes", "packages", "lists"]
+    suite: Literal["ed25519", "p256", "sm2"]
+    at_once: Annotated[bool, Field(strict=True)] = False
+
+
 ProposalContent = Annotated[
-    AdjustMoney | SetFundLimit | SetOrderLimit | RotateAccessKey, Field(discriminator="kind")
+    AdjustMoney | SetFundLimit | SetOrderLimit | SetHoldTime | RotateAccessKey | RotateIssuerKey,
+    Field(discriminator="kind"),
 ]
 
 

@@ -20,7 +20,8 @@ from cardcore.ids import RandomBytes
 from cardcore.terminals.package_content import PackageContent, read_content
 from cardcore.terminals.scene import PlainTerminals, TerminalScene
 from cardcore.terminals.tables import terminal_package
-from cardcore.user.citizen_codes import CitizenCodes, IssuingKey
+from cardcore.user.citizen_codes import CitizenCodes
+from cardcore.user.issuer_keys import IssuingKey
 from codes.card_hash_list import HASH_SIZE_DEFAULT, SALT_SIZE, CardHashList, sorted_hashes
 from codes.key_ring import KeyRing
 from codes.signed_document import DocumentSigner
@@ -68,9 +69,9 @@ class Served:
         return self.package.etag
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class PackageSigning:
-    """The keys of packages and lists, as names in the HSM."""
+    """The keys of packages and lists, as names in the HSM; the next epoch's take their place."""
 
     packages: IssuingKey
     lists: IssuingKey
@@ -147,6 +148,23 @@ class Packages:
         """Serve this for a few seconds without looking. To be called once it is committed."""
         self._keep(package)
         self._looked_at[scene] = (now, package.etag)
+
+    async def bring_up(
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        *,
+        scene: str,
+        now: datetime,
+        on: date,
+    ) -> bool:
+        """Sign a new version where the content has changed or the lists grow old; did it?
+
+        So a terminal that pulls finds a version ready, and waits for no signature.
+        """
+        before = await self._latest(connection, scene)
+        package = await self._current(connection, raw, scene=scene, now=now, on=on)
+        return before is None or before.etag != package.etag
 
     async def _current(
         self,

@@ -23,7 +23,8 @@ from cardcore.ids import RandomBytes
 from cardcore.user.authorisation_request import AuthoriseRequest, PrintCodeRequest, scope_of
 from cardcore.user.authorisation_tables import code_authorisation, offline_limit, tariff_class
 from cardcore.user.authorisation_views import AuthorisationView, PrintedCodeView
-from cardcore.user.citizen_codes import CitizenCodes, IssuingKey
+from cardcore.user.citizen_codes import CitizenCodes
+from cardcore.user.issuer_keys import IssuingKey
 from cardcore.user.people_tables import credential
 from cardcore.user.status_indices import allocate_index
 from codes.fields import FlagP

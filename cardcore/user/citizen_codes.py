@@ -5,110 +5,26 @@ table ``code_token`` says whose it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import codes
 from cardcore import tables
 from cardcore.errors import CodeRefusedError, SceneUnknownError
 from cardcore.ids import RandomBytes
+from cardcore.user.issuer_keys import IssuingKey
 from cardcore.user.presented import PresentedCode
 from cardcore.user.request import IssueCodeRequest
 from cardcore.user.views import IssuedCodeView
 from codes.fields import CONTEXT_NONE, TTL_S_PAY_UNBOUND_MAX
-from hsm_sim.interface import HSM, KeyUsage
-from hsm_sim.interface import Algorithm as KeyAlgorithm
+from hsm_sim.interface import HSM
 
-CODE_ALGORITHM: Final = {
-    KeyAlgorithm.ED25519: codes.Algorithm.ED25519,
-    KeyAlgorithm.P256: codes.Algorithm.ES256,
-    KeyAlgorithm.SM2: codes.Algorithm.SM2_SM3,
-}
-KEY_LIFE: Final = timedelta(days=400)
 REFRESH_MARGIN_S: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuingKey:
-    """The key new codes are signed with: its name in the HSM and in the ring."""
-
-    issuer_id: int
-    kid: int
-    label: str
-    algorithm: codes.Algorithm
-
-
-async def create_issuer_key(
-    connection: AsyncConnection,
-    hsm: HSM,
-    *,
-    issuer_id: int,
-    kid: int,
-    algorithm: KeyAlgorithm,
-    now: datetime,
-    use: codes.KeyUse = codes.KeyUse.CODES,
-) -> IssuingKey:
-    """Let the HSM make an issuer key for one use and publish its public half in the register."""
-    label = f"issuer-{issuer_id}-{kid}"
-    known = {info.label: info for info in await hsm.list_keys()}
-    # A key made by a run that was cut off before it was registered is taken up, not lost.
-    info = known.get(label) or await hsm.generate(label, algorithm, KeyUsage.SIGN)
-    await connection.execute(
-        insert(tables.issuer_key).values(
-            issuer_id=issuer_id,
-            kid=kid,
-            algorithm=algorithm.value,
-            label=label,
-            public_key=info.public_key,
-            not_before=now - timedelta(minutes=5),
-            not_after=now + KEY_LIFE,
-            uses=[use.value],
-        )
-    )
-    return IssuingKey(
-        issuer_id=issuer_id, kid=kid, label=label, algorithm=CODE_ALGORITHM[algorithm]
-    )
-
-
-async def load_keys(
-    connection: AsyncConnection, use: codes.KeyUse = codes.KeyUse.CODES
-) -> tuple[codes.KeyRing, list[IssuingKey]]:
-    """The public ring every verifier gets, and the keys we sign with for a use, newest last."""
-    rows = (
-        await connection.execute(
-            select(tables.issuer_key).order_by(
-                tables.issuer_key.c.not_before, tables.issuer_key.c.kid
-            )
-        )
-    ).all()
-    ring = codes.KeyRing(
-        codes.IssuerKey(
-            issuer_id=row.issuer_id,
-            kid=row.kid,
-            algorithm=CODE_ALGORITHM[KeyAlgorithm(row.algorithm)],
-            public_key=row.public_key,
-            not_before_s=int(row.not_before.timestamp()),
-            not_after_s=int(row.not_after.timestamp()),
-            uses=frozenset(map(codes.KeyUse, row.uses)),
-        )
-        for row in rows
-    )
-    return ring, [
-        IssuingKey(
-            issuer_id=row.issuer_id,
-            kid=row.kid,
-            label=row.label,
-            algorithm=CODE_ALGORITHM[KeyAlgorithm(row.algorithm)],
-        )
-        for row in rows
-        if use.value in row.uses
-    ]
 
 
 class CitizenCodes:
@@ -117,7 +33,7 @@ class CitizenCodes:
     Args:
         hsm: holds the issuer's keys.
         ring: public keys of all issuers we trust.
-        issuing: keys of our own, newest last; a new code is signed with the newest.
+        issuing: keys of our own that sign now; a new code is signed with the last.
         random_bytes: source of the aliases.
     """
 
@@ -133,6 +49,11 @@ class CitizenCodes:
         self.ring = ring
         self.issuing = tuple(issuing)
         self._random_bytes = random_bytes
+
+    def change_keys(self, ring: codes.KeyRing, issuing: Sequence[IssuingKey]) -> None:
+        """Trust this ring, and sign with these keys, from now on."""
+        self.ring = ring
+        self.issuing = tuple(issuing)
 
     async def issue(
         self,

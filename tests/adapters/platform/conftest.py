@@ -80,6 +80,7 @@ class Web:
     app: CardcoreAPI
     clock: CityClock
     life: Life
+    settings: Settings
     secrets: dict[str, bytes] = field(default_factory=dict)
     opened: list[httpx2.AsyncClient] = field(default_factory=list)
 
@@ -164,13 +165,13 @@ class Web:
 
 
 @pytest.fixture
-async def web(city: City, city_clock: CityClock) -> AsyncIterator[Web]:
+async def web(city: City, city_clock: CityClock, city_settings: Settings) -> AsyncIterator[Web]:
     """The city behind its face. Guessing a password is cheap here, so that tests are quick."""
     city.core.platform = Platform(
         city.core._parts, password_cost=Cost(passes=1, memory_kib=8 * 1024)
     )
     app = await make_api(city, public_url=PUBLIC_URL, clock=city_clock)
-    made = Web(city, app, city_clock, Life(city, city_clock))
+    made = Web(city, app, city_clock, Life(city, city_clock), city_settings)
     yield made
     for client in made.opened:
         await client.aclose()

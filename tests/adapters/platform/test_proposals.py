@@ -10,6 +10,7 @@ import pytest
 from adapters.settings import Settings
 from tests.adapters.platform.conftest import Web
 from tests.cardcore.test_audit import verdict
+from tests.city_life import CENTRE
 
 LIMIT = {"kind": "set_fund_limit", "fund": "transit", "balance_fen_max": 200_000}
 
@@ -225,3 +226,73 @@ async def test_a_limit_on_orders_gets_a_new_version_by_two_operators(web: Web) -
         assert await rules.refresh(connection)
     (rule,) = [one for one in rules.current.limits if one.limit_id == "retail_day"]
     assert (rule.version, rule.limit_max) == (2, 50_000)
+
+
+async def test_a_limit_of_a_fund_is_a_version_of_the_funding_policy(web: Web) -> None:
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    content = {"kind": "set_fund_limit", "fund": "purse", "topup_fen_max": 100_000}
+    proposal = await clerk.propose(content)
+    before = await policy(web)
+    await supervisor.decide(proposal)
+    version, subject, client_id, reason = await policy(web)
+    assert (version, subject, client_id) == (before[0] + 1, "limit:purse", "operator:li.na")
+    assert reason == f"工单 2026-118 (proposal {proposal['proposal_id']})"
+    kinds = await web.city.core.fund_kinds(CENTRE)
+    (purse,) = [one for one in kinds.kinds if one.fund == "purse"]
+    assert (purse.topup_fen_max, purse.topup_day_fen_max) == (100_000, 500_000)
+
+
+async def policy(web: Web) -> tuple[int, str, str, str]:
+    async with web.city.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT version, subject, client_id, reason FROM cardcore.funding_policy"
+            " ORDER BY version DESC LIMIT 1"
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0]), row[1], row[2], row[3]
+
+
+@pytest.mark.parametrize(
+    ("fund", "limits", "field"),
+    [
+        ("purse", {"balance_fen_max": 500_001}, "balance_fen_max"),
+        ("purse", {"credit_fen_max": 100}, "credit_fen_max"),
+        ("health_credit", {"balance_fen_max": 100}, "balance_fen_max"),
+        ("purse", {"topup_fen_max": 500_001}, "topup_fen_max"),
+        ("purse", {"withdrawal_day_fen_max": 299_999}, "withdrawal_fen_max"),
+    ],
+)
+async def test_a_limit_the_law_or_the_kind_of_fund_does_not_have_is_not_set(
+    web: Web, fund: str, limits: dict[str, int], field: str
+) -> None:
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    before = await policy(web)
+    content = {"kind": "set_fund_limit", "fund": fund, **limits}
+    answer = await supervisor.decide(await clerk.propose(content))
+    assert answer.json()["code"] == "proposal_impossible"
+    assert answer.json()["errors"][0]["field"] == field
+    assert await policy(web) == before
+
+
+async def test_a_proposal_that_changes_no_limit_is_not_one(web: Web) -> None:
+    clerk = await web.desk("zhang.wei")
+    body = {"content": {"kind": "set_fund_limit", "fund": "purse"}, "purpose": "x"}
+    answer = await clerk.post("/v1/proposals", body, **{"Idempotency-Key": "none"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(("scene", "known"), [("bus", True), ("*", True), ("nowhere", False)])
+async def test_the_time_of_holds_is_changed_for_scenes_that_are_there(
+    web: Web, scene: str, known: bool
+) -> None:
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    content = {"kind": "set_hold_time", "scene": scene, "timeout_s": 3600}
+    answer = await supervisor.decide(await clerk.propose(content))
+    async with web.city.pool.connection() as connection:
+        rules = web.city.core.rules
+        assert await rules.refresh(connection) == known
+    assert (rules.current.hold_timeouts_s.get(scene) == 3600) == known
+    assert (answer.json()["code"] if not known else answer.json()["status"]) == (
+        "approved" if known else "proposal_impossible"
+    )
