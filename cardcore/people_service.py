@@ -3,9 +3,10 @@
 import base64
 import hmac
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
@@ -16,11 +17,18 @@ from cardcore.account.request import TopUpRequest
 from cardcore.account.views import TopUpView
 from cardcore.books import RawConnection, transaction
 from cardcore.business.order_rules import code_scene
+from cardcore.business.quote import Subject
 from cardcore.business.request import VerifyRequest
 from cardcore.business.views import UserView, VerifyView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
-from cardcore.errors import CodeRefusedError, ForbiddenError, NotFoundError, UserUnknownError
+from cardcore.errors import (
+    CodeRefusedError,
+    ForbiddenError,
+    NotFoundError,
+    UserFrozenError,
+    UserUnknownError,
+)
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
@@ -58,27 +66,7 @@ class PeopleService:
         on = business_date(now, self._parts.cut_off)
         code, ends_at = await self._presented(request, now, on)
         async with transaction(self._parts.engine) as (connection, _):
-            token = tables.code_token.c
-            row = (
-                await connection.execute(
-                    select(
-                        tables.person.c.user_id,
-                        tables.person.c.level,
-                        func.coalesce(token.blocked, tables.person.c.status).label("status"),
-                    )
-                    .join(tables.code_token, token.user_id == tables.person.c.user_id)
-                    .where(token.token == code.token)
-                )
-            ).one_or_none()
-            if row is None:
-                raise UserUnknownError(field="user.credential")
-            used = await connection.execute(
-                select(tables.used_code.c.order_id).where(
-                    tables.used_code.c.replay_key == code.replay_key
-                )
-            )
-            if used.one_or_none() is not None:
-                raise CodeRefusedError("code_replayed", "this code was used before")
+            row = await _holder(connection, code)
             concessions = await concessions_on(connection, row.user_id, on)
         return VerifyView(
             subject=self._pseudonym(request.merchant_id, row.user_id),
@@ -88,6 +76,40 @@ class PeopleService:
             code_class=code.code_class,
             expires_at=ends_at,
         )
+
+    async def identify(self, caller: Caller, request: VerifyRequest) -> Subject:
+        """Who that is, by their id: for scenes, which run beside the core and keep that id.
+
+        Spends nothing. A merged id leads to the survivor. Not served over HTTP: a merchant learns
+        a pseudonym (``verify``).
+
+        Raises:
+            ForbiddenError: the caller speaks for a merchant.
+            UserFrozenError: the person is not active.
+            CardcoreError: as ``verify``.
+        """
+        caller.require(Scope.VERIFY)
+        if caller.merchant_id is not None:
+            raise ForbiddenError("a merchant verifies and learns a pseudonym", field="user")
+        now = self._parts.clock()
+        on = business_date(now, self._parts.cut_off)
+        code: PresentedCode | None = None
+        if request.user.user_id is None:
+            code, _ = await self._presented(request, now, on)
+        async with transaction(self._parts.engine) as (connection, _):
+            if code is None:
+                assert request.user.user_id is not None
+                row = await self._people.resolve(connection, request.user.user_id)
+            else:
+                row = await _holder(connection, code)
+            if row.status != "active":
+                raise UserFrozenError(field="user")
+            return Subject(
+                user_id=row.user_id,
+                level=row.level,
+                concessions=frozenset(await concessions_on(connection, row.user_id, on)),
+                business_on=on,
+            )
 
     async def _presented(
         self, request: VerifyRequest, now: datetime, on: date
@@ -259,3 +281,27 @@ def _looking(caller: Caller, purpose: Purpose, now: datetime) -> Access:
 def _require_merchant(caller: Caller, merchant_id: str) -> None:
     if caller.merchant_id not in (None, merchant_id):
         raise NotFoundError(field="merchant_id")
+
+
+async def _holder(connection: AsyncConnection, code: PresentedCode) -> Row[Any, Any, Any]:
+    """Whose code it is, where it was not used before: user_id, level, status."""
+    token = tables.code_token.c
+    row: Row[Any, Any, Any] | None = (
+        await connection.execute(
+            select(
+                tables.person.c.user_id,
+                tables.person.c.level,
+                func.coalesce(token.blocked, tables.person.c.status).label("status"),
+            )
+            .join(tables.code_token, token.user_id == tables.person.c.user_id)
+            .where(token.token == code.token)
+        )
+    ).one_or_none()
+    if row is None:
+        raise UserUnknownError(field="user.credential")
+    used = await connection.execute(
+        select(tables.used_code.c.order_id).where(tables.used_code.c.replay_key == code.replay_key)
+    )
+    if used.one_or_none() is not None:
+        raise CodeRefusedError("code_replayed", "this code was used before")
+    return row

@@ -46,3 +46,30 @@ def split_refund(
             missing_fen -= given_fen
     assert missing_fen == 0
     return shares
+
+
+def split_by_rule(
+    shares_fen: Mapping[str, int],
+    lines: Sequence[OrderLine],
+    captured_fen: Mapping[int, int],
+    refunded_fen: Mapping[int, int],
+) -> list[tuple[OrderLine, int]]:
+    """As ``split_refund``, where it is said how much goes back by which rule.
+
+    Args:
+        shares_fen: by rule id, how much of its lines; each > 0.
+        lines: the order's lines.
+        captured_fen: by line number, what was captured.
+        refunded_fen: by line number, what was given back before; absent means 0.
+
+    Raises:
+        RefundExceedsError: more than is left of a rule's lines; ``facts`` name the rule.
+    """
+    shares: list[tuple[OrderLine, int]] = []
+    for rule_id, amount_fen in shares_fen.items():
+        of_rule = [line for line in lines if line.rule_id == rule_id]
+        try:
+            shares += split_refund(amount_fen, of_rule, captured_fen, refunded_fen)
+        except RefundExceedsError as exceeds:
+            raise RefundExceedsError(field="shares", rule_id=rule_id, **exceeds.facts) from None
+    return shares

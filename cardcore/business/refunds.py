@@ -20,7 +20,7 @@ from cardcore.business.dispute_claims import disputed_by_line
 from cardcore.business.holds import captured_by_line
 from cardcore.business.order_states import OrderStatus, OrderStep, after
 from cardcore.business.orders import OrderLine, OrderRecord, load_order, load_orders
-from cardcore.business.refund_split import split_refund
+from cardcore.business.refund_split import split_by_rule, split_refund
 from cardcore.business.request import RefundRequest
 from cardcore.business.views import RefundView
 from cardcore.caller import Caller
@@ -85,12 +85,13 @@ class Refunds:
             return known, await self.view(connection, raw, known)
         if order.status not in _REFUNDABLE:
             raise OrderStateError(field="order_id", status=order.status)
-        shares = split_refund(
-            request.amount_fen,
-            order.lines,
-            await captured_by_line(connection, order),
-            await self._gone(connection, order_id),
-        )
+        captured = await captured_by_line(connection, order)
+        gone = await self._gone(connection, order_id)
+        if request.shares is None:
+            shares = split_refund(request.amount_fen, order.lines, captured, gone)
+        else:
+            asked = {share.rule_id: share.amount_fen for share in request.shares}
+            shares = split_by_rule(asked, order.lines, captured, gone)
         amount_fen = sum(fen for _, fen in shares)
         refund_id = new_id(now, self._random_bytes)
         moves = await self._moves(connection, refund_id, order, shares)

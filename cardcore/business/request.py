@@ -126,12 +126,32 @@ class CaptureRequest(Model):
     final: bool = Field(default=True, strict=True)
 
 
+class RefundShare(Model):
+    """What goes back of the lines one rule made; within them in reverse funding order."""
+
+    rule_id: Name
+    amount_fen: AmountFen
+
+
 class RefundRequest(Model):
     """Give back all (``amount_fen`` left out) or part of one captured order.
 
-    The amount is of the order's nominal value; payers get back in reverse funding order.
+    The amount is of the order's nominal value; payers get back in reverse funding order. Where the
+    payers' parts were worked out anew (a bill settled again with an insurer), ``shares`` say how
+    much goes back by which rule, and the amount is left out.
     """
 
     out_refund_no: PrintedNumber
     amount_fen: AmountFen | None = None
+    shares: Annotated[list[RefundShare], Field(min_length=1, max_length=20)] | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+    @model_validator(mode="after")
+    def _amount_or_shares(self) -> Self:
+        if self.shares is None:
+            return self
+        if self.amount_fen is not None:
+            raise ValueError("give amount_fen or shares")
+        if len({share.rule_id for share in self.shares}) != len(self.shares):
+            raise ValueError("each rule at most once")
+        return self
