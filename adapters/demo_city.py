@@ -30,8 +30,12 @@ from scenes.bus import service as bus_service
 
 BUS_MERCHANT: Final = "shanting-bus"
 GATE_MERCHANT: Final = "fuxing-community"
+HOSPITAL_MERCHANT: Final = "shanting-hospital"
+HOSPITAL_CODE: Final = "H37040600001"  # its number with the insurer
 BUS_TERMINAL: Final = "bus-V0001"
 GATE_TERMINAL: Final = "gate-N01"
+HOSPITAL_TERMINAL: Final = "hospital-C01"
+HOSPITAL_SYSTEM: Final = "shanting-his"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,18 @@ CLIENTS: Final = (
         terminal_id=GATE_TERMINAL,
         scopes=TERMINAL_SCOPES,
     ),
+    DemoClient(
+        client_id=HOSPITAL_SYSTEM,
+        merchant_id=HOSPITAL_MERCHANT,
+        terminal_id=None,
+        scopes=(
+            Scope.HOSPITAL_WRITE,
+            Scope.HOSPITAL_READ,
+            Scope.HOSPITAL_REVIEW,
+            Scope.VERIFY,
+            Scope.ORDERS_READ,
+        ),
+    ),
 )
 
 
@@ -85,6 +101,7 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
         for merchant_id, name_zh, name_en in (
             (BUS_MERCHANT, "山亭公交", "Shanting Bus"),
             (GATE_MERCHANT, "府前福兴社区", "Fuxing Community"),
+            (HOSPITAL_MERCHANT, "山亭区人民医院", "Shanting People's Hospital"),
         ):
             await register_merchant(
                 connection,
@@ -98,6 +115,7 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
         for terminal_id, merchant_id, scene, place in (
             (BUS_TERMINAL, BUS_MERCHANT, "bus", {"vehicle": "V0001"}),
             (GATE_TERMINAL, GATE_MERCHANT, "community", {"door": "N01"}),
+            (HOSPITAL_TERMINAL, HOSPITAL_MERCHANT, "hospital", {"window": "1"}),
         ):
             await register_terminal(
                 connection,
@@ -126,6 +144,12 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
                     load_public_key(CodeAlgorithm.ED25519, key.public_key().public_bytes_raw()),
                     now=now,
                 )
+    await city.hospital.add_hospital(
+        merchant_id=HOSPITAL_MERCHANT,
+        terminal_id=HOSPITAL_TERMINAL,
+        fixmedins_code=HOSPITAL_CODE,
+        now=now,
+    )
     async with city.pool.connection() as connection:
         await bus_service.import_feed(
             connection,

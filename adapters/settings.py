@@ -31,9 +31,10 @@ class Settings(BaseSettings):
     is started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but
     speed. ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``:
     requests per second of one client in the long run, twice as many at once; 0: no limit.
-    ``webhook_private_networks``: where webhooks may go besides the internet, as a JSON list of
-    CIDR; none in production. ``frame_ancestors``: origins of apps that may put the citizen's page
-    into a frame, as a JSON list; none by default.
+    ``insurance_url``: the gateway to the medical insurer; without it nobody is insured (in the
+    sandbox, by a simulated insurer). ``webhook_private_networks``: where webhooks may go besides
+    the internet, as a JSON list of CIDR; none in production. ``frame_ancestors``: origins of apps
+    that may put the citizen's page into a frame, as a JSON list; none by default.
     """
 
     model_config = SettingsConfigDict(env_prefix="CARDCORE_", extra="ignore")
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     cut_off: time = CUT_OFF_DEFAULT
     sandbox: bool = False
     rate_per_s: int = Field(default=5_000, ge=0)
+    insurance_url: str | None = None
     webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     frame_ancestors: tuple[Origin, ...] = ()
     pool_connections_max: int = Field(default=10, ge=2, le=100)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import BinaryIO, Final
 
+import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.registry import Collector
 from psycopg_pool import AsyncConnectionPool
@@ -27,6 +28,11 @@ from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
 from adapters.infrastructure import Addresses
 from adapters.pages.routes import served_pages
+from adapters.partners.insurance_fund import InsuranceFund
+from adapters.partners.insurance_gateway import (
+    TIMEOUT_S as INSURANCE_TIMEOUT_S,
+)
+from adapters.partners.insurance_gateway import HTTPGateway, SimulatedGateway
 from adapters.partners.payment_channel import NAME as SIMULATED
 from adapters.partners.payment_channel import SimulatedChannel
 from adapters.record_judges import ProcessJudges
@@ -69,6 +75,11 @@ from scenes.bus.terminals import BusTerminals
 from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
 from scenes.community.terminals import GateTerminals
+from scenes.hospital.gateway import InsuranceGateway, NoGateway
+from scenes.hospital.insurer import Insurer
+from scenes.hospital.payments import Surroundings as HospitalSurroundings
+from scenes.hospital.pricing import HospitalPricer
+from scenes.hospital.service import Hospital
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -109,6 +120,7 @@ class City:
     book: Ledger
     hsm: HSMClient
     bus: BusPricer
+    hospital: Hospital
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
     sandbox_clock: SandboxClock | None
@@ -199,10 +211,12 @@ async def open_city(
     *,
     clock: Clock = utc_now,
     channels: Mapping[str, PaymentChannel] | None = None,
+    insurance: InsuranceGateway | None = None,
 ) -> AsyncIterator[City]:
     """Build everything over running processes and a migrated database; close it on leaving.
 
     ``channels``: payment channels by name; by default none, in the sandbox one that is simulated.
+    ``insurance``: the way to the insurer; by default as the settings say.
     """
     refuse_optimised_python()
     async with AsyncExitStack() as stack:
@@ -229,6 +243,7 @@ async def open_city(
             await rules.refresh(raw)
             plans = FundingPlans(await read_policy(raw))
         codes = CitizenCodes(hsm=hsm, ring=keys.ring, issuing=keys.codes, random_bytes=os.urandom)
+        fees = HospitalPricer(await hsm.mac(TOKEN_KEY, b"splits of hospital bills"))
         judges = ProcessJudges()
         stack.callback(judges.close)
         hints: ReplayHints = NoReplayHints()
@@ -249,7 +264,7 @@ async def open_city(
                     book=book,
                     hsm=hsm,
                     codes=codes,
-                    pricers=scene_pricers(bus),
+                    pricers=scene_pricers(bus, fees),
                     plans=plans,
                     rules=rules,
                     clock=clock,
@@ -269,6 +284,19 @@ async def open_city(
                 kind=SandboxCore if settings.sandbox else CardCore,
             )
         )
+        if insurance is None:
+            insurance = await stack.enter_async_context(insurance_gateway(settings))
+        hospital = Hospital(
+            HospitalSurroundings(
+                engine=engine,
+                api=core,
+                insurer=Insurer(insurance, clock=clock, random_bytes=os.urandom),
+                clock=clock,
+                random_bytes=os.urandom,
+                cut_off=settings.cut_off,
+            ),
+            fees,
+        )
         city = City(
             core=core,
             engine=engine,
@@ -276,6 +304,7 @@ async def open_city(
             book=book,
             hsm=hsm,
             bus=bus,
+            hospital=hospital,
             collectors=collectors,
             limits=rate_limits(settings, buckets),
             sandbox_clock=sandbox_clock,
@@ -303,17 +332,35 @@ async def payment_channels(
     return {SIMULATED: simulated}
 
 
+@asynccontextmanager
+async def insurance_gateway(settings: Settings) -> AsyncIterator[InsuranceGateway]:
+    """The way to the insurer: over HTTP where one is set, in the sandbox one that is simulated."""
+    if settings.insurance_url is not None:
+        async with httpx2.AsyncClient(
+            base_url=settings.insurance_url, timeout=INSURANCE_TIMEOUT_S
+        ) as client:
+            yield HTTPGateway(client)
+    elif settings.sandbox:
+        books = InsuranceFund(settings.home / "insurance.sqlite3")
+        try:
+            yield SimulatedGateway(books)
+        finally:
+            books.close()
+    else:
+        yield NoGateway()
+
+
 def business_day_of(settings: Settings) -> BusinessDay:
     """The ledger's calendar, with the same cut-off as the orders': one day, one rule."""
     cut_off = settings.cut_off
     return BusinessDay(cut_off_s=cut_off.hour * 3600 + cut_off.minute * 60 + cut_off.second)
 
 
-def scene_pricers(bus: BusPricer) -> dict[str, ScenePricer]:
+def scene_pricers(bus: BusPricer, fees: HospitalPricer) -> dict[str, ScenePricer]:
     """A pricer for every scene of the catalogue; those without rules of their own share one."""
     plain = PlainPricer()
     pricers: dict[str, ScenePricer] = {scene.code: plain for scene in SCENES}
-    return pricers | {"bus": bus, "community": GatePricer()}
+    return pricers | {"bus": bus, "hospital": fees, "community": GatePricer()}
 
 
 def terminal_scenes() -> dict[str, TerminalScene]:

@@ -47,6 +47,9 @@ class Scope(StrEnum):
     TERMINALS_WRITE = "terminals:write"
     TERMINALS_READ = "terminals:read"
     RECORDS_WRITE = "records:write"
+    HOSPITAL_WRITE = "hospital:write"
+    HOSPITAL_READ = "hospital:read"
+    HOSPITAL_REVIEW = "hospital:review"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,7 @@ class PeopleService:
         if request.user.user_id is None:
             code, _ = await self._presented(request, now, on)
         async with transaction(self._parts.engine) as (connection, _):
+            row: Row[Any] | Row[Any, Any, Any]
             if code is None:
                 assert request.user.user_id is not None
                 row = await self._people.resolve(connection, request.user.user_id)

@@ -72,4 +72,11 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
         "查询终端、下载终端数据包", "List terminals; fetch the terminal package."
     ),
     Scope.RECORDS_WRITE: ScopeWords("上传脱机记录", "Upload validator records."),
+    Scope.HOSPITAL_WRITE: ScopeWords(
+        "排班、挂号、叫号、开单、缴费、退费", "Plan, register, call, bill, collect and return fees."
+    ),
+    Scope.HOSPITAL_READ: ScopeWords(
+        "查询号源、挂号与缴费", "Read slots, registrations and payments."
+    ),
+    Scope.HOSPITAL_REVIEW: ScopeWords("核对医保差异", "Look into differences with the insurer."),
 }

@@ -71,5 +71,6 @@ def split_by_rule(
         try:
             shares += split_refund(amount_fen, of_rule, captured_fen, refunded_fen)
         except RefundExceedsError as exceeds:
-            raise RefundExceedsError(field="shares", rule_id=rule_id, **exceeds.facts) from None
+            left_fen = exceeds.facts["left_fen"]
+            raise RefundExceedsError(field="shares", rule_id=rule_id, left_fen=left_fen) from None
     return shares

@@ -143,7 +143,9 @@ class RefundRequest(Model):
 
     out_refund_no: PrintedNumber
     amount_fen: AmountFen | None = None
-    shares: Annotated[list[RefundShare], Field(min_length=1, max_length=20)] | None = None
+    shares: Annotated[list[RefundShare], Field(min_length=1, max_length=20)] | None = Field(
+        default=None, exclude_if=lambda shares: shares is None
+    )
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
     @model_validator(mode="after")

@@ -1,0 +1,291 @@
+"""The saga of giving items back: cancel the settlement, settle the rest anew, return the money.
+
+The insurer cancels a settlement whole (2208), so a partial return is a cancelling and a new
+settlement of what stays; what each payer gets back is the difference. Only then does money move:
+by one refund of the core, bound to the payment's order. Written as ``payments`` is.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore.books import transaction
+from cardcore.business.request import RefundRequest, RefundShare
+from cardcore.calendar import business_date
+from cardcore.caller import Caller
+from cardcore.errors import CardcoreError, ServiceUnavailableError
+from scenes.hospital import payment_store as store
+from scenes.hospital.fees import fees_of
+from scenes.hospital.gateway import (
+    GatewaySilentError,
+    InsuranceRefusedError,
+    InsuranceSilentError,
+)
+from scenes.hospital.messages import SettlementInfo
+from scenes.hospital.payment_states import REFUND_FINAL, RefundState
+from scenes.hospital.payment_store import Move, OvertakenError, Refund
+from scenes.hospital.payments import (
+    ADVANCED_PER_ROUND_MAX,
+    STEPS_MAX,
+    Surroundings,
+    cancelling_of,
+    query_of,
+    settlement_of,
+)
+from scenes.hospital.pricing import ACCOUNT_RULE, CASH_RULE, FUND_RULE
+from scenes.hospital.split import InsuranceSumsError, ResettledAboveError, given_back, split_of
+from scenes.hospital.tables import bill_line, refund
+from scenes.hospital.uniform_api import SCENE
+
+R = RefundState
+Step = Callable[[Refund], Awaitable[bool]]
+_WORKER = Caller(client_id=SCENE.client_id, merchant_id=None, scopes=frozenset())
+
+
+class RefundSaga:
+    """Brings refunds to their end."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._steps: dict[RefundState, Step] = {
+            R.CANCELLING: self._cancel,
+            R.RESETTLE: self._resettle,
+            R.RESETTLING: self._doubt,
+            R.ASKING: self._ask,
+            R.REVERSING: self._reverse,
+            R.REFUNDING: self._refund,
+        }
+
+    async def advance(self, refund_id: UUID) -> None:
+        """Go on with a refund as far as it goes now."""
+        for _ in range(STEPS_MAX):
+            found = await self._read(refund_id)
+            step = self._steps.get(found.state)
+            if step is None:
+                return
+            try:
+                if not await step(found):
+                    return
+            except OvertakenError:
+                continue
+            except (GatewaySilentError, InsuranceSilentError, ServiceUnavailableError):
+                async with transaction(self._around.engine) as (connection, _raw):
+                    await store.put_off_refund(connection, found, now=self._around.clock())
+                return
+        # The insurer loses every settlement: nothing is wrong with ours, and the worker comes back.
+
+    async def advance_due(self, now: datetime) -> int:
+        """Go on with refunds nobody attends to: a duty of the worker. Returns how many."""
+        async with transaction(self._around.engine) as (connection, _):
+            due = await store.due(connection, refund, now, ADVANCED_PER_ROUND_MAX)
+        for refund_id in due:
+            await self.advance(refund_id)
+        return len(due)
+
+    # -- steps: each returns whether the next may follow at once -----------------------------------
+
+    async def _cancel(self, found: Refund) -> bool:
+        """2208: the settlement that stands is taken back."""
+        async with transaction(self._around.engine) as (connection, _):
+            setl_id = await store.settled_setl_id(connection, found.payment.payment_id)
+        assert setl_id is not None, "an insured payment that is paid has a settlement"
+        paid = found.payment
+        try:
+            done = await self._around.insurer.cancel(
+                self._hospital(found), found.cancel_msgid, cancelling_of(paid, setl_id)
+            )
+        except InsuranceRefusedError as refusal:
+            return await self._refuse(found, refusal)
+        now = self._around.clock()
+        async with transaction(self._around.engine) as (connection, _):
+            rest = await self._rest(connection, found)
+            changes: dict[str, Any] = {}
+            if not rest:
+                left = await store.standing_split(connection, paid)
+                changes = {
+                    "fund_fen": left.fund_fen,
+                    "account_fen": left.account_fen,
+                    "cash_fen": left.cash_fen,
+                }
+            move = Move(
+                to=R.RESETTLE if rest else R.REFUNDING,
+                changes=changes,
+                note={"cancelled": done.value, "setl_id": setl_id},
+            )
+            await store.move_refund(connection, found, move, now=now)
+            await store.note_cancelled(connection, paid.merchant_id, setl_id, now)
+        return True
+
+    async def _resettle(self, found: Refund) -> bool:
+        """Send what stays, and say 2207 for it: once, by whoever wins the step."""
+        async with transaction(self._around.engine) as (connection, _):
+            rest = await self._rest(connection, found)
+        hospital, paid = self._hospital(found), found.payment
+        fees = fees_of(paid, rest, batch_no=found.batch_no, at=found.recorded_at)
+        await self._around.insurer.send_fees(hospital, fees)
+        msgid = self._around.insurer.new_msgid()
+        await self._move(found, Move(to=R.RESETTLING, changes={"msgid": msgid}))
+        settling = replace(found, state=R.RESETTLING, version=found.version + 1, msgid=msgid)
+        rest_fen = _sum_of(rest)
+        try:
+            info = await self._around.insurer.settle(
+                hospital, msgid, settlement_of(paid, rest_fen, found.batch_no)
+            )
+        except InsuranceRefusedError as refusal:
+            return await self._review(settling, refusal)
+        except GatewaySilentError:
+            return await self._move(settling, Move(to=R.ASKING))
+        return await self._judge(settling, info, rest_fen)
+
+    async def _doubt(self, found: Refund) -> bool:
+        """2207 was about to be said by somebody who is gone."""
+        return await self._move(found, Move(to=R.ASKING))
+
+    async def _ask(self, found: Refund) -> bool:
+        """What became of it?"""
+        async with transaction(self._around.engine) as (connection, _):
+            rest = await self._rest(connection, found)
+        info = await self._around.insurer.find_settlement(
+            self._hospital(found), query_of(found.payment, found.batch_no, None)
+        )
+        if info is None:
+            return await self._move(found, Move(to=R.REVERSING))
+        if info.refd_setl_flag == "1":
+            return await self._move(found, Move(to=R.RESETTLE))
+        return await self._judge(found, info, _sum_of(rest))
+
+    async def _judge(self, found: Refund, info: SettlementInfo, rest_fen: int) -> bool:
+        """Does the rest cost everybody less, or at least not more?"""
+        now = self._around.clock()
+        assert found.msgid is not None
+        try:
+            rest = split_of(info, sent_fen=rest_fen)
+            async with transaction(self._around.engine) as (connection, _):
+                before = await store.standing_split(connection, found.payment)
+                back = given_back(before, rest)
+                await store.note_settlement(
+                    connection,
+                    found.payment,
+                    rest,
+                    setl_id=info.setl_id,
+                    msgid=found.msgid,
+                    on=business_date(now, self._around.cut_off),
+                    now=now,
+                )
+                changes = {
+                    "fund_fen": back.fund_fen,
+                    "account_fen": back.account_fen,
+                    "cash_fen": back.cash_fen,
+                    "setl_id": info.setl_id,
+                }
+                move = Move(to=R.REFUNDING, changes=changes, note=info.evidence())
+                await store.move_refund(connection, found, move, now=now)
+        except (InsuranceSumsError, ResettledAboveError) as refusal:
+            return await self._review(found, refusal)
+        return True
+
+    async def _reverse(self, found: Refund) -> bool:
+        """2601, then settle anew under another number: the rest must stay settled."""
+        assert found.msgid is not None
+        assert found.payment.psn_no is not None
+        try:
+            done = await self._around.insurer.reverse(
+                self._hospital(found), found.payment.psn_no, found.msgid
+            )
+        except InsuranceRefusedError as refusal:
+            return await self._review(found, refusal)
+        return await self._move(found, Move(to=R.RESETTLE, note={"reversed": done.value}))
+
+    async def _refund(self, found: Refund) -> bool:
+        """One refund of the core: each payer's part, bound to the order that paid."""
+        assert found.payment.order_id is not None
+        parts = (
+            (CASH_RULE, found.cash_fen),
+            (FUND_RULE, found.fund_fen),
+            (ACCOUNT_RULE, found.account_fen),
+        )
+        shares = [RefundShare(rule_id=rule, amount_fen=fen) for rule, fen in parts if fen]
+        if shares:
+            request = RefundRequest(
+                out_refund_no=f"HR{found.refund_id.hex}", shares=shares, reason=found.reason
+            )
+            try:
+                await self._around.api.refund(
+                    SCENE, found.payment.order_id, request, f"{found.refund_id}:refund"
+                )
+            except ServiceUnavailableError:
+                raise
+            except CardcoreError as refusal:
+                # The hospital's takings were paid out already, or a fund is closed: it waits, seen.
+                return await self._wait(found, refusal)
+        await self._move(found, Move(to=R.REFUNDED))
+        return False
+
+    async def _wait(self, found: Refund, refusal: CardcoreError) -> bool:
+        async with transaction(self._around.engine) as (connection, _):
+            await connection.execute(
+                update(refund)
+                .where(refund.c.refund_id == found.refund_id)
+                .values(fault=refusal.code)
+            )
+            await store.put_off_refund(connection, found, now=self._around.clock())
+        return False
+
+    async def _refuse(self, found: Refund, refusal: CardcoreError) -> bool:
+        async with transaction(self._around.engine) as (connection, _):
+            move = Move(to=R.REFUSED, changes={"fault": refusal.code})
+            await store.move_refund(connection, found, move, now=self._around.clock())
+            await give_lines_back(connection, found.lines, sign=-1)
+        return False
+
+    async def _review(self, found: Refund, refusal: CardcoreError) -> bool:
+        note = {name: str(fact) for name, fact in refusal.facts.items()}
+        move = Move(to=R.REVIEW, changes={"fault": refusal.code}, note=note)
+        await self._move(found, move)
+        return False
+
+    async def _move(self, found: Refund, move: Move) -> bool:
+        async with transaction(self._around.engine) as (connection, _):
+            await store.move_refund(connection, found, move, now=self._around.clock())
+        return RefundState(move.to) not in REFUND_FINAL
+
+    async def _rest(self, connection: AsyncConnection, found: Refund) -> Sequence[Row[Any]]:
+        """Lines of which something stays; what this refund gives back is off them already."""
+        rows = await store.bill_lines(connection, found.payment.payment_id)
+        return [row for row in rows if row.amount_fen > row.returned_fen]
+
+    async def _read(self, refund_id: UUID) -> Refund:
+        async with transaction(self._around.engine) as (connection, _):
+            return await store.read_refund(connection, _WORKER, refund_id)
+
+    @staticmethod
+    def _hospital(found: Refund) -> str:
+        assert found.payment.fixmedins_code is not None
+        return found.payment.fixmedins_code
+
+
+async def give_lines_back(
+    connection: AsyncConnection, lines: Sequence[Mapping[str, Any]], *, sign: int = 1
+) -> None:
+    """Note what of each line is given back; ``sign`` -1 takes the note back.
+
+    A line cannot give back more than it cost: the table's own check refuses.
+    """
+    for line in lines:
+        await connection.execute(
+            update(bill_line)
+            .where(
+                bill_line.c.bill_id == UUID(str(line["bill_id"])),
+                bill_line.c.line_no == line["line_no"],
+            )
+            .values(returned_fen=bill_line.c.returned_fen + sign * line["amount_fen"])
+        )
+
+
+def _sum_of(rows: Sequence[Row[Any]]) -> int:
+    return sum(int(row.amount_fen - row.returned_fen) for row in rows)
