@@ -19,9 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import Buffer, override
 
 from adapters.assertions import refuse_optimised_python
+from adapters.bus_scene import journey_service
 from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
+from adapters.http.bus import bus_noun
 from adapters.http.logs import make_log
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
@@ -69,6 +71,7 @@ from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
 from ledger import BusinessDay, Ledger
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
+from scenes.bus.journey_service import JourneyService
 from scenes.bus.pricing import BusPricer
 from scenes.bus.service import load_fare_table, load_rules
 from scenes.bus.terminals import BusTerminals
@@ -124,6 +127,7 @@ class City:
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
     sandbox_clock: SandboxClock | None
+    bus_journeys: JourneyService
 
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
@@ -183,7 +187,7 @@ async def make_api(
     the same one and no file holds it. ``frame_ancestors``: origins that may embed the citizen's
     page.
     """
-    nouns = PLATFORM_NOUNS
+    nouns = (*PLATFORM_NOUNS, bus_noun(city.bus_journeys))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))
@@ -308,6 +312,7 @@ async def open_city(
             collectors=collectors,
             limits=rate_limits(settings, buckets),
             sandbox_clock=sandbox_clock,
+            bus_journeys=journey_service(engine, clock, settings.cut_off),
         )
         await city.reload_fares()
         yield city

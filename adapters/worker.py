@@ -20,6 +20,7 @@ import uvloop
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.bus_scene import BusDuties
 from adapters.database import open_engine, open_pool
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
@@ -59,6 +60,8 @@ DISPUTE_PERIOD_S: Final = 60.0
 ARREARS_PERIOD_S: Final = 60.0
 PACKAGE_PERIOD_S: Final = 60.0
 KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
+TAPS_PERIOD_S: Final = 2.0
+WEEKS_PERIOD_S: Final = 20.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -205,6 +208,14 @@ def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[D
     ]
 
 
+def bus_duties(bus: BusDuties) -> list[Duty]:
+    """What falls due of bus rides: taps read, journeys closed, weeks priced and booked."""
+    return [
+        Duty(name="collect_taps", period_s=TAPS_PERIOD_S, run=bus.collect_taps),
+        Duty(name="settle_weeks", period_s=WEEKS_PERIOD_S, run=bus.settle_weeks),
+    ]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -236,6 +247,8 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
             cut_off=settings.cut_off,
         )
         duties += channel_duties(money) + terminal_duties(engine, hsm, settings)
+        bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
+        duties += bus_duties(bus)
         await keep_working(duties, stopping, once=once)
 
 

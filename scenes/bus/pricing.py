@@ -5,7 +5,7 @@ person's whole day, so they are settled by ``rides`` when the day is priced.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -15,9 +15,12 @@ from cardcore.errors import AmountInvalidError, RequestInvalidError
 from cardcore.model import Model
 from scenes.bus.concessions import ConcessionPolicy, FareShares, shares_by_category
 from scenes.bus.fare_table import FareTable
-from scenes.bus.leg_fares import FareBasis, LegFare, Ride
+from scenes.bus.leg_fares import LINE_FIELD, FareBasis, LegFare, LineUnknownError, Ride
 
-FARE: Final = "fare"
+FARE: Final = "fare"  # a whole ride, paid at once
+TAP_ON: Final = "tap_on"  # recorded; charged when the person's day is priced
+TAP_OFF: Final = "tap_off"
+BOARDING: Final = "boarding"  # a tap-on that holds the maximum fare until then
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Sequence = Annotated[int, Field(strict=True, ge=0, le=100_000)]
@@ -53,6 +56,17 @@ class BusDetails(Model):
             left_at=None if self.off_stop is None else at,
             categories=categories,
         )
+
+
+class TapOffDetails(Model):
+    """What a validator tells of a tap-off."""
+
+    line: Identifier
+    direction: Literal["up", "down"] | None = None
+    off_stop: Identifier
+    vehicle: Identifier | None = None
+    trip: Identifier | None = None
+    off_sequence: Sequence | None = None
 
 
 _BASIS_ZH: Final = {
@@ -102,12 +116,18 @@ class BusPricer:
             AmountInvalidError: the validator named an amount; the fare is ours to set.
             FareRefusedError: line, stop or fare unknown.
         """
-        if facts.type != FARE:
+        if facts.type in (TAP_ON, TAP_OFF):
+            return _recorded(facts, self._active)
+        if facts.type not in (FARE, BOARDING):
             raise RequestInvalidError(f"bus has no type {facts.type!r}", field="business.type")
         if facts.amount_fen is not None:
             raise AmountInvalidError("the fare is set by the tables", field="business.amount_fen")
         details = read_details(facts.details)
         table, policy = self._active
+        if facts.type == BOARDING and details.off_stop is not None:
+            raise RequestInvalidError(
+                "a boarding does not know where it ends", field="business.details.off_stop"
+            )
         leg = table.leg_fare(details.ride(facts.occurred_at, subject.concessions))
         classes = subject.concessions if leg.concessions_allowed else frozenset[str]()
         local_time = facts.occurred_at.astimezone(LOCAL_ZONE).time()
@@ -119,12 +139,41 @@ class BusPricer:
 
 def read_details(details: dict[str, object]) -> BusDetails:
     """Validate the details; the refusal names the first wrong field."""
+    return _read(BusDetails, details)
+
+
+_DetailsT = TypeVar("_DetailsT", bound=Model)
+
+
+def _read(model: type[_DetailsT], details: dict[str, object]) -> _DetailsT:
     try:
-        return BusDetails.model_validate(details)
+        return model.model_validate(details)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in ("business", "details", *first["loc"]))
         raise RequestInvalidError(first["msg"], field=place) from error
+
+
+def _recorded(facts: PricingFacts, active: tuple[FareTable, ConcessionPolicy]) -> list[QuoteLine]:
+    """A tap costs nothing by itself; its line must be known, or nobody could price it later."""
+    if facts.amount_fen is not None:
+        raise AmountInvalidError("the fare is set by the tables", field="business.amount_fen")
+    off = facts.type == TAP_OFF
+    details = facts.details
+    line = _read(TapOffDetails, details).line if off else _read(BusDetails, details).line
+    table, _ = active
+    if line not in table.by_line:
+        raise LineUnknownError(f"no line {line!r}", field=LINE_FIELD)
+    return [
+        QuoteLine(
+            payer=Payer.CITIZEN,
+            amount_fen=0,
+            rule_id=facts.type,
+            rule_version=str(table.activation_no),
+            reason_zh="下车刷卡，按行程计费" if off else "上车刷卡，按行程计费",
+            reason_en="tap-off, charged by journey" if off else "tap-on, charged by journey",
+        )
+    ]
 
 
 def quote_lines(

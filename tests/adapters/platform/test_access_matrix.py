@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx2
@@ -20,6 +20,7 @@ from adapters import demo_city
 from adapters.client_assertion import ASSERTION_TYPE, client_assertion
 from adapters.demo_city import public_jwk
 from adapters.http.app import NOUNS, PLATFORM_NOUNS
+from adapters.http.bus import bus_noun
 from adapters.http.operation import Operation
 from adapters.http.session_cookies import OPERATOR_COOKIE
 from adapters.settings import Settings
@@ -30,9 +31,12 @@ from cardcore.business.merchants import register_client
 from cardcore.caller import Caller, Scope
 from cardcore.platform.request import NewWebhookEndpoint
 from cardcore.platform.roles import SCOPES, Role
+from scenes.bus.journey_service import JourneyService
 from tests.adapters.platform.conftest import PUBLIC_URL, Desk, Web
 
-OPERATIONS = [one for noun in (*NOUNS, *PLATFORM_NOUNS) for one in noun.operations]
+# Declared over a service that these declarations do not ask: the web's own does the work.
+BUS = bus_noun(cast("JourneyService", None))
+OPERATIONS = [one for noun in (*NOUNS, *PLATFORM_NOUNS, BUS) for one in noun.operations]
 # An office's operation is a client's and an operator's: it is tried as both.
 CLIENTS = [one for one in OPERATIONS if not one.public and one.access in ("client", "office")]
 OPERATORS = [one for one in OPERATIONS if not one.public and one.access in ("operator", "office")]
