@@ -1,12 +1,13 @@
 """Serving the HTTP face: one event loop in this process, or several worker processes."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
 import uvicorn
@@ -19,6 +20,8 @@ from adapters.key_watch import KeyWatch
 from adapters.prompt_protocol import PromptProtocol
 from adapters.settings import Settings
 from adapters.wiring import City, make_api, open_city
+
+Beside = Callable[[City, str], Coroutine[None, None, None]]
 
 DRAIN_S: Final = 15
 KEEP_ALIVE_S: Final = 30
@@ -45,12 +48,13 @@ def serve(
     settings: Settings,
     *,
     shared_port: bool = False,
-    beside: Callable[[City], Coroutine[None, None, None]] | None = None,
+    beside: Beside | None = None,
     on_ready: Callable[[City, str], None] | None = None,
 ) -> None:
     """Serve until told to stop (SIGINT, SIGTERM), then finish what is under way.
 
-    ``beside`` runs for as long as the server does, on the same event loop.
+    ``beside`` runs for as long as the server does, on the same event loop; it gets the server's
+    URL.
     """
     uvloop.run(_serve(addresses, settings, shared_port, beside, on_ready))
 
@@ -59,7 +63,7 @@ async def _serve(
     addresses: Addresses,
     settings: Settings,
     shared_port: bool,  # noqa: FBT001  (private)
-    beside: Callable[[City], Coroutine[None, None, None]] | None,
+    beside: Beside | None,
     on_ready: Callable[[City, str], None] | None,
 ) -> None:
     listener = listen(settings.host, settings.port, shared=shared_port)
@@ -79,13 +83,29 @@ async def _serve(
             asyncio.create_task(KeyWatch(city).keep_looking()),
         ]
         if beside is not None:
-            companions.append(asyncio.create_task(beside(city)))
+            companions.append(asyncio.create_task(beside(city, public_url)))
         try:
             await server.serve(sockets=[listener])
         finally:
             for companion in companions:
                 companion.cancel()
             await asyncio.gather(*companions, return_exceptions=True)
+
+
+class GuestServer(uvicorn.Server):
+    """A server beside another one in the same process, which alone listens to signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to the other one."""
+        yield
+
+
+def guest_server(app: ASGIApp) -> GuestServer:
+    """The server around an app that is served beside ours, such as a partner's simulator."""
+    return GuestServer(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
+    )
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:

@@ -2,21 +2,23 @@
 
 import asyncio
 import errno
+import socket
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
-from adapters import demo_city
+from adapters import demo_city, demo_people
 from adapters.assertions import refuse_optimised_python
 from adapters.database import DatabaseUnfitError, migrate
 from adapters.demo.api_client import APIClient
 from adapters.demo.job import PEOPLE
 from adapters.embedded_postgres import EmbeddedPostgresError
 from adapters.infrastructure import Addresses, running
-from adapters.server import serve, serve_with_workers
+from adapters.partners.host_app import HostApp
+from adapters.server import guest_server, listen, serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
 from adapters.worker import (
@@ -30,6 +32,8 @@ from adapters.worker import (
     work,
 )
 from hsm_sim.interface import HSMError
+
+HOST_APP: Final = "aishandong"
 
 # What a person can paste into another terminal. Python reads the JSON, so nothing else is needed.
 _TRY_IT = """
@@ -81,11 +85,15 @@ def run_command() -> None:
             )
             asyncio.run(_load_demo_city(addresses, settings))
             console.print("演示城市已载入 · the demo city is loaded")
+            host_listener = _host_listener(settings)
+            host_url = f"http://{settings.host}:{host_listener.getsockname()[1]}"
             serve(
                 addresses,
-                settings,
-                beside=lambda city: _work(city, settings),
-                on_ready=lambda _, url: _say_how(console, url),
+                settings.model_copy(
+                    update={"frame_ancestors": (*settings.frame_ancestors, host_url)}
+                ),
+                beside=lambda city, url: _live(city, url, settings, host_listener),
+                on_ready=lambda _, url: _say_how(console, url, host_url),
             )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -153,6 +161,24 @@ async def _token(settings: Settings, client_id: str, base_url: str) -> str:
         return await client.sign_in(utc_now())
 
 
+def _host_listener(settings: Settings) -> socket.socket:
+    """Where the simulated host app is served: the port after ours, or any that is free."""
+    try:
+        return listen(settings.host, settings.port + 1 if settings.port else 0)
+    except OSError:
+        return listen(settings.host, 0)
+
+
+async def _live(city: City, url: str, settings: Settings, host_listener: socket.socket) -> None:
+    """The worker's rounds, and the app that embeds the citizen's page."""
+    key = demo_city.client_key(settings.clients_home, HOST_APP)
+    clock = city.sandbox_clock or utc_now
+    async with APIClient(url, HOST_APP, key) as client:
+        host = HostApp(client, await demo_people.load(city), clock=clock)
+        server = guest_server(host.app())
+        await asyncio.gather(_work(city, settings), server.serve(sockets=[host_listener]))
+
+
 async def _work(city: City, settings: Settings) -> None:
     """What the worker does in a container, done beside the server."""
     deliveries = make_deliveries(city.engine, city.hsm, settings)
@@ -179,8 +205,12 @@ def _external(settings: Settings) -> Addresses:
     return Addresses(database_url=settings.database_url, hsm_socket=settings.hsm_socket)
 
 
-def _say_how(console: Console, url: str) -> None:
+def _say_how(console: Console, url: str, host_url: str) -> None:
     console.print(f"[bold green]{url}[/]  接口文档 · OpenAPI docs at {url}/docs")
+    console.print(
+        f"[bold green]{host_url}[/]  市民页面，在模拟的宿主应用中 · citizen's page in its app"
+    )
+    console.print(f"[bold green]{url}/gate/[/]  门禁核验页面 · gate page")
     sys.stdout.write(
         _TRY_IT.format(
             url=url,

@@ -7,6 +7,7 @@ or is asked (Content-Security-Policy); who may put a page into a frame is a sett
 """
 
 import hashlib
+import json
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from adapters.pages.build import BUILT
 
 _NEVER_CHANGES: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
+# What a page must know of the hosts that may embed it, to answer nobody else.
+_EMBEDDING: Final = "embedding.json"
 _CODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -51,7 +54,7 @@ class PagePolicy:
         ancestors = " ".join(frame_ancestors) if self.framed and frame_ancestors else "'none'"
         script = "'self' 'wasm-unsafe-eval'" if self.wasm else "'self'"
         camera = "(self)" if self.camera else "()"
-        return {
+        headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; script-src {script}; style-src 'self'; "
                 "img-src 'self' blob: data:; connect-src 'self'; media-src 'self' blob:; "
@@ -61,8 +64,10 @@ class PagePolicy:
             "Permissions-Policy": (
                 f"camera={camera}, microphone=(), geolocation=(), screen-wake-lock=(self)"
             ),
-            "Cross-Origin-Opener-Policy": "same-origin",
         }
+        if not self.framed:  # a window that a host has opened must still reach its host
+            headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        return headers
 
 
 PAGES: Final[Mapping[str, PagePolicy]] = {
@@ -104,12 +109,14 @@ def served_pages(frame_ancestors: Sequence[str] = (), built: Path = BUILT) -> li
         built: the folder the build has made.
     """
     routes = []
-    assets = _read(built / "assets")
+    assets = read_files(built / "assets")
     if assets:
         routes.append(_route("/assets/{name}", assets, {}, cache=_NEVER_CHANGES))
     for page, policy in PAGES.items():
-        files = _read(built / page)
+        files = read_files(built / page)
         if files:
+            if policy.framed:
+                files[_EMBEDDING] = _json({"hosts": list(frame_ancestors)})
             headers = policy.headers(frame_ancestors)
             routes.append(_route(f"/{page}/", files, headers, cache=_ASK_AGAIN))
             routes.append(_route(f"/{page}/{{name}}", files, headers, cache=_ASK_AGAIN))
@@ -128,7 +135,14 @@ def _route(
     return TemplateRoute(path, show)
 
 
-def _read(folder: Path) -> dict[str, File]:
+def _json(content: object) -> File:
+    """A file of ours that no build has made."""
+    text = json.dumps(content).encode()
+    etag = hashlib.sha256(text).hexdigest()[:32]
+    return File(media_type="application/json", etag=etag, forms={"": text})
+
+
+def read_files(folder: Path) -> dict[str, File]:
     """Every file of a folder by its name, its compressed forms with it."""
     found: dict[str, File] = {}
     if not folder.is_dir():
