@@ -24,7 +24,7 @@ from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
-from adapters.http.logs import make_log
+from adapters.http.logs import Log
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
@@ -198,7 +198,7 @@ async def make_api(
         access_keys=AccessKeys(source, await source.keys(clock())),
         used_assertions=SharedUsedAssertions(city.pool),
         clock=clock,
-        log=make_log(log_to or Nowhere()),
+        log=Log(log_to or Nowhere()),
         nouns=nouns,
         limits=city.limits,
     )

@@ -6,6 +6,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -34,6 +36,22 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnectio
         if isinstance(error.orig, psycopg.OperationalError):
             raise ServiceUnavailableError from error
         raise
+
+
+@asynccontextmanager
+async def own_statements(
+    pool: AsyncConnectionPool[RawConnection],
+) -> AsyncIterator[RawConnection]:
+    """A connection on which each statement is a transaction of its own: two round trips less."""
+    async with pool.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            yield connection
+        finally:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                await connection.set_autocommit(False)
+            else:  # left in the middle of something: the pool makes a new one
+                await connection.close()
 
 
 def account(account_id: UUID, code: AccountCode, *, ledger: int = LEDGER_CNY) -> Account:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import RawConnection, own_statements, transaction
 from cardcore.business.explain import explain
 from cardcore.business.holds import Holds
 from cardcore.business.order_batch import Booked, OrderWriter
@@ -255,13 +255,8 @@ class OrderService:
 
     async def _find_tap(self, text: str) -> FoundTap:
         try:
-            async with self._parts.pool.connection() as connection:
-                # One statement needs no transaction around it: two round trips less.
-                await connection.set_autocommit(True)
-                try:
-                    return await find_tap(connection, text)
-                finally:
-                    await connection.set_autocommit(False)
+            async with own_statements(self._parts.pool) as connection:
+                return await find_tap(connection, text)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error
 

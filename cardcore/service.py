@@ -22,7 +22,7 @@ from cardcore.arrears_service import ArrearsService
 from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
-from cardcore.business.order_batch import Booked, OrderWriter
+from cardcore.business.order_batch import BATCHES_AT_ONCE, Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, ClientRecord, Scope
@@ -182,5 +182,7 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")
-    async with GroupCommit(writer.execute, linger_max_s=0.0) as orders:
+    async with GroupCommit(
+        writer.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE
+    ) as orders:
         yield kind(parts, orders, writer, pseudonym_key)

@@ -6,7 +6,7 @@ transfers. Pure rules live in ``rules`` and ``account_rules``, SQL in ``store`` 
 """
 
 from ledger.business_day import BusinessDay
-from ledger.engine import BATCH_EVENTS_MAX, Begun, Ledger
+from ledger.engine import Begun, Ledger, Planned
 from ledger.errors import (
     BatchTooLargeError,
     FieldOutOfRangeError,
@@ -14,6 +14,7 @@ from ledger.errors import (
     QueueFullError,
     WriterClosedError,
 )
+from ledger.event_ranges import BATCH_EVENTS_MAX
 from ledger.events import (
     AMOUNT_MAX,
     ID_MAX,
@@ -59,6 +60,7 @@ __all__ = [
     "FieldOutOfRangeError",
     "Ledger",
     "LedgerError",
+    "Planned",
     "QueryFilter",
     "QueryFilterFlags",
     "QueueFullError",

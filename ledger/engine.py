@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self
 
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
@@ -22,16 +22,20 @@ from ledger import account_rules, account_store, resolving, rules, store, wire, 
 from ledger.account_cache import AccountCache
 from ledger.books import Books
 from ledger.business_day import BusinessDay
-from ledger.errors import AccountsMovedOnError, BatchTooLargeError, FieldOutOfRangeError
+from ledger.errors import AccountsMovedOnError
+from ledger.event_ranges import (
+    check_account_range,
+    check_size,
+    names_of,
+)
 from ledger.events import Account, Clock, QueryFilter, Transfer
-from ledger.flag_bits import EXPIRED, POST_OR_VOID
+from ledger.flag_bits import EXPIRED
 from ledger.queries import Queries
 from ledger.record import EffectiveDay
 from ledger.results import CreateAccountResult, CreateTransferResult
 from ledger.shards import ShardClaim
 from ledger.store import Connection, Cursor, Head
 
-BATCH_EVENTS_MAX: Final = 10_000
 POOL_CONNECTIONS_MAX: Final = 8
 ATTEMPTS_MAX: Final = 5
 
@@ -45,6 +49,19 @@ class Begun:
     cursor: Cursor
     shard: int
     now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A batch decided from memory: what becomes of each transfer, and the SQL that books it.
+
+    ``call`` is an expression with placeholders for ``parameters``; it is to be selected in a
+    statement of the caller that is, with it, the whole transaction.
+    """
+
+    call: ClassVar[str] = write_path.PLANNED_BATCH
+    results: Sequence[CreateTransferResult]
+    parameters: Sequence[object]
 
 
 class Ledger(Queries):
@@ -127,9 +144,9 @@ class Ledger(Queries):
         Raises:
             BatchTooLargeError, FieldOutOfRangeError: nothing was done.
         """
-        _check_size(len(accounts))
+        check_size(len(accounts))
         for index, account in enumerate(accounts):
-            _check_account_range(index, account)
+            check_account_range(index, account)
         if not accounts:
             return []
         async with self._transaction(connection) as cursor:
@@ -137,7 +154,7 @@ class Ledger(Queries):
             shard = await self._claim.number()
             await store.ask_head(cursor, shard, 0, None)
             head, _, _ = await store.take_head(cursor, shard)
-            self._cache.confirm(head.chain)
+            self._cache.confirm(head)
             existing = await account_store.find_accounts(
                 cursor, [account.id for account in accounts]
             )
@@ -145,7 +162,7 @@ class Ledger(Queries):
             self._last_timestamp = timestamp
             opening = account_rules.create_accounts(accounts, existing, timestamp)
             await account_store.write_new_accounts(cursor, head, opening.created, timestamp)
-            self._cache.keep({}, head.chain)
+            self._cache.keep({}, head)
         return opening.results
 
     async def create_transfers(
@@ -166,7 +183,7 @@ class Ledger(Queries):
         Raises:
             BatchTooLargeError, FieldOutOfRangeError: nothing was done.
         """
-        _check_size(len(transfers))
+        check_size(len(transfers))
         if not transfers:
             return []
         results, _ = await self._batch(transfers, connection)
@@ -245,14 +262,67 @@ class Ledger(Queries):
             psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure: roll back and try
                 again.
         """
-        _check_size(len(transfers))
-        names = _named(transfers)
+        check_size(len(transfers))
+        names = names_of(transfers)
         assert not names.pending_ids
         assert not names.reverses_ids
         head, due, _ = await store.take_head(begun.cursor, begun.shard)
         names.ids.clear()
         results, _ = await self._decide(begun, head, names, transfers, due, found=Books())
         return results
+
+    def plan_new_transfers(
+        self, connection: Connection, transfers: Sequence[Transfer]
+    ) -> Planned | None:
+        """As ``create_new_transfers``, decided from memory; nothing is asked and nothing written.
+
+        The caller has the answer at once and books it with ``Planned.call`` inside a statement of
+        its own. That statement fails, and the caller does all again, where memory was wrong.
+        Plans are made and booked one after the other.
+
+        Args:
+            connection: the one that will book; it is taught the ledger's types.
+            transfers: at least one, none of them posting, voiding or reversing.
+
+        Returns:
+            None where memory does not reach, or for a large batch: use ``begin``.
+
+        Raises:
+            FieldOutOfRangeError: nothing was done.
+        """
+        assert transfers
+        names = names_of(transfers)
+        assert not names.pending_ids
+        assert not names.reverses_ids
+        remembered = self._cache.head
+        if remembered is None or len(transfers) > write_path.SMALL_ROWS_MAX:
+            return None
+        accounts = self._cache.find(names.account_ids)
+        if len(accounts) < len(names.account_ids):
+            return None
+        wire.register(connection)
+        head = replace(remembered)  # a copy: the plan may come to nothing
+        books = Books()
+        books.accounts = accounts
+        before, timestamp = self._time_of(head, self._clock(), books, len(transfers))
+        outcome = rules.Outcome()
+        rules.create_transfers(
+            transfers, books, timestamp, self._effective_day(head.open_from), outcome
+        )
+        parameters = write_path.planned_batch(
+            head,
+            accounts,
+            before,
+            outcome,
+            decided_at=timestamp - len(transfers),
+            timestamp=timestamp,
+        )
+        self._cache.keep(accounts, head)
+        return Planned(results=outcome.results, parameters=parameters)
+
+    def forget_plans(self) -> None:
+        """To be called when a plan was not booked: what is remembered is not so."""
+        self._cache.forget()
 
     async def _batch(
         self, transfers: Sequence[Transfer], connection: Connection | None
@@ -280,7 +350,7 @@ class Ledger(Queries):
         Without the cache all accounts are locked before they are read, so that the batch
         cannot be overtaken.
         """
-        names = _named(transfers)
+        names = names_of(transfers)
         looks_back = bool(names.pending_ids or names.reverses_ids)
         early = names if len(self._cache) and not looks_back else None
         begun = Begun(cursor=cursor, shard=await self._claim.number(), now=self._clock())
@@ -307,7 +377,7 @@ class Ledger(Queries):
 
         ``found`` is what is known of the transfers it names; None: they are to be read.
         """
-        self._cache.confirm(head.chain)
+        self._cache.confirm(head)
         kept = self._cache.find(names.account_ids)
         missing = names.account_ids.difference(kept)
         books = found
@@ -315,23 +385,30 @@ class Ledger(Queries):
             books = await store.load(begun.cursor, names, account_ids=missing, due=due)
         locked = books.accounts
         books.accounts = {**kept, **locked}
-        before = {id_: account.last_timestamp for id_, account in books.accounts.items()}
-        time_ = self._advance_time(head, begun.now, max(before.values(), default=0))
         due = [id_ for id_ in due if id_ not in books.resolutions]
-        timestamp = time_ + len(due) + len(transfers)
-        self._last_timestamp = timestamp
+        before, timestamp = self._time_of(head, begun.now, books, len(due) + len(transfers))
         outcome = rules.Outcome()
-        for at, pending_id in enumerate(due, start=time_ + 1):
+        begins = timestamp - len(due) - len(transfers)
+        for at, pending_id in enumerate(due, start=begins + 1):
             resolving.expire(books.transfers[pending_id], books, at)
             outcome.resolved[pending_id] = (at, EXPIRED)
         rules.create_transfers(
             transfers, books, timestamp, self._effective_day(head.open_from), outcome
         )
         await write_path.write(begun.cursor, head, books, before, locked, outcome, timestamp)
-        self._cache.keep(books.accounts, head.chain)
+        self._cache.keep(books.accounts, head)
         return outcome.results, len(due)
 
     # -- parts -------------------------------------------------------------------------------
+
+    def _time_of(
+        self, head: Head, now: int, books: Books, events: int
+    ) -> tuple[dict[int, int], int]:
+        """When each account last changed, by id, and the timestamp of the batch's last event."""
+        before = {id_: account.last_timestamp for id_, account in books.accounts.items()}
+        timestamp = self._advance_time(head, now, max(before.values(), default=0)) + events
+        self._last_timestamp = timestamp
+        return before, timestamp
 
     def _advance_time(self, head: Head, now: int, accounts_last: int) -> int:
         """The instant after which the events of a batch count up."""
@@ -362,60 +439,3 @@ class Ledger(Queries):
             wire.register(own)
             async with own.transaction(), own.cursor(binary=True) as cursor:
                 yield cursor
-
-
-def _named(transfers: Sequence[Transfer]) -> store.Names:
-    names = store.Names([], set(), set(), set())
-    for index, event in enumerate(transfers):
-        _check_transfer_range(index, event)
-        names.ids.append(event.id)
-        if int(event.flags) & POST_OR_VOID:
-            names.pending_ids.add(event.pending_id)
-        else:
-            names.account_ids.add(event.debit_account_id)
-            names.account_ids.add(event.credit_account_id)
-        if event.pending_id:
-            # Also where it is not allowed: a repeated id is compared with what it resolved.
-            names.pending_ids.add(event.pending_id)
-        if event.reverses_id:
-            names.reverses_ids.add(event.reverses_id)
-    return names
-
-
-def _check_size(events: int) -> None:
-    if events > BATCH_EVENTS_MAX:
-        raise BatchTooLargeError(events=events, events_max=BATCH_EVENTS_MAX)
-
-
-_ACCOUNT_BITS: Final = (
-    ("id", 128), ("user_data_128", 128), ("user_data_64", 64), ("user_data_32", 32),
-    ("ledger", 32), ("code", 16), ("flags", 16), ("overdraft_limit", 63),
-)  # fmt: skip
-_TRANSFER_BITS: Final = (
-    ("id", 128), ("debit_account_id", 128), ("credit_account_id", 128), ("amount", 128),
-    ("pending_id", 128), ("user_data_128", 128), ("user_data_64", 64), ("user_data_32", 32),
-    ("timeout", 32), ("ledger", 32), ("code", 16), ("flags", 16), ("reverses_id", 128),
-)  # fmt: skip
-
-
-def _check_account_range(index: int, account: Account) -> None:
-    for field, bits in _ACCOUNT_BITS:
-        value = getattr(account, field)
-        if value >> bits:
-            raise FieldOutOfRangeError(index=index, field=field, value=value, bits=bits)
-
-
-def _check_transfer_range(index: int, event: Transfer) -> None:
-    # One test for the common case; which field it is matters only when there is one.
-    if not (
-        (event.id | event.debit_account_id | event.credit_account_id | event.amount
-         | event.pending_id | event.user_data_128 | event.reverses_id) >> 128
-        or event.user_data_64 >> 64
-        or (event.user_data_32 | event.timeout | event.ledger) >> 32
-        or (event.code | int(event.flags)) >> 16
-    ):  # fmt: skip
-        return
-    for field, bits in _TRANSFER_BITS:
-        value = getattr(event, field)
-        if value >> bits:
-            raise FieldOutOfRangeError(index=index, field=field, value=value, bits=bits)

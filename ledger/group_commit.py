@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from ledger.engine import BATCH_EVENTS_MAX, Ledger
+from ledger.engine import Ledger
 from ledger.errors import QueueFullError, WriterClosedError
+from ledger.event_ranges import BATCH_EVENTS_MAX
 from ledger.events import Transfer
 from ledger.results import CreateTransferResult
 
@@ -44,6 +45,8 @@ class GroupCommit(Generic[Item, Result]):
         linger_max_s: how long a batch waits at most for callers that were in the last one.
         linger_from_items: the size of the last batch from which waiting pays; below it a batch
             starts at once.
+        batches_at_once: batches under way at most; ``execute_batch`` keeps them apart. With two,
+            one is prepared while the other is being committed.
 
     Use as an async context manager, or call ``start`` and ``close``.
     """
@@ -56,12 +59,15 @@ class GroupCommit(Generic[Item, Result]):
         queue_items_max: int = QUEUE_ITEMS_MAX,
         linger_max_s: float = LINGER_MAX_S,
         linger_from_items: int = LINGER_FROM_ITEMS,
+        batches_at_once: int = 1,
     ) -> None:
         self._execute_batch = execute_batch
         self._batch_items_max = batch_items_max
         self._queue_items_max = queue_items_max
         self._linger_max_s = linger_max_s
         self._linger_from_items = linger_from_items
+        self._free_batches = batches_at_once
+        self._freed = asyncio.Semaphore(batches_at_once)
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._arrived = asyncio.Event()
         self._wanted = 1  # how many must wait for ``_arrived`` to be set
@@ -126,21 +132,25 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _write(self) -> None:
         last_items = 0
-        while True:
-            await self._wait_for(1)
-            if not self._queue:
-                assert self._closing
-                return
-            if last_items >= self._linger_from_items and not self._closing:
-                # Those who were answered just now are about to come back.
-                wanted = min(last_items, self._batch_items_max)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wait_for(wanted), self._linger_max_s)
-            await self._let_arrive()
-            size = min(len(self._queue), self._batch_items_max)
-            batch = [self._queue.popleft() for _ in range(size)]
-            await self._run(batch)
-            last_items = size
+        async with asyncio.TaskGroup() as running:
+            while True:
+                await self._freed.acquire()
+                await self._wait_for(1)
+                if not self._queue:
+                    assert self._closing
+                    return
+                if last_items >= self._linger_from_items and not self._closing:
+                    # Those who were answered just now are about to come back.
+                    wanted = min(last_items, self._batch_items_max)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wait_for(wanted), self._linger_max_s)
+                await self._let_arrive()
+                # A fair share for each batch that may be under way.
+                share = -(-len(self._queue) // self._free_batches)
+                last_items = min(share, self._batch_items_max)
+                batch = [self._queue.popleft() for _ in range(last_items)]
+                self._free_batches -= 1
+                running.create_task(self._run(batch), name="group-commit-batch")
 
     async def _wait_for(self, items: int) -> None:
         """Until so many are waiting, or the writer is closing."""
@@ -182,6 +192,8 @@ class GroupCommit(Generic[Item, Result]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+        self._free_batches += 1
+        self._freed.release()
 
 
 class TransferWriter:

@@ -81,25 +81,89 @@ async def _write_small(
     outcome: Outcome,
     timestamp: int,
 ) -> None:
-    leaves = _leaves(outcome)
-    sealed = _seal(head, leaves, _first_timestamp(outcome) or timestamp, timestamp)
     await _write_marks(cursor, head.shard, outcome)
     await cursor.execute(
-        "SELECT ledger.book_small_batch(%s::smallint, %s::bigint, %s::bigint, %s::bigint, "
-        "%b, %b, %b, %b, %b, %b)",
-        (
-            head.shard,
-            head.batch_number if leaves else None,
-            sealed.first_timestamp,
-            head.last_timestamp,
-            sealed.root,
-            head.chain,
-            sealed.marks,
-            small_rows.accounts(touched),
-            small_rows.numbers(outcome.created, accounts),
-            small_rows.ids(outcome.created),
+        f"SELECT ledger.book_small_batch({_SMALL_BATCH})",
+        _small_batch(head, accounts, touched, outcome, timestamp),
+    )
+
+
+_SMALL_BATCH: Final = "%s::smallint, %s::bigint, %s::bigint, %s::bigint, %b, %b, %b, %b, %b, %b"
+PLANNED_BATCH: Final = (
+    "ledger.book_planned_batch(%b, %s::bigint, %s::integer, %s::bigint, "
+    f"%b, %b, %s::text[], %b, %b, {_SMALL_BATCH})"
+)
+"""The call that books a planned batch, with the placeholders of ``planned_batch``."""
+
+
+def _small_batch(
+    head: Head,
+    accounts: Mapping[int, AccountState],
+    touched: Touched,
+    outcome: Outcome,
+    timestamp: int,
+) -> tuple[object, ...]:
+    """The parameters of ``ledger.book_small_batch``; brings the head up to date."""
+    leaves = _leaves(outcome)
+    sealed = _seal(head, leaves, _first_timestamp(outcome) or timestamp, timestamp)
+    return (
+        head.shard,
+        head.batch_number if leaves else None,
+        sealed.first_timestamp,
+        head.last_timestamp,
+        sealed.root,
+        head.chain,
+        sealed.marks,
+        small_rows.accounts(touched),
+        small_rows.numbers(outcome.created, accounts),
+        small_rows.ids(outcome.created),
+    )
+
+
+def planned_batch(
+    head: Head,
+    accounts: Mapping[int, AccountState],
+    before: Mapping[int, int],
+    outcome: Outcome,
+    *,
+    decided_at: int,
+    timestamp: int,
+) -> tuple[object, ...]:
+    """The parameters of ``PLANNED_BATCH``: a batch that resolves, reverses and expires nothing.
+
+    Args:
+        head: the shard as it is remembered; brought up to date.
+        accounts: as the rules left them.
+        before: ``last_timestamp`` of each account when it was remembered, by id.
+        outcome: what the rules decided.
+        decided_at: the instant up to which no hold may wait to expire.
+        timestamp: of the last event of the batch.
+    """
+    assert not outcome.resolved
+    timed = [record for record in outcome.created if record.timeout]
+    return (
+        head.chain,
+        head.last_timestamp,
+        head.open_from,
+        decided_at,
+        wire.uuid_array(outcome.failed),
+        wire.bigint_array([at for at, _ in outcome.failed.values()]),
+        [result for _, result in outcome.failed.values()],
+        wire.bigint_array([value for record in timed for value in _ends(record)]),
+        wire.uuid_array([record.id for record in timed]),
+        *_small_batch(
+            head,
+            accounts,
+            [(account, before[account.id]) for account in accounts.values()],
+            outcome,
+            timestamp,
         ),
     )
+
+
+def _ends(record: TransferRecord) -> tuple[int, int]:
+    """When a hold ends, and its timestamp."""
+    return record.timestamp + record.timeout * NS_PER_S, record.timestamp
 
 
 async def _write_large(
@@ -203,7 +267,7 @@ async def _write_timed_and_reversals(cursor: Cursor, created: Sequence[TransferR
             "INSERT INTO ledger.expiry (expires_at, timestamp, pending_id) "
             "SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::uuid[])",
             (
-                wire.bigint_array([r.timestamp + r.timeout * NS_PER_S for r in timed]),
+                wire.bigint_array([ends_at for ends_at, _ in map(_ends, timed)]),
                 wire.bigint_array([r.timestamp for r in timed]),
                 wire.uuid_array([r.id for r in timed]),
             ),

@@ -52,7 +52,7 @@ from adapters.http.refusals import (
 )
 from adapters.http.refuser import Refuser
 from adapters.http.rights import RIGHTS
-from adapters.http.routes import TemplateRoute
+from adapters.http.routes import Shortcuts, TemplateRoute
 from adapters.http.scenes import SCENES
 from adapters.http.sessions import OfficeGate, SessionGate
 from adapters.http.settings import HTTPSettings
@@ -124,7 +124,7 @@ class CardcoreAPI(FastAPI):
         layer they cannot do without.
         """
         if all(type(route) in {Route, TemplateRoute} for route in self.router.routes):
-            return self.door(self.router)
+            return self.door(Shortcuts(self.router.routes, self.router))
         return self.door(AsyncExitStackMiddleware(self.router))
 
 
@@ -148,7 +148,7 @@ def create_app(
         access_keys: sign access tokens; the same in every worker.
         used_assertions: remembers client assertions; shared by all workers.
         clock: what time it is.
-        log: where request lines go; see ``logs.make_log``.
+        log: where request lines go; see ``logs.Log``.
         nouns: further operations, those of the scenes; their functions bring their own services.
         limits: how often each client may ask; None: as often as it likes.
         lifespan: opened before the first and closed after the last request.

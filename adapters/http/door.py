@@ -5,10 +5,10 @@ order (ADR 0050). A refusal raised below becomes its problem here; whatever else
 ``internal_error``, with nothing in it but the id.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from typing import Final
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,7 +67,7 @@ class Door:
             return
         started_s = time.perf_counter()
         record = RequestRecord(
-            request_id=header.request_id(scope["headers"]) or uuid4().hex,
+            request_id=header.request_id(scope["headers"]) or secrets.token_hex(16),
             method=scope["method"] if scope["method"] in _METHODS else "OTHER",
         )
         record.attach(scope)

@@ -11,6 +11,7 @@ locks to find out: the unique keys of the tables refuse the later one, whose who
 back and decided again, now seeing the other's rows.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
@@ -23,10 +24,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cardcore.account.funding_plan import FundBalance
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.books import RawConnection
+from cardcore.books import RawConnection, own_statements
 from cardcore.business.limits import CounterKey
 from cardcore.business.limits import check as check_limits
 from cardcore.business.order_checks import (
+    all_claims_of,
     claims_of,
     known_effect,
     ledger_refusal,
@@ -39,7 +41,7 @@ from cardcore.business.order_facts import (
     PreparedOrder,
     read_facts,
 )
-from cardcore.business.order_rows import write_orders, write_refusals
+from cardcore.business.order_rows import Rows, rows_of
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.orders import OrderRecord, load_orders
 from cardcore.business.quote import Quote
@@ -50,9 +52,11 @@ from cardcore.errors import (
 )
 from cardcore.ids import RandomBytes
 from cardcore.ports import ScenePricer
-from ledger import Begun, Ledger
+from ledger import Ledger, Transfer
 
 ATTEMPTS_MAX: Final = 8
+BATCHES_AT_ONCE: Final = 2
+"""One reads its facts while the other is being written."""
 LOST_CONNECTIONS_MAX: Final = 2
 _BOOKED: Final = "created"
 _LOST_RACE: Final = (
@@ -109,12 +113,15 @@ class OrderWriter:
         random_bytes: RandomBytes,
     ) -> None:
         self._pool = pool
-        self._book = book
+        self._ledger = book
         self._plans = plans
         self._rules = rules
         self._decider = OrderDecider(
             pricers=pricers, plans=plans, rules=rules, cut_off=cut_off, random_bytes=random_bytes
         )
+        self._turn = asyncio.Lock()
+        self._turns = 0
+        self._claimed: set[object] = set()
 
     async def execute(self, batch: Sequence[PreparedOrder]) -> list[Outcome | Exception]:
         """Decide and book a batch; one outcome per order, in order, all of them durable.
@@ -153,7 +160,7 @@ class OrderWriter:
         if prepared.caller.merchant_id not in (None, business.merchant_id):
             raise MerchantUnknownError(field="business.merchant_id")
         try:
-            async with self._pool.connection() as connection:
+            async with own_statements(self._pool) as connection:
                 facts = await self._read_facts(connection, [prepared])
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error
@@ -167,7 +174,7 @@ class OrderWriter:
         lost_connections = 0
         for _ in range(ATTEMPTS_MAX):
             try:
-                async with self._pool.connection() as connection:
+                async with own_statements(self._pool) as connection:
                     state = await self._decide_and_book(connection, orders)
             except _LOST_RACE:
                 continue
@@ -191,25 +198,58 @@ class OrderWriter:
     async def _decide_and_book(
         self, connection: RawConnection, orders: Sequence[tuple[int, PreparedOrder]]
     ) -> _Batch:
-        """Everything in one pipeline: a round trip to begin and read, one to write and commit."""
-        async with connection.pipeline():
-            begun = await self._book.begin(connection)
-            facts = await self._read_facts(connection, [prepared for _, prepared in orders])
+        """One statement reads, one writes: the latter is the transaction.
+
+        The next batch may read while this one writes. Then it takes its turn, and where it asks
+        for what this one has claimed it reads again.
+        """
+        batch = [prepared for _, prepared in orders]
+        turns = self._turns
+        facts = await self._read_facts(connection, batch)
+        async with self._turn:
+            if self._turns != turns and not self._claimed.isdisjoint(all_claims_of(batch)):
+                facts = await self._read_facts(connection, batch)
+            self._turns += 1
+            self._claimed = all_claims_of(batch)
             await self._read_balances(connection, facts, orders)
             state = self._decide_all(facts, orders)
-            booked = await self._post(begun, state)
-            await write_orders(connection, booked, [use for one in booked for use in one.uses])
             await self._answer_replays(connection, state)
-            await write_refusals(
-                connection,
-                [
-                    (prepared, outcome)
-                    for position, prepared in orders
-                    if isinstance(outcome := state.outcomes.get(position), CardcoreError)
-                ],
-            )
-            await connection.commit()
+            await self._book(connection, orders, state)
         return state
+
+    async def _book(
+        self,
+        connection: RawConnection,
+        orders: Sequence[tuple[int, PreparedOrder]],
+        state: _Batch,
+    ) -> None:
+        """Put what was decided into the ledger and the tables, all or nothing."""
+        transfers = [transfer for decided in state.decided for transfer in decided.transfers]
+        if not transfers:
+            await self._rows(orders, state, ()).write(connection)
+            return
+        planned = self._ledger.plan_new_transfers(connection, transfers)
+        if planned is None:
+            await self._book_by_asking(connection, orders, state, transfers)
+            return
+        try:
+            await self._rows(orders, state, planned.results).write(connection, planned)
+        except BaseException:
+            self._ledger.forget_plans()
+            raise
+
+    async def _book_by_asking(
+        self,
+        connection: RawConnection,
+        orders: Sequence[tuple[int, PreparedOrder]],
+        state: _Batch,
+        transfers: Sequence[Transfer],
+    ) -> None:
+        """Where the ledger must look first: accounts not met before, holds that are over."""
+        async with connection.pipeline(), connection.transaction():
+            begun = await self._ledger.begin(connection)
+            results = await self._ledger.create_new_transfers(begun, transfers)
+            await self._rows(orders, state, results).write(connection)
 
     async def _read_facts(
         self, connection: RawConnection, batch: Sequence[PreparedOrder]
@@ -271,7 +311,7 @@ class OrderWriter:
                 wanted |= self._decider.funds_asked(person, prepared)
         if not wanted:
             return
-        accounts = await self._book.lookup_accounts(
+        accounts = await self._ledger.lookup_accounts(
             [fund_id.int for fund_id in wanted], connection=connection
         )
         for account in accounts:
@@ -285,12 +325,13 @@ class OrderWriter:
                 + account.overdraft_limit,
             )
 
-    async def _post(self, begun: Begun, state: _Batch) -> list[Decided]:
-        """Put the transfers of all decided orders into the ledger; returns those that stand."""
-        transfers = [transfer for decided in state.decided for transfer in decided.transfers]
-        results: Sequence[str] = ()
-        if transfers:
-            results = await self._book.create_new_transfers(begun, transfers)
+    def _rows(
+        self,
+        orders: Sequence[tuple[int, PreparedOrder]],
+        state: _Batch,
+        results: Sequence[str],
+    ) -> Rows:
+        """What to write, now that the ledger has answered; every order has its outcome."""
         booked = []
         start = 0
         for decided in state.decided:
@@ -302,7 +343,15 @@ class OrderWriter:
                 continue
             state.outcomes[decided.position] = Booked(order=decided.record, replayed=False)
             booked.append(decided)
-        return booked
+        return rows_of(
+            booked,
+            [use for one in booked for use in one.uses],
+            [
+                (prepared, outcome)
+                for position, prepared in orders
+                if isinstance(outcome := state.outcomes.get(position), CardcoreError)
+            ],
+        )
 
     async def _answer_replays(self, connection: RawConnection, state: _Batch) -> None:
         known = await load_orders(connection, list(set(state.replays.values())))

@@ -37,6 +37,11 @@ def claims_of(prepared: PreparedOrder) -> list[object]:
     return claims
 
 
+def all_claims_of(batch: Sequence[PreparedOrder]) -> set[object]:
+    """What the orders of a batch hold together."""
+    return {claim for prepared in batch for claim in claims_of(prepared)}
+
+
 def known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
     """The order this request has already become, if it has.
 

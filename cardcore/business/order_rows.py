@@ -1,6 +1,7 @@
 """Writing a batch of orders: every table once, all in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,10 @@ from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError, CodeRefusedError
 from cardcore.user.presented import PresentedCode
+from ledger import Planned
+
+_Row = dict[str, Any]
+_Instants = Mapping[datetime, str]
 
 
 class Asked(Protocol):
@@ -127,92 +132,116 @@ def _insert(table: str, fields: Sequence[tuple[str, str]]) -> str:
     )
 
 
-# One statement writes all five tables: one round trip, and JSON is what Python makes fastest.
-_WRITE: Final = (
-    "WITH effects AS ("
-    + _insert("cardcore.idempotency", _EFFECT_FIELDS)
-    + "), orders AS ("
-    + _insert("cardcore.business_order", _ORDER_FIELDS)
-    + "), lines AS ("
-    + _insert("cardcore.order_line", _LINE_FIELDS)
-    + "), used AS ("
-    + _insert("cardcore.used_code", _USED_FIELDS)
-    + ") "
-    + _insert("cardcore.outbox", _OUTBOX_FIELDS)
+_TABLES: Final = (
+    ("effects", _insert("cardcore.idempotency", _EFFECT_FIELDS)),
+    ("orders", _insert("cardcore.business_order", _ORDER_FIELDS)),
+    ("lines", _insert("cardcore.order_line", _LINE_FIELDS)),
+    ("used", _insert("cardcore.used_code", _USED_FIELDS)),
+    ("outbox", _insert("cardcore.outbox", _OUTBOX_FIELDS)),
 )
-# Where a limit counts over a window: its counters in the same statement.
-_COUNT: Final = (
-    "counted AS (INSERT INTO cardcore.limit_counter AS c"
-    " (subject, limit_id, window_from, expires_at, used, ceiling)"
-    " SELECT subject, limit_id, window_from, expires_at, used, ceiling"
-    " FROM json_to_recordset(%s::json) AS given (subject text, limit_id text,"
-    " window_from timestamptz, expires_at timestamptz, used int8, ceiling int8)"
-    " ON CONFLICT (subject, limit_id, window_from)"
-    " DO UPDATE SET used = c.used + excluded.used, ceiling = excluded.ceiling), "
+_REFUSED: Final = (("refused", _insert("cardcore.audit_event", _AUDIT_FIELDS)),)
+_COUNTED: Final = (
+    (
+        "counted",
+        (
+            "INSERT INTO cardcore.limit_counter AS c"
+            " (subject, limit_id, window_from, expires_at, used, ceiling)"
+            " SELECT subject, limit_id, window_from, expires_at, used, ceiling"
+            " FROM json_to_recordset(%s::json) AS given (subject text, limit_id text,"
+            " window_from timestamptz, expires_at timestamptz, used int8, ceiling int8)"
+            " ON CONFLICT (subject, limit_id, window_from)"
+            " DO UPDATE SET used = c.used + excluded.used, ceiling = excluded.ceiling"
+        ),
+    ),
 )
-_WRITE_COUNTED: Final = _WRITE.replace("WITH ", "WITH " + _COUNT, 1)
-_INSERT_AUDIT: Final = _insert("cardcore.audit_event", _AUDIT_FIELDS)
 
 
-async def write_orders(
-    connection: RawConnection, booked: Sequence[BookedOrder], uses: Sequence[Use] = ()
-) -> None:
-    """Insert everything that belongs to the booked orders, and count what they use of limits.
+def _statement(parts: Sequence[tuple[str, str]], selected: str) -> str:
+    """SQL that does all parts and then selects; every part is carried out whatever is selected."""
+    named = ", ".join(f"{name} AS ({sql})" for name, sql in parts)
+    return f"WITH {named} SELECT {selected}"
 
-    Raises:
-        psycopg.errors.UniqueViolation: another writer was first with a key, a number or a code.
-        psycopg.errors.CheckViolation: ``limit_counter_within``: another was first with a limit.
-    """
-    if not booked:
-        return
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a batch writes beside the ledger: the parts of one statement, and what fills them."""
+
+    parts: Sequence[tuple[str, str]]
+    parameters: Sequence[str]
+
+    async def write(self, connection: RawConnection, planned: Planned | None = None) -> None:
+        """Insert everything in one statement, and book the ledger's plan in the same.
+
+        Raises:
+            psycopg.errors.UniqueViolation: another writer was first with a key, a number or a code.
+            psycopg.errors.CheckViolation: ``limit_counter_within``: another was first with a limit.
+            psycopg.errors.SerializationFailure: the plan does not hold.
+        """
+        if planned is not None:
+            # Selected, so done before the parts: two writers meet accounts, then unique keys.
+            await connection.execute(
+                _statement(self.parts, planned.call), (*self.parameters, *planned.parameters)
+            )
+        elif self.parts:
+            await connection.execute(_statement(self.parts, "1"), self.parameters)
+
+
+def rows_of(
+    booked: Sequence[BookedOrder],
+    uses: Sequence[Use],
+    refused: Sequence[tuple[PreparedOrder, CardcoreError]],
+) -> Rows:
+    """The rows of a batch: booked orders, what they use of limits, an audit row per refusal."""
+    parts: list[tuple[str, str]] = []
+    parameters: list[str] = []
+    if uses:
+        parts += _COUNTED
+        parameters.append(_json(_counter_rows(uses)))
+    if booked:
+        parts += _TABLES
+        parameters += _order_parameters(booked)
+    if refused:
+        parts += _REFUSED
+        parameters.append(_json(_refused_row(*one) for one in refused))
+    return Rows(parts, parameters)
+
+
+async def write_orders(connection: RawConnection, booked: Sequence[BookedOrder]) -> None:
+    """Insert everything that belongs to orders that are in the ledger; see ``Rows.write``."""
+    await rows_of(booked, (), ()).write(connection)
+
+
+def _order_parameters(booked: Sequence[BookedOrder]) -> Sequence[str]:
     # Sorted, so that two writers meet the same unique keys in the same order.
     booked = sorted(booked, key=lambda one: (one.prepared.caller.client_id, one.prepared.key))
     recorded_at = {one.record.recorded_at: one.record.recorded_at.isoformat() for one in booked}
-    await connection.execute(
-        _WRITE_COUNTED if uses else _WRITE,
-        (
-            *([_json(_counter_rows(uses))] if uses else ()),
-            _json(_effect_row(one, recorded_at) for one in booked),
-            _json(_order_row(one.record, recorded_at) for one in booked),
-            _json(_line_row(one.record, line) for one in booked for line in one.record.lines),
-            _json(
-                _used_row(one.prepared.code, one.record)
-                for one in booked
-                if one.prepared.code is not None
-            ),
-            _json(_outbox_row(one.record, recorded_at) for one in booked),
+    return (
+        _json(_effect_row(one, recorded_at) for one in booked),
+        _json(_order_row(one.record, recorded_at) for one in booked),
+        _json(_line_row(one.record, line) for one in booked for line in one.record.lines),
+        _json(
+            _used_row(one.prepared.code, one.record)
+            for one in booked
+            if one.prepared.code is not None
         ),
+        _json(_outbox_row(one.record, recorded_at) for one in booked),
     )
 
 
-async def write_refusals(
-    connection: RawConnection, refused: Sequence[tuple[PreparedOrder, CardcoreError]]
-) -> None:
-    """One audit row per refused order, and nothing else."""
-    if not refused:
-        return
-    rows = (
-        {
-            "recorded_at": prepared.received_at.isoformat(),
-            "client_id": prepared.caller.client_id,
-            "action": f"order.{prepared.request.mode}",
-            "object": (
-                f"{prepared.request.business.merchant_id}/{prepared.request.business.out_trade_no}"
-            ),
-            "outcome": refusal_code(refusal),
-        }
-        for prepared, refusal in refused
-    )
-    await connection.execute(_INSERT_AUDIT, (_json(rows),))
+def _refused_row(prepared: PreparedOrder, refusal: CardcoreError) -> _Row:
+    business = prepared.request.business
+    return {
+        "recorded_at": prepared.received_at.isoformat(),
+        "client_id": prepared.caller.client_id,
+        "action": f"order.{prepared.request.mode}",
+        "object": f"{business.merchant_id}/{business.out_trade_no}",
+        "outcome": refusal_code(refusal),
+    }
 
 
 def refusal_code(refusal: CardcoreError) -> str:
     """The public code of a refusal; a refused code carries its own reason."""
     return refusal.reason if isinstance(refusal, CodeRefusedError) else refusal.code
-
-
-_Row = dict[str, Any]
-_Instants = Mapping[datetime, str]
 
 
 def _json(rows: Iterable[_Row]) -> str:

@@ -22,6 +22,7 @@ from ledger.account_cache import AccountCache
 from ledger.books import AccountState
 from ledger.engine import ATTEMPTS_MAX
 from ledger.errors import AccountsMovedOnError, ShardsExhaustedError
+from ledger.store import Head
 from ledger.testing import ManualClock, set_counters
 from ledger.verify import verify
 
@@ -341,14 +342,18 @@ def test_a_full_cache_starts_again() -> None:
     def state(id_: int) -> AccountState:
         return AccountState(id_, id_, 0, 0, 0, 0, 0, False, 0, 0, 1, 1, 0)  # noqa: FBT003  (columns)
 
+    def head(chain: bytes) -> Head:
+        return Head(0, 1, 1, chain, None)
+
     cache = AccountCache(accounts_max=2)
-    cache.keep({1: state(1), 2: state(2)}, b"x")
+    assert cache.head is None
+    cache.keep({1: state(1), 2: state(2)}, head(b"x"))
     assert len(cache) == 2
-    cache.keep({3: state(3)}, b"y")
+    cache.keep({3: state(3)}, head(b"y"))
     assert set(cache.find([1, 2, 3])) == {3}
-    cache.confirm(b"y")
+    cache.confirm(head(b"y"))
     assert len(cache) == 1
-    cache.confirm(b"z")
+    cache.confirm(head(b"z"))
     assert len(cache) == 0
 
 

@@ -48,6 +48,21 @@ async def test_what_arrives_during_a_batch_forms_the_next_one() -> None:
     assert recorder.batches == [[0], [1, 2, 3], [4, 5]]
 
 
+async def test_two_batches_at_once_share_those_who_wait() -> None:
+    recorder = Recorder()
+    recorder.open.clear()
+    async with GroupCommit(recorder, batches_at_once=2) as group:
+        waiting = [asyncio.ensure_future(group.submit(n)) for n in range(5)]
+        while len(recorder.batches) < 2:
+            await asyncio.sleep(0)
+        late = [asyncio.ensure_future(group.submit(n)) for n in (5, 6)]
+        await asyncio.sleep(0)
+        assert recorder.batches == [[0, 1, 2], [3, 4]]
+        recorder.open.set()
+        assert await asyncio.gather(*waiting, *late) == [n * 2 for n in range(7)]
+    assert sorted(item for batch in recorder.batches for item in batch) == list(range(7))
+
+
 async def test_an_exception_for_one_item_is_raised_to_its_caller_alone() -> None:
     async with GroupCommit(Recorder()) as group:
         results = await asyncio.gather(

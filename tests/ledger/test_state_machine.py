@@ -9,7 +9,7 @@ result, balance and transfer must agree.
 import asyncio
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import or_
 from typing import ClassVar
@@ -18,8 +18,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from psycopg import AsyncConnection
+from psycopg.errors import SerializationFailure
 
 from ledger import Account, AccountFlags, Ledger, Transfer, TransferFlags
+from ledger.results import CreateTransferResult
 from ledger.testing import ManualClock
 from ledger.verify import verify
 
@@ -300,6 +303,18 @@ EVENTS = st.builds(
     code=st.sampled_from([1, 1, 1, 1, 0]),
     user_data_64=st.sampled_from([0, 0, 1]),
 )  # fmt: skip
+NEW_FLAGS = st.sampled_from(
+    [F(0)] * 4 + [F.pending] * 4 + [F.balancing_debit, F.balancing_credit, F.closing_debit]
+    + [F.pending | F.closing_debit, F.pending | F.balancing_debit]
+)  # fmt: skip
+NEW_EVENTS = st.builds(
+    replace,
+    EVENTS,
+    flags=st.builds(or_, NEW_FLAGS, st.sampled_from([F(0), F(0), F(0), F.linked])),
+    debit_account_id=st.integers(1, 4),
+    credit_account_id=st.integers(1, 4),
+    pending_id=st.just(0),
+)
 ACCOUNTS = (
     Account(id=1, ledger=1, code=1),
     Account(id=2, ledger=1, code=1, flags=A.history),
@@ -315,11 +330,13 @@ class LedgerMachine(RuleBasedStateMachine):
     url: ClassVar[str]
     numbers: ClassVar[Iterator[int]] = itertools.count(1)
     clock: ClassVar[ManualClock] = ManualClock(1)
+    planned: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.base = next(self.numbers) << 32
+        self.new_ids = itertools.count(self.base + 1000)
         self.model = Model()
         self.book = self.runner.run(Ledger.open(self.url, clock=self.clock))
 
@@ -344,6 +361,27 @@ class LedgerMachine(RuleBasedStateMachine):
             if result == "created":
                 stored = self.model.transfers[event.id]
                 assert result.timestamp == stored.timestamp
+
+    @rule(events=st.lists(NEW_EVENTS, min_size=1, max_size=8))
+    def book_planned_batch(self, events: list[Transfer]) -> None:
+        moved = [replace(self._move(event), id=next(self.new_ids)) for event in events]
+        results = self.runner.run(self._plan_and_book(moved))
+        self.model.expire(max(self.clock(), results[0].timestamp - 1))
+        assert results == self.model.batch(moved, results[0].timestamp)
+
+    async def _plan_and_book(self, transfers: list[Transfer]) -> Sequence[CreateTransferResult]:
+        """By a plan where memory reaches and holds, else by asking."""
+        async with await AsyncConnection.connect(self.url, autocommit=True) as connection:
+            planned = self.book.plan_new_transfers(connection, transfers)
+            if planned is not None:
+                try:
+                    await connection.execute(f"SELECT {planned.call}", planned.parameters)
+                except SerializationFailure:
+                    self.book.forget_plans()
+                else:
+                    type(self).planned += 1
+                    return planned.results
+        return await self.book.create_transfers(transfers)
 
     @rule(seconds=st.integers(1, 4))
     def wait(self, seconds: int) -> None:
@@ -405,7 +443,9 @@ def test_engine_and_model_agree(
     LedgerMachine.TestCase.settings = settings(
         max_examples=max(12, settings().max_examples // 5), stateful_step_count=15
     )
+    LedgerMachine.planned = 0
     LedgerMachine.TestCase("runTest").debug()
+    assert LedgerMachine.planned > 0
 
     async def whole_books() -> None:
         async with await Ledger.open(ledger_url) as book:

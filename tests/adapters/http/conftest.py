@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.http.access import AccessTokens
 from adapters.http.access_keys import AccessKeys, FixedKey
 from adapters.http.app import CardcoreAPI, create_app
-from adapters.http.logs import make_log
+from adapters.http.logs import Log
 from adapters.http.rate_limits import RateLimits
 from adapters.http.settings import HTTPSettings
 from adapters.http.used_assertions import UsedAssertionsInMemory
@@ -141,7 +141,7 @@ def make_face(*, limits: RateLimits | None = None, **settings: float | str) -> F
         access_keys=keys,
         used_assertions=UsedAssertionsInMemory(),
         clock=clock,
-        log=make_log(stream),
+        log=Log(stream),
         limits=limits,
     )
 

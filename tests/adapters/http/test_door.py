@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from adapters.http.logs import make_log
+from adapters.http.logs import Log
 from adapters.http.settings import HTTPSettings
 from tests.adapters.http.conftest import Face, make_face
 
@@ -104,7 +104,7 @@ async def test_no_log_line_and_no_metric_carries_what_a_request_said(
 
 
 def test_a_field_nobody_planned_for_is_not_logged(face: Face) -> None:
-    log = make_log(face.log_stream)
+    log = Log(face.log_stream)
     log.info("request", name="王小明", body="{}", status=200)
     (line,) = face.log_lines()
     assert line.keys() == {"event", "status", "level", "at"}
