@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from adapters.door_watch import DoorWatch
 from adapters.fare_watch import FareWatch
 from adapters.infrastructure import Addresses
 from adapters.key_watch import KeyWatch
@@ -83,6 +84,7 @@ async def _serve(
             on_ready(city, public_url)
         companions = [
             asyncio.create_task(FareWatch(city).keep_looking()),
+            asyncio.create_task(DoorWatch(city).keep_looking()),
             asyncio.create_task(KeyWatch(city).keep_looking()),
         ]
         if beside is not None:

@@ -28,6 +28,7 @@ from adapters.http.logs import Log
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
+from adapters.http.visitors import visitor_noun
 from adapters.infrastructure import Addresses
 from adapters.pages.routes import served_pages
 from adapters.partners.insurance_fund import InsuranceFund
@@ -77,7 +78,9 @@ from scenes.bus.service import load_fare_table, load_rules
 from scenes.bus.terminals import BusTerminals
 from scenes.catalogue import SCENES
 from scenes.community.pricing import GatePricer
+from scenes.community.service import load_access_book
 from scenes.community.terminals import GateTerminals
+from scenes.community.visits import VisitorDesk
 from scenes.hospital.gateway import InsuranceGateway, NoGateway
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
@@ -123,6 +126,7 @@ class City:
     book: Ledger
     hsm: HSMClient
     bus: BusPricer
+    gates: GatePricer
     hospital: Hospital
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
@@ -134,6 +138,11 @@ class City:
         async with self.pool.connection() as connection:
             table = await load_fare_table(connection)
             self.bus.activate(table, (await load_rules(connection)).policy)
+
+    async def reload_doors(self) -> None:
+        """Decide passages by the doors and rights that stand now."""
+        async with transaction(self.engine) as (connection, _):
+            self.gates.activate(await load_access_book(connection))
 
 
 class Nowhere(io.BytesIO):
@@ -191,6 +200,8 @@ async def make_api(
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))
+    desk = VisitorDesk(core=city.core, engine=city.engine, clock=clock, random_bytes=os.urandom)
+    nouns = (*nouns, visitor_noun(desk))
     source = EpochKeys(city)
     app = create_app(
         city.core,
@@ -240,6 +251,7 @@ async def open_city(
         hsm = await stack.enter_async_context(HSMClient(addresses.hsm_socket, name="core"))
         await ensure_keys(hsm, engine, book, clock())
         bus = BusPricer(FareTable(), DEFAULT_POLICY)
+        gates = GatePricer()
         async with transaction(engine) as (connection, _):
             keys = await read_issuer_keys(connection, clock())
         rules = RuleBook()
@@ -268,7 +280,7 @@ async def open_city(
                     book=book,
                     hsm=hsm,
                     codes=codes,
-                    pricers=scene_pricers(bus, fees),
+                    pricers=scene_pricers(bus, gates, fees),
                     plans=plans,
                     rules=rules,
                     clock=clock,
@@ -308,6 +320,7 @@ async def open_city(
             book=book,
             hsm=hsm,
             bus=bus,
+            gates=gates,
             hospital=hospital,
             collectors=collectors,
             limits=rate_limits(settings, buckets),
@@ -315,6 +328,7 @@ async def open_city(
             bus_journeys=journey_service(engine, clock, settings.cut_off),
         )
         await city.reload_fares()
+        await city.reload_doors()
         yield city
 
 
@@ -361,11 +375,13 @@ def business_day_of(settings: Settings) -> BusinessDay:
     return BusinessDay(cut_off_s=cut_off.hour * 3600 + cut_off.minute * 60 + cut_off.second)
 
 
-def scene_pricers(bus: BusPricer, fees: HospitalPricer) -> dict[str, ScenePricer]:
+def scene_pricers(
+    bus: BusPricer, gates: GatePricer, fees: HospitalPricer
+) -> dict[str, ScenePricer]:
     """A pricer for every scene of the catalogue; those without rules of their own share one."""
     plain = PlainPricer()
     pricers: dict[str, ScenePricer] = {scene.code: plain for scene in SCENES}
-    return pricers | {"bus": bus, "hospital": fees, "community": GatePricer()}
+    return pricers | {"bus": bus, "hospital": fees, "community": gates}
 
 
 def terminal_scenes() -> dict[str, TerminalScene]:

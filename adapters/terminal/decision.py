@@ -28,7 +28,8 @@ from adapters.terminal.memory import ScanMemory
 from adapters.terminal.package_store import Instructions, PackageStore
 from adapters.terminal.progress import Step
 from cardcore.ids import RandomBytes, new_id
-from codes.errors import AskOnlineError, CodeError, CodeInvalidError
+from codes.errors import AskOnlineError, CapCountExceededError, CodeError, CodeInvalidError
+from codes.offline_uses import OfflineUse
 from codes.presented import Presented, present
 from codes.replay import COUNTER_REGRESSION
 from codes.terminal_parameters import TariffClass
@@ -219,13 +220,17 @@ class Validator:
             )
         except CodeError as refused:
             return _Judged(refused.code, price.amount_fen, price=price)
-        barred = self._barred(accepted, instructions, now_s)
+        barred = self._barred(accepted, instructions, now_s, memory)
         if barred is not None:
             return _Judged(barred, price.amount_fen, price=price)
         return _Judged(None, price.amount_fen, accepted, price)
 
     def _barred(
-        self, accepted: codes.Accepted, instructions: Instructions, now_s: int
+        self,
+        accepted: codes.Accepted,
+        instructions: Instructions,
+        now_s: int,
+        memory: ScanMemory,
     ) -> str | None:
         """Why the holder of an accepted code may not pass here; None = no door, or it opens."""
         if instructions.access is None:
@@ -233,7 +238,7 @@ class Validator:
         at = datetime.fromtimestamp(now_s, UTC)
         answer = instructions.access.decide(accepted.token, self.station.place.gate_id, at)
         if answer is Access.OPEN:
-            return None
+            return _used_up(accepted, instructions.access.uses_max(accepted.token), now_s, memory)
         # A class S code is a minute old: no package can know its alias, the server can.
         if answer is Access.NO_RELATION and accepted.code_class is codes.CodeClass.S:
             return AskOnlineError.code
@@ -297,6 +302,27 @@ class Validator:
             rule_version=0 if judged.price is None else judged.price.rule_version,
         )
         return sign_record(unsigned, self._key.signing.sign)
+
+
+def _used_up(
+    accepted: codes.Accepted, uses_max: int | None, now_s: int, memory: ScanMemory
+) -> str | None:
+    """Count a use of a visitor's pass here; the reason when none is left."""
+    if uses_max is None:
+        return None
+    use = OfflineUse(
+        issuer_id=accepted.issuer_id,
+        token=accepted.token,
+        amount_fen=0,
+        cumulative_cap_fen=0,
+        uses_max=uses_max,
+        expires_at_s=accepted.expires_at_s,
+    )
+    try:
+        memory.add(use, now_s=now_s)
+    except CapCountExceededError:
+        return Access.PASS_USED_UP.value
+    return None
 
 
 def _outcome(

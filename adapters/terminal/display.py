@@ -71,6 +71,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "not_yet_valid": Words("通行权限尚未生效", "The right to pass has not begun"),
     "expired": Words("通行权限已到期", "The right to pass has ended"),
     "outside_hours": Words("不在通行时段", "Outside the hours of passage"),
+    "pass_used_up": Words("访客次数已用完", "This visitor pass is used up"),
 }
 UNKNOWN_REASON: Final = Words("无法受理", "Not possible here")
 WARNINGS: Final[Mapping[str, Words]] = {

@@ -1,17 +1,21 @@
 """Orders as they lie in the books: the record, its lines, and the views made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from cardcore.books import RawConnection
-from cardcore.business.order_states import AS_MADE, HOLDING, OrderStep, after
+from cardcore.business.order_states import AS_MADE, HOLDING, OrderStatus, OrderStep, after
 from cardcore.business.request import Mode
 from cardcore.business.views import LineView, OrderView
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError
+from cardcore.tables import business_order
 
 STATUS_AS_MADE: Final = {mode: status.value for mode, status in AS_MADE.items()}
 
@@ -191,3 +195,20 @@ async def find_order_id(
     )
     row = await found.fetchone()
     return None if row is None else row[0]
+
+
+async def count_orders(
+    connection: AsyncConnection, user_ids: Collection[UUID], *, scene: str
+) -> dict[UUID, int]:
+    """How many orders each of these people has in a scene, undone ones left out; none is absent."""
+    if not user_ids:
+        return {}
+    row = business_order.c
+    found = await connection.execute(
+        select(row.user_id, func.count())
+        .where(
+            row.user_id.in_(user_ids), row.scene == scene, row.status != OrderStatus.VOIDED.value
+        )
+        .group_by(row.user_id)
+    )
+    return {user_id: int(count) for user_id, count in found}

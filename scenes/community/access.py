@@ -36,6 +36,20 @@ class Decision(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     OUTSIDE_HOURS = "outside_hours"
+    PASS_USED_UP = "pass_used_up"  # noqa: S105  (a reason, not a password)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassUses:
+    """How often a visitor's pass may be used, and how often the server knows that it was."""
+
+    uses_max: int
+    used: int = 0
+
+    @property
+    def are_up(self) -> bool:
+        """No use is left for certain; a gate that knows of more uses counts those."""
+        return self.used >= self.uses_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +91,12 @@ class AccessBook:
     Attributes:
         groups_of_door: door to the groups it belongs to.
         grants_of_user: user to all grants, valid or not, so that a refusal can say why.
+        uses_of_user: visitors whose pass is good for a number of uses; others have no limit.
     """
 
     groups_of_door: Mapping[str, frozenset[str]] = field(default_factory=dict)
     grants_of_user: Mapping[UUID, Sequence[Grant]] = field(default_factory=dict)
+    uses_of_user: Mapping[UUID, PassUses] = field(default_factory=dict)
 
     def decide(self, user_id: UUID, door: str, on: date, at: time) -> Decision:
         """Whether a person may pass.
@@ -100,7 +116,11 @@ class AccessBook:
         grants = [
             grant for grant in self.grants_of_user.get(user_id, ()) if grant.door_group in groups
         ]
-        return nearest(_answer(grant, on, at) for grant in grants)
+        answer = nearest(_answer(grant, on, at) for grant in grants)
+        uses = self.uses_of_user.get(user_id)
+        if answer is Decision.OPEN and uses is not None and uses.are_up:
+            return Decision.PASS_USED_UP
+        return answer
 
 
 def nearest(answers: Iterable[Decision]) -> Decision:

@@ -61,3 +61,27 @@ grant_end = Table(
     _required("recorded_by", Text),
     _required("recorded_at", _At),
 )
+
+visitor_pass = Table(
+    "visitor_pass",
+    metadata,
+    _required("pass_id", Uuid, key=True),
+    _required("host_id", Uuid),
+    _required("visitor_id", Uuid),
+    _required("purpose", Text),
+    _required("door_groups", ARRAY(Text)),
+    _required("valid_from", Date),
+    _required("valid_to", Date),
+    Column("starts", Time),
+    Column("ends", Time),
+    _required("uses_max", SmallInteger),
+    _required("recorded_at", _At),
+)
+
+visitor_pass_end = Table(
+    "visitor_pass_end",
+    metadata,
+    _required("pass_id", Uuid, key=True),
+    _required("recorded_by", Text),
+    _required("recorded_at", _At),
+)

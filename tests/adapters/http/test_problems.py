@@ -9,6 +9,7 @@ import cardcore.errors
 import codes.errors
 import scenes.bus.fares
 import scenes.community.pricing
+import scenes.community.visits
 from adapters.http import refusals
 from adapters.http.openapi import refusals_of
 from adapters.http.orders import ORDERS
@@ -181,6 +182,7 @@ def test_the_written_catalogue_is_the_one_in_the_code() -> None:
     """How: docs/http.md holds the table; `catalogue_markdown` says what it must be."""
     assert scenes.bus.fares
     assert scenes.community.pricing
+    assert scenes.community.visits
     written = DOCS.read_text(encoding="utf-8").partition("<!-- catalogue -->\n")[2]
     rows = [row for row in catalogue_markdown().splitlines() if "`later_rule`" not in row]
     assert written.strip().splitlines() == rows

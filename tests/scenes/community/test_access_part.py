@@ -1,6 +1,7 @@
 """The access book a gate carries: the same answers as the server's, people known by alias only."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cardcore.calendar import LOCAL_ZONE
-from scenes.community.access import AccessBook, Decision, Grant, Relation
+from scenes.community.access import AccessBook, Decision, Grant, PassUses, Relation
 from scenes.community.access_part import AccessPartError, read_access_part, write_access_part
 
 RESIDENT, COURIER, NOBODY = uuid4(), uuid4(), uuid4()
@@ -60,6 +61,21 @@ def test_an_alias_nobody_gave_out_opens_nothing() -> None:
     assert gate.decide(b"stranger", "N01", datetime(2026, 6, 1, tzinfo=UTC)) is Decision.NO_RELATION
 
 
+@given(uses_max=st.integers(1, 20), used=st.integers(0, 25))
+def test_a_pass_is_open_while_a_use_may_be_left(uses_max: int, used: int) -> None:
+    """Why: a gate that was told of too few uses counts its own; one told of all must close."""
+    book = replace(BOOK, uses_of_user={COURIER: PassUses(uses_max=uses_max, used=used)})
+    part = write_access_part(book, ALIASES)
+    assert json.loads(part)["format"] == 2
+    gate = read_access_part(part)
+    at = datetime(2026, 6, 1, 4, tzinfo=UTC)
+    expected = Decision.PASS_USED_UP if used >= uses_max else Decision.OPEN
+    assert gate.decide(b"courier!", "N01", at) is expected
+    assert gate.uses_max(b"courier!") == uses_max
+    assert gate.uses_max(b"resident") is None
+    assert gate.decide(b"courier!", "S01", at) is Decision.NO_RELATION
+
+
 def test_no_persons_id_travels_and_the_same_book_is_the_same_bytes() -> None:
     part = write_access_part(BOOK, ALIASES)
     assert not any(str(user_id).encode() in part for user_id in BOOK.grants_of_user)
@@ -72,7 +88,14 @@ def test_no_persons_id_travels_and_the_same_book_is_the_same_bytes() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"format": 2}, {"grants": [{}]}, {"holders": {"00": [9]}}, {"doors": 1}, {"grants": 1}],
+    [
+        {"format": 3},
+        {"uses": {"00": [1]}},
+        {"grants": [{}]},
+        {"holders": {"00": [9]}},
+        {"doors": 1},
+        {"grants": 1},
+    ],
 )
 def test_a_part_of_another_form_is_refused(changes: dict[str, object]) -> None:
     document = json.loads(write_access_part(BOOK, ALIASES)) | changes

@@ -40,8 +40,8 @@ def community_url(make_database: object) -> str:
     assert callable(make_database)
     url = str(make_database())
     with psycopg.connect(url) as connection:
-        step = files("scenes.community.schema").joinpath("0001_community.sql")
-        connection.execute(step.read_bytes())
+        for name in ("0001_community.sql", "0002_visitors.sql"):
+            connection.execute(files("scenes.community.schema").joinpath(name).read_bytes())
     return url.replace("postgresql:", "postgresql+psycopg:")
 
 

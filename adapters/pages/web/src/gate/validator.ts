@@ -8,7 +8,7 @@
  */
 
 import { type Accepted, verify } from "../verifier/acceptance.ts";
-import { type Bytes, utf8 } from "../verifier/bytes.ts";
+import { type Bytes, hex, utf8 } from "../verifier/bytes.ts";
 import { PHOTO_CHECK, PIN_REQUIRED, PURPOSE } from "../verifier/fields.ts";
 import { makePolicy } from "../verifier/policy.ts";
 import { decodeText, type Presented, present } from "../verifier/presented.ts";
@@ -188,16 +188,16 @@ export class Validator {
 
   /** Why the holder of an accepted code may not pass here; null = no door, or it opens. */
   async #barred(
-    scan: Scan,
+    { shown }: Scan,
     { access }: Instructions,
-    _memory: ScanMemory,
+    memory: ScanMemory,
     nowS: number,
   ): Promise<string | null> {
     if (access === null) return null;
-    const answer = access.decide(scan.shown.token, this.parts.station.place.gateId, nowS);
-    if (answer === "open") return null;
+    const answer = access.decide(shown.token, this.parts.station.place.gateId, nowS);
+    if (answer === "open") return usedUp(shown, access.usesMax(shown.token), memory);
     // A class S code is a minute old: no package can know its alias, the server can.
-    return answer === "no_relation" && scan.shown.codeClass === "S" ? "ask_online" : answer;
+    return answer === "no_relation" && shown.codeClass === "S" ? "ask_online" : answer;
   }
 
   #record(scan: Scan, judged: Judged, end: ChainEnd): Promise<Bytes> {
@@ -225,6 +225,28 @@ export class Validator {
       ruleVersion: 0,
     };
     return signRecord(unsigned, (message) => signWith(station.enrolment.pair, message));
+  }
+}
+
+/** Count a use of a visitor's pass here; the reason when none is left. */
+async function usedUp(
+  shown: Presented,
+  usesMax: number | null,
+  memory: ScanMemory,
+): Promise<string | null> {
+  if (usesMax === null) return null;
+  try {
+    await memory.add({
+      authorisation: `${shown.issuerId}:${hex(shown.token)}`,
+      amountFen: 0,
+      cumulativeCapFen: 0,
+      usesMax,
+      expiresAtS: shown.expiresAtS,
+    });
+    return null;
+  } catch (error) {
+    if (error instanceof CodeRefusal && error.reason === "cap_count_exceeded") return "pass_used_up";
+    throw error;
   }
 }
 

@@ -74,8 +74,26 @@ describe("the access book of a gate", () => {
     assert.deepEqual(two.doors, ["gate-1", "gate-2"]);
   });
 
+  it("knows how often a visitor's pass was used, and closes when no use is left", () => {
+    const uses = (used: number) => {
+      const document = {
+        format: 2,
+        doors: { "gate-1": ["north"] },
+        grants: [grant()],
+        holders: { "0123456789abcdef": [0] },
+        uses: { "0123456789abcdef": [2, used] },
+      };
+      return new AccessBook(utf8(JSON.stringify(document)));
+    };
+    const noon = at("2026-06-01T12:00:00");
+    assert.equal(uses(1).decide(ALIAS, "gate-1", noon), "open");
+    assert.equal(uses(2).decide(ALIAS, "gate-1", noon), "pass_used_up");
+    assert.equal(uses(2).decide(ALIAS, "gate-1", at("2026-06-09T12:00:00")), "expired");
+    assert.deepEqual([uses(0).usesMax(ALIAS), uses(0).usesMax(STRANGER)], [2, null]);
+  });
+
   it("is refused when it is of another format or names a grant that is not there", () => {
-    assert.throws(() => book([grant()], 2), { name: "JsonShapeError" });
+    assert.throws(() => book([grant()], 3), { name: "JsonShapeError" });
     assert.throws(() => book([grant({ valid_from: "yesterday" })]), { name: "JsonShapeError" });
     const dangling = '{"format":1,"doors":{},"grants":[],"holders":{"00":[0]}}';
     assert.throws(() => new AccessBook(utf8(dangling)), { name: "JsonShapeError" });

@@ -17,12 +17,13 @@ import {
 } from "./json.ts";
 
 export const ACCESS_PART = "access";
-const FORMAT = 1;
+/** Format 2 counts the uses of visitors' passes. */
+const FORMATS: ReadonlySet<unknown> = new Set([1, 2]);
 const DAYS = 7;
 
 /** The gate's answer: open, or the one reason why not. The later, the nearer to open. */
 const NEARNESS = ["no_relation", "expired", "not_yet_valid", "outside_hours", "open"] as const;
-export type AccessAnswer = (typeof NEARNESS)[number] | "door_unknown";
+export type AccessAnswer = (typeof NEARNESS)[number] | "door_unknown" | "pass_used_up";
 
 /** A local moment: date as `YYYY-MM-DD`, weekday 0 = Monday, seconds since local midnight. */
 export interface LocalMoment {
@@ -68,11 +69,12 @@ export function localMoment(atS: number): LocalMoment {
 export class AccessBook {
   readonly #doors: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #grantsOf: ReadonlyMap<string, readonly Grant[]>;
+  readonly #usesOf: ReadonlyMap<string, readonly number[]>;
 
   /** Read the part. Throws `JsonShapeError` for anything that is not a book of this format. */
   constructor(data: Bytes) {
     const document = asObject(parseJson(fromUtf8(data)));
-    if (document["format"] !== FORMAT) throw new JsonShapeError("a format not known here");
+    if (!FORMATS.has(document["format"])) throw new JsonShapeError("a format not known here");
     const grants = asArray(document["grants"]).map(readGrant);
     this.#doors = new Map(
       Object.entries(asObject(document["doors"])).map(
@@ -85,6 +87,16 @@ export class AccessBook {
           [alias, asArray(places).map((place) => grantAt(grants, asNumber(place)))] as const,
       ),
     );
+    this.#usesOf = new Map(
+      Object.entries(asObject(document["uses"] ?? {})).map(
+        ([alias, uses]) => [alias, asArray(uses).map((one) => asNumber(one))] as const,
+      ),
+    );
+  }
+
+  /** How often a visitor's pass may be used; null = no pass, or one without a number. */
+  usesMax(alias: Bytes): number | null {
+    return this.#usesOf.get(hex(alias))?.[0] ?? null;
   }
 
   /** The doors kept here. */
@@ -100,7 +112,9 @@ export class AccessBook {
     const nearest = (this.#grantsOf.get(hex(alias)) ?? [])
       .filter((grant) => groups.has(grant.doorGroup))
       .map((grant) => NEARNESS.indexOf(answer(grant, moment)));
-    return NEARNESS[Math.max(0, ...nearest)] ?? "no_relation";
+    const found = NEARNESS[Math.max(0, ...nearest)] ?? "no_relation";
+    const [most = Number.POSITIVE_INFINITY, used = 0] = this.#usesOf.get(hex(alias)) ?? [];
+    return found === "open" && used >= most ? "pass_used_up" : found;
   }
 }
 
