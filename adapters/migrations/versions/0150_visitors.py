@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0150_visitors"
-down_revision = "0181_hospital_payments"
+down_revision = "0190_ledger_planned_batch"
 
 
 def upgrade() -> None:
