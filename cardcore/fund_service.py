@@ -39,6 +39,7 @@ from cardcore.account.views import (
     TallyEntryView,
 )
 from cardcore.books import RawConnection, transaction
+from cardcore.business.scenes import list_scenes
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
 from cardcore.errors import PersonStateError, SceneUnknownError
@@ -93,8 +94,7 @@ class FundService:
         """
 
         async def work(effect: Effect) -> UUID:
-            if scene not in self._parts.pricers:
-                raise SceneUnknownError(field="scene")
+            await self._require_scenes(effect.connection, {scene}, "scene")
             version = await set_plan(
                 effect.connection,
                 scene,
@@ -124,8 +124,7 @@ class FundService:
         """
 
         async def work(effect: Effect) -> UUID:
-            if not set(request.scenes) <= set(self._parts.pricers):
-                raise SceneUnknownError(field="scenes")
+            await self._require_scenes(effect.connection, set(request.scenes), "scenes")
             version = await write_programme(
                 effect.connection,
                 effect.raw,
@@ -302,6 +301,14 @@ class FundService:
         if person.status != "active":
             raise PersonStateError(field="user_id", status=person.status)
         return person
+
+    async def _require_scenes(
+        self, connection: AsyncConnection, scenes: set[str], field: str
+    ) -> None:
+        """Raise unless each is a scene of the city, or one an operator has registered."""
+        others = scenes - self._parts.pricers.keys()
+        if others and not others <= {one.scene for one in await list_scenes(connection)}:
+            raise SceneUnknownError(field=field)
 
     async def _effect(
         self,

@@ -206,7 +206,8 @@ class LifecycleService:
 
         Raises:
             PersonStateError: neither active nor deceased.
-            ObligationsOpenError: a hold or a frozen fund stands against it; ``facts`` name all.
+            ObligationsOpenError: a hold, a dispute, a debt or a frozen fund stands against it;
+                ``facts`` name all.
         """
 
         async def work(acting: Acting) -> Outcome:
@@ -214,7 +215,14 @@ class LifecycleService:
             person = await self._acts.person(acting, user_id)
             status = after(person.status, Step.CLOSE)
             key = await self._acts.people.key_of(connection, person)
-            funds = await self._fund_life.ready_to_empty(connection, acting.raw, person.user_id)
+            names = await self._acts.people.names_of(connection, person.user_id)
+            disputes = await open_disputes(connection, names)
+            funds = await self._fund_life.ready_to_empty(
+                connection,
+                acting.raw,
+                person.user_id,
+                also_open=[f"dispute:{one}" for one in disputes],
+            )
             await close_credentials(connection, person.user_id)
             note = Note(client_id=caller.client_id, reason=acting.doing.reason, now=now)
             await self._cards.close_of_user(connection, person.user_id, note)

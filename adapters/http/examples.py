@@ -72,6 +72,17 @@ SCENE: Final[Example] = {
     "funding_plan": ["purse"],
     "hold_timeout_s": 7200,
 }
+SCENE_CHANGE: Final[Example] = {
+    "class_code": "enterprise",
+    "name_zh": "夜市",
+    "name_en": "Night market",
+    "level_min": "anonymous",
+    "offline_rule": "online_only",
+    "settlement_cycle": "weekly",
+    "modes": ["pay"],
+    "reason": "open to visitors",
+}
+SCENE_RETIREMENT: Final[Example] = {"reason": "the season is over"}
 DISPUTE: Final[Example] = {"reason": "wrong_amount", "amount_fen": 100}
 DISPUTE_ANSWER: Final[Example] = {
     "answer": "contest",

@@ -11,6 +11,11 @@ from cardcore.business.request import (
     RefundRequest,
     VerifyRequest,
 )
+from cardcore.business.scene_errors import (
+    LevelTooLowError,
+    ModeNotAllowedError,
+    SceneRetiredError,
+)
 from cardcore.business.views import ExplainView, OrderView, QuoteView, RefundView, VerifyView
 from cardcore.caller import Scope
 from cardcore.errors import (
@@ -60,7 +65,14 @@ _PRESENTED: Final = (
     TerminalUnknownError,
     SceneUnknownError,
 )
-_PRICED: Final = (*_PRESENTED, AmountInvalidError, FundUnknownError)
+_PRICED: Final = (
+    *_PRESENTED,
+    SceneRetiredError,
+    ModeNotAllowedError,
+    LevelTooLowError,
+    AmountInvalidError,
+    FundUnknownError,
+)
 
 
 class OrderName(Model):

@@ -83,13 +83,21 @@ class FundLife:
         )
 
     async def ready_to_empty(
-        self, connection: AsyncConnection, raw: RawConnection, user_id: UUID
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        user_id: UUID,
+        *,
+        also_open: Sequence[str] = (),
     ) -> list[HeldFund]:
         """A person's open funds, locked, with what they hold.
 
+        ``also_open``: what the caller knows to be open besides.
+
         Raises:
             ObligationsOpenError: an order holds money of one, one is frozen, or something is owed,
-                on credit or for what terminals accepted off-line; ``facts`` name all of it.
+                on credit or for what terminals accepted off-line, or the caller says so;
+                ``facts`` name all of it.
         """
         rows = await self._lock(connection, [user_id])
         accounts = {
@@ -100,6 +108,7 @@ class FundLife:
         }
         owed = accounts.get(arrears_of(user_id).int)
         still_open = [f"order_held:{one}" for one in await held_orders(connection, [user_id])]
+        still_open += also_open
         if owed is not None and owed.debits_posted > owed.credits_posted:
             still_open.append("arrears")
         found = []

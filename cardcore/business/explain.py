@@ -26,6 +26,7 @@ from cardcore.business.dispute_tables import dispute, dispute_event
 from cardcore.business.limit_rules import limits_of_order
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.business.quote import Payer
+from cardcore.business.scenes import scene_version_of
 from cardcore.business.views import (
     ExplainedDispute,
     ExplainedLine,
@@ -139,6 +140,7 @@ async def explain(
         refunds=_explained_refunds(order, refunds, books),
         disputes=[_explained_dispute(row, ids, books) for row, ids in disputes],
         rules_version=order.rules_version,
+        scene_version=await scene_version_of(connection, order.scene, order.rules_version),
         limits=await limits_of_order(raw, order),
     )
 
@@ -198,7 +200,9 @@ async def _disputes(
     of these ids exist, the ledger knows.
     """
     found = await connection.execute(
-        select(dispute).where(dispute.c.order_id == order_id).order_by(dispute.c.dispute_id)
+        select(dispute)
+        .where(dispute.c.order_id == order_id)
+        .order_by(dispute.c.opened_at, dispute.c.dispute_id)
     )
     disputes = []
     for row in found.all():

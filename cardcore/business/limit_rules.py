@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
@@ -46,7 +47,9 @@ class LimitsView(Model):
 async def list_limits(connection: AsyncConnection) -> LimitsView:
     """The newest version of every limit, those retired included."""
     rows = await connection.execute(
-        select(tables.limit_rule).distinct(_r.limit_id).order_by(_r.limit_id, _r.version.desc())
+        select(tables.limit_rule)
+        .ext(distinct_on(_r.limit_id))
+        .order_by(_r.limit_id, _r.version.desc())
     )
     return LimitsView(limits=[_view(dict(row)) for row in rows.mappings()])
 

@@ -23,8 +23,10 @@ SELECT limit_id, version, scene, subject, measure, period, period_s, limit_max F
 ) AS newest WHERE NOT retired ORDER BY limit_id
 """
 _SCENES: Final = """
-SELECT s.scene, c.code_scene, s.level_min, s.modes
-  FROM cardcore.scene s JOIN cardcore.scene_class c USING (class_code)
+SELECT s.scene, c.code_scene, s.level_min, s.modes, s.retired FROM (
+    SELECT DISTINCT ON (scene) * FROM cardcore.scene
+     WHERE rules_version <= %s ORDER BY scene, version DESC
+) AS s JOIN cardcore.scene_class c USING (class_code)
 """
 
 
@@ -91,7 +93,8 @@ async def rules_version(connection: RawConnection) -> int:
 async def read_rules(connection: RawConnection) -> OrderRules:
     """All rules as they stand; the number is read first, so a change meanwhile is seen later.
 
-    Limits that came meanwhile are left out: an order's number must say which limits judged it.
+    Limits and scenes that came meanwhile are left out: an order's number must say which versions
+    judged it.
     """
     version = await rules_version(connection)
     found = await connection.execute("SELECT scene, timeout_s FROM cardcore.hold_rule")
@@ -100,14 +103,16 @@ async def read_rules(connection: RawConnection) -> OrderRules:
         version=version,
         hold_timeouts_s=timeouts,
         limits=await _read_limits(connection, version),
-        scenes=await _read_scenes(connection),
+        scenes=await _read_scenes(connection, version),
     )
 
 
-async def _read_scenes(connection: RawConnection) -> dict[str, RegisteredScene]:
-    found = await connection.execute(_SCENES)
+async def _read_scenes(connection: RawConnection, version: int) -> dict[str, RegisteredScene]:
+    found = await connection.execute(_SCENES, (version,))
     return {
-        row[0]: RegisteredScene(code_scene=row[1], level_min=row[2], modes=frozenset(row[3]))
+        row[0]: RegisteredScene(
+            code_scene=row[1], level_min=row[2], modes=frozenset(row[3]), retired=row[4]
+        )
         for row in await found.fetchall()
     }
 

@@ -11,6 +11,14 @@ class SceneExistsError(CardcoreError):
     title_en = "This code names another scene"
 
 
+class SceneRetiredError(CardcoreError):
+    """The scene takes no more orders; what is held, captured or disputed goes on."""
+
+    code = "scene_retired"
+    title_zh = "场景已停用"
+    title_en = "The scene takes no more orders"
+
+
 class ModeNotAllowedError(RequestInvalidError):
     """The scene is not registered for this mode; ``facts`` name those it is registered for."""
 

@@ -1,6 +1,9 @@
-"""The tables of registered scenes as SQLAlchemy sees them; see ``schema/0113_scenes.sql``."""
+"""The tables of registered scenes as SQLAlchemy sees them.
 
-from sqlalchemy import ARRAY, DateTime, Table, Text
+See ``schema/0113_scenes.sql`` and ``schema/0122_scene_versions.sql``.
+"""
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, Table, Text
 
 from cardcore.tables import metadata, required
 
@@ -24,4 +27,8 @@ scene = Table(
     required("modes", ARRAY(Text)),
     required("client_id", Text),
     required("recorded_at", DateTime(timezone=True)),
+    Column("version", Integer, primary_key=True, nullable=False, server_default="1"),
+    Column("retired", Boolean, nullable=False, server_default="false"),
+    Column("reason", Text, nullable=False, server_default="scene registered"),
+    Column("rules_version", BigInteger, nullable=False, server_default="0"),
 )

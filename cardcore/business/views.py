@@ -175,7 +175,7 @@ class ExplainView(Model):
     """Every fen of an order: payer, fund, rule, evidence, ledger transfers.
 
     ``rules_version`` is the version of the rules it was decided by, ``limits`` are those of them
-    that judged it.
+    that judged it, ``scene_version`` is that of its scene, where an operator registered it.
     """
 
     order_id: UUID
@@ -187,6 +187,7 @@ class ExplainView(Model):
     refunds: list[ExplainedRefund]
     disputes: list[ExplainedDispute] = Field(default_factory=list)
     rules_version: int | None = None
+    scene_version: int | None = None
     limits: list[JudgedLimit] = Field(default_factory=list)
 
 

@@ -5,7 +5,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from cardcore.business import dispute_errors, scene_errors
 from cardcore.errors import CardcoreError, CodeRefusedError
+
+# Named, so that a program that imports the client alone knows these refusals too.
+KNOWN = (dispute_errors, scene_errors)
 
 
 class UnknownRefusalError(CardcoreError):

@@ -18,14 +18,29 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
 
+from cardcore.account.arrears_lists import ArrearsView
 from cardcore.account.request import TopUpRequest
 from cardcore.account.views import BooksView, TopUpView
+from cardcore.business.dispute_request import (
+    AnswerDisputeRequest,
+    DecideDisputeRequest,
+    OpenDisputeRequest,
+)
+from cardcore.business.dispute_views import DisputeView, EvidenceView
+from cardcore.business.limit_rules import LimitsView
 from cardcore.business.request import (
     CaptureRequest,
     OrderRequest,
     QuoteRequest,
     RefundRequest,
     VerifyRequest,
+)
+from cardcore.business.scenes import (
+    ChangeSceneRequest,
+    RegisterSceneRequest,
+    RetireSceneRequest,
+    ScenesView,
+    SceneView,
 )
 from cardcore.business.views import (
     ExplainView,
@@ -148,6 +163,91 @@ class CardcoreClient:
     async def explain(self, order_id: UUID) -> ExplainView:
         """Every fen of an order."""
         return await self._get(f"/v1/orders/{order_id}/explain", ExplainView)
+
+    async def open_dispute(
+        self, order_id: UUID, request: OpenDisputeRequest, idempotency_key: str | None = None
+    ) -> tuple[DisputeView, bool]:
+        """Dispute what the citizen paid of an order."""
+        path = f"/v1/orders/{order_id}/disputes"
+        return await self._keyed(path, request, DisputeView, idempotency_key)
+
+    async def answer_dispute(
+        self, dispute_id: UUID, request: AnswerDisputeRequest, idempotency_key: str | None = None
+    ) -> tuple[DisputeView, bool]:
+        """The merchant accepts or contests."""
+        path = f"/v1/disputes/{dispute_id}/answer"
+        return await self._keyed(path, request, DisputeView, idempotency_key)
+
+    async def credit_dispute(
+        self, dispute_id: UUID, idempotency_key: str | None = None
+    ) -> tuple[DisputeView, bool]:
+        """Give the citizen the money provisionally."""
+        path = f"/v1/disputes/{dispute_id}/credit"
+        return await self._keyed(path, None, DisputeView, idempotency_key)
+
+    async def decide_dispute(
+        self, dispute_id: UUID, request: DecideDisputeRequest, idempotency_key: str | None = None
+    ) -> tuple[DisputeView, bool]:
+        """The card centre's decision; final."""
+        path = f"/v1/disputes/{dispute_id}/decision"
+        return await self._keyed(path, request, DisputeView, idempotency_key)
+
+    async def withdraw_dispute(
+        self, dispute_id: UUID, idempotency_key: str | None = None
+    ) -> tuple[DisputeView, bool]:
+        """The citizen takes it back."""
+        path = f"/v1/disputes/{dispute_id}/withdrawal"
+        return await self._keyed(path, None, DisputeView, idempotency_key)
+
+    async def read_dispute(self, dispute_id: UUID) -> DisputeView:
+        """A dispute as it stands, with its journal."""
+        return await self._get(f"/v1/disputes/{dispute_id}", DisputeView)
+
+    async def dispute_evidence(self, dispute_id: UUID) -> EvidenceView:
+        """What the books knew when it was opened."""
+        return await self._get(f"/v1/disputes/{dispute_id}/evidence", EvidenceView)
+
+    async def register_scene(self, request: RegisterSceneRequest) -> SceneView:
+        """Register a scene; its code is the key, a second one is refused."""
+        return await self._post("/v1/scenes", request, SceneView)
+
+    async def change_scene(
+        self, scene: str, request: ChangeSceneRequest, idempotency_key: str | None = None
+    ) -> tuple[SceneView, bool]:
+        """Give a registered scene its next version."""
+        path = f"/v1/scenes/{scene}/versions"
+        return await self._keyed(path, request, SceneView, idempotency_key)
+
+    async def retire_scene(
+        self, scene: str, request: RetireSceneRequest, idempotency_key: str | None = None
+    ) -> tuple[SceneView, bool]:
+        """Let a scene take no more orders."""
+        path = f"/v1/scenes/{scene}/retirement"
+        return await self._keyed(path, request, SceneView, idempotency_key)
+
+    async def read_scene(self, scene: str) -> SceneView:
+        """A registered scene as it is now."""
+        return await self._get(f"/v1/scenes/{scene}", SceneView)
+
+    async def scene_versions(self, scene: str) -> ScenesView:
+        """Every version of a registered scene, oldest first."""
+        return await self._get(f"/v1/scenes/{scene}/versions", ScenesView)
+
+    async def scenes(self) -> ScenesView:
+        """All registered scenes as they are now."""
+        return await self._get("/v1/scenes", ScenesView)
+
+    async def limits(self) -> LimitsView:
+        """The newest version of every limit on orders."""
+        return await self._get("/v1/limits", LimitsView)
+
+    async def limit_versions(self, limit_id: str) -> LimitsView:
+        """Every version of one limit."""
+        return await self._get(f"/v1/limits/{limit_id}", LimitsView)
+
+    async def arrears_of(self, user_id: UUID) -> ArrearsView:
+        """What a person owes and owed."""
+        return await self._get(f"/v1/users/{user_id}/arrears", ArrearsView)
 
     async def open_user(
         self, request: OpenUserRequest, idempotency_key: str | None = None

@@ -8,8 +8,14 @@ import pytest
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
 from adapters.wiring import City, open_city
-from cardcore.errors import InsufficientBalanceError, LimitExceededError
-from tests.city_life import FLAT_FARE_FEN, VALIDATOR, Life
+from cardcore.caller import Caller
+from cardcore.errors import (
+    ForbiddenError,
+    InsufficientBalanceError,
+    LimitExceededError,
+    NotFoundError,
+)
+from tests.city_life import CENTRE, FLAT_FARE_FEN, VALIDATOR, Life
 
 RULE = """
 INSERT INTO cardcore.limit_rule
@@ -139,3 +145,32 @@ async def test_the_seeded_limit_of_one_ride_stands_in_the_rules(life: Life) -> N
     assert {one.limit_id for one in rules.limits} >= {"bus_order", "retail_day"}
     assert not rules.counts_in({"bus"})
     assert rules.counts_in({"retail"})
+
+
+async def test_an_order_says_which_limits_judged_it_in_which_version(life: Life) -> None:
+    await rule(life.city, "bus_day", 900)
+    await rule(life.city, "elsewhere", 5, measure="count", retired=True)
+    first = await life.pay(await life.person())
+    await rule(life.city, "bus_day", 800, version=2)
+    second = await life.pay(await life.person())
+    await rule(life.city, "bus_day", 800, version=3, retired=True)
+    third = await life.pay(await life.person())
+    core = life.city.core
+    judged = [
+        {one.limit_id: (one.version, one.limit_max) for one in found.limits}
+        for found in [await core.explain(VALIDATOR, one.order_id) for one in (first, second, third)]
+    ]
+    bus_order = {"bus_order": (1, 20_000)}
+    assert judged == [
+        bus_order | {"bus_day": (1, 900)},
+        bus_order | {"bus_day": (2, 800)},
+        bus_order,
+    ]
+    newest = {one.limit_id: one for one in (await core.limits(CENTRE)).limits}
+    assert (newest["bus_day"].version, newest["bus_day"].retired) == (3, True)
+    versions = (await core.limit_versions(CENTRE, "bus_day")).limits
+    assert [(one.version, one.limit_max) for one in versions] == [(1, 900), (2, 800), (3, 800)]
+    with pytest.raises(NotFoundError):
+        await core.limit_versions(CENTRE, "moon")
+    with pytest.raises(ForbiddenError):
+        await core.limits(Caller(client_id="x", merchant_id=None, scopes=frozenset()))

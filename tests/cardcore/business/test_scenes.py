@@ -10,11 +10,20 @@ from adapters.wiring import City, open_city
 from cardcore.books import transaction
 from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.business.request import Business, CaptureRequest, Mode, OrderRequest, User
-from cardcore.business.scene_errors import LevelTooLowError, ModeNotAllowedError, SceneExistsError
-from cardcore.business.scenes import RegisterSceneRequest
+from cardcore.business.scene_errors import (
+    LevelTooLowError,
+    ModeNotAllowedError,
+    SceneExistsError,
+    SceneRetiredError,
+)
+from cardcore.business.scenes import (
+    ChangeSceneRequest,
+    RegisterSceneRequest,
+    RetireSceneRequest,
+)
 from cardcore.business.views import OrderView
 from cardcore.caller import Caller
-from cardcore.errors import ForbiddenError, FundUnknownError, RequestInvalidError
+from cardcore.errors import ForbiddenError, FundUnknownError, NotFoundError, RequestInvalidError
 from scenes.catalogue import CLASSES, SCENE_BY_CODE, SCENES
 from tests.city_life import ALL_SCOPES, BUS_OFFICE, CENTRE, Life
 
@@ -163,3 +172,97 @@ async def test_the_classes_are_those_of_the_catalogue_and_each_is_named_in_codes
     for class_code, code_scene in rows.items():
         bits = {one.scope_bit for one in SCENES if one.class_code == class_code}
         assert SCENE_BY_CODE[code_scene].scope_bit in bits
+
+
+def changed(**changes: object) -> ChangeSceneRequest:
+    terms = {name: value for name, value in NIGHT_MARKET.items() if name != "scene"}
+    return ChangeSceneRequest.model_validate(terms | {"reason": "a test"} | changes)
+
+
+async def test_a_changed_scene_holds_new_orders_to_its_new_version_and_old_ones_keep_theirs(
+    life: Life, city_addresses: Addresses, city_settings: Settings
+) -> None:
+    """How: a second server books before and after the first has changed the scene."""
+    await register(life)
+    core = life.city.core
+    user_id = await life.person(balance_fen=10_000, funds=("purse", "bearer"))
+    async with open_city(city_addresses, city_settings, clock=life.clock) as other:
+        first = await order(
+            life, await life.code(user_id, scenes=["retail"]), Mode.PAY, 100, city=other
+        )
+        request = changed(modes=["pay"], hold_timeout_s=None, funding_plan=None, name_zh="夜市二期")
+        view, replayed = await core.change_scene(CENTRE, "night_market", request, "change")
+        assert (view.version, view.name_zh, view.reason, replayed) == (
+            2,
+            "夜市二期",
+            "a test",
+            False,
+        )
+        assert await core.change_scene(CENTRE, "night_market", request, "change") == (view, True)
+        code = await life.code(user_id, scenes=["retail"])
+        with pytest.raises(ModeNotAllowedError):
+            await order(life, code, Mode.HOLD, 100, city=other)
+        second = await order(life, code, Mode.PAY, 100, city=other)
+    explained = [await core.explain(STALL, one.order_id) for one in (first, second)]
+    assert [one.scene_version for one in explained] == [1, 2]
+    assert [one.fund for one in second.lines] == ["purse"]
+    versions = (await core.scene_versions(CENTRE, "night_market")).scenes
+    assert [(one.version, one.name_zh) for one in versions] == [(1, "夜市"), (2, "夜市二期")]
+    assert [one.version for one in (await core.scenes(CENTRE)).scenes] == [2]
+
+
+async def test_a_change_may_bring_another_plan_and_other_holds(life: Life) -> None:
+    await register(life)
+    request = changed(funding_plan=["bearer", "purse"], hold_timeout_s=60)
+    await life.city.core.change_scene(CENTRE, "night_market", request, "change")
+    user_id = await life.person(balance_fen=10_000, funds=("purse", "bearer"))
+    await life.top_up(user_id, 500, fund="bearer")
+    held = await order(life, await life.code(user_id, scenes=["retail"]), Mode.HOLD, 600)
+    assert [(line.fund, line.amount_fen) for line in held.lines] == [
+        ("bearer", 500),
+        ("purse", 100),
+    ]
+    assert held.hold_expires_at is not None
+    assert (held.hold_expires_at - held.recorded_at).total_seconds() == 60
+
+
+async def test_a_retired_scene_takes_no_orders_and_those_there_are_go_on(life: Life) -> None:
+    await register(life)
+    core = life.city.core
+    user_id = await life.person(balance_fen=10_000, funds=("purse",))
+    held = await order(life, await life.code(user_id, scenes=["retail"]), Mode.HOLD, 300)
+    request = RetireSceneRequest(reason="the season is over")
+    view, _ = await core.retire_scene(CENTRE, "night_market", request, "retire")
+    assert (view.version, view.retired) == (2, True)
+    code = await life.code(user_id, scenes=["retail"])
+    with pytest.raises(SceneRetiredError):
+        await order(life, code, Mode.PAY, 100)
+    with pytest.raises(SceneRetiredError):
+        await core.retire_scene(CENTRE, "night_market", request, "again")
+    taken, _ = await core.capture(STALL, held.order_id, CaptureRequest(amount_fen=200), "c")
+    assert taken.captured_fen == 200
+    back, _ = await core.change_scene(CENTRE, "night_market", changed(), "back")
+    assert (back.version, back.retired) == (3, False)
+    assert (await order(life, code, Mode.PAY, 100)).status == "captured"
+    assert await life.books_are_right()
+
+
+async def test_only_the_centre_changes_scenes_and_only_registered_ones(life: Life) -> None:
+    await register(life)
+    core = life.city.core
+    retire = RetireSceneRequest(reason="r")
+    with pytest.raises(ForbiddenError):
+        await core.change_scene(BUS_OFFICE, "night_market", changed(), "k1")
+    with pytest.raises(ForbiddenError):
+        await core.retire_scene(BUS_OFFICE, "night_market", retire, "k2")
+    for scene in ("bus", "moon"):
+        with pytest.raises(NotFoundError):
+            await core.change_scene(CENTRE, scene, changed(), f"change-{scene}")
+        with pytest.raises(NotFoundError):
+            await core.retire_scene(CENTRE, scene, retire, f"retire-{scene}")
+        with pytest.raises(NotFoundError):
+            await core.scene_versions(CENTRE, scene)
+    for request in (changed(class_code="moon"), changed(modes=["pay", "pay"])):
+        with pytest.raises(RequestInvalidError):
+            await core.change_scene(CENTRE, "night_market", request, "bad")
+    assert (await core.read_scene(CENTRE, "night_market")).version == 1

@@ -10,9 +10,20 @@ import pytest
 
 from adapters import demo_city
 from adapters.demo_city import client_key
+from adapters.http.examples import SCENE
 from adapters.settings import Settings
 from adapters.wiring import City, make_api
 from cardcore.account.request import TopUpRequest
+from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
+from cardcore.business.dispute_request import (
+    Answer,
+    AnswerDisputeRequest,
+    DecideDisputeRequest,
+    DisputeReason,
+    Finding,
+    Grounds,
+    OpenDisputeRequest,
+)
 from cardcore.business.request import (
     CaptureRequest,
     Mode,
@@ -20,6 +31,12 @@ from cardcore.business.request import (
     RefundRequest,
     User,
     VerifyRequest,
+)
+from cardcore.business.scene_errors import SceneExistsError, SceneRetiredError
+from cardcore.business.scenes import (
+    ChangeSceneRequest,
+    RegisterSceneRequest,
+    RetireSceneRequest,
 )
 from cardcore.client.contract import VERBS, InProcess
 from cardcore.client.service import CardcoreClient
@@ -136,6 +153,67 @@ async def test_refusals_are_the_same_exceptions(service: Service, life: Life) ->
         await service.read_order(uuid4())
     with pytest.raises(NotFoundError):
         await service.find_order(demo_city.BUS_MERCHANT, "none")
+
+
+async def test_a_dispute_is_opened_credited_contested_and_decided(
+    service: Service, life: Life
+) -> None:
+    order, _ = await service.order(life.ride(await code(service, await person(service))), "k")
+    ask = OpenDisputeRequest(reason=DisputeReason.WRONG_AMOUNT, amount_fen=60)
+    opened, replayed = await service.open_dispute(order.order_id, ask, "d")
+    assert (opened.status, opened.amount_fen, replayed) == ("open", 60, False)
+    assert await service.open_dispute(order.order_id, ask, "d") == (opened, True)
+    evidence = await service.dispute_evidence(opened.dispute_id)
+    assert evidence.sha256 == opened.evidence_sha256
+    credited, _ = await service.credit_dispute(opened.dispute_id, "c")
+    assert credited.credited_fen == 60
+    reply = AnswerDisputeRequest(answer=Answer.CONTEST, grounds=Grounds.SERVICE_DELIVERED)
+    contested, _ = await service.answer_dispute(opened.dispute_id, reply, "a")
+    assert contested.status == "contested"
+    finding = DecideDisputeRequest(finding=Finding.CITIZEN, grounds=Grounds.AMOUNT_RIGHT)
+    decided, _ = await service.decide_dispute(opened.dispute_id, finding, "f")
+    assert (decided.status, decided.recovered_fen) == ("for_citizen", 60)
+    assert await service.read_dispute(opened.dispute_id) == decided
+    with pytest.raises(DisputeStateError):
+        await service.withdraw_dispute(opened.dispute_id, "w")
+    with pytest.raises(DisputeExceedsError):
+        await service.open_dispute(order.order_id, ask, "d2")
+    life.clock.advance(minutes=1)
+    second, _ = await service.open_dispute(
+        order.order_id, OpenDisputeRequest(reason=DisputeReason.NOT_DELIVERED), "d3"
+    )
+    withdrawn, _ = await service.withdraw_dispute(second.dispute_id, "w2")
+    assert (withdrawn.status, withdrawn.amount_fen) == ("withdrawn", 40)
+    explained = await service.explain(order.order_id)
+    assert [one.status for one in explained.disputes] == ["for_citizen", "withdrawn"]
+
+
+async def test_a_scene_is_registered_changed_and_retired(service: Service) -> None:
+    terms = {name: value for name, value in SCENE.items() if name != "scene"}
+    first = await service.register_scene(RegisterSceneRequest.model_validate(SCENE))
+    assert (first.version, first.retired) == (1, False)
+    with pytest.raises(SceneExistsError):
+        await service.register_scene(RegisterSceneRequest.model_validate(SCENE))
+    change = ChangeSceneRequest.model_validate(terms | {"name_en": "Market", "reason": "r"})
+    second, replayed = await service.change_scene("night_market", change, "v2")
+    assert (second.version, second.name_en, replayed) == (2, "Market", False)
+    retired, _ = await service.retire_scene("night_market", RetireSceneRequest(reason="r"), "x")
+    assert (retired.version, retired.retired) == (3, True)
+    with pytest.raises(SceneRetiredError):
+        await service.retire_scene("night_market", RetireSceneRequest(reason="r"), "y")
+    assert await service.read_scene("night_market") == retired
+    assert (await service.scenes()).scenes == [retired]
+    assert (await service.scene_versions("night_market")).scenes == [first, second, retired]
+    with pytest.raises(NotFoundError):
+        await service.read_scene("moon")
+
+
+async def test_limits_and_arrears_are_read(service: Service) -> None:
+    limits = {one.limit_id for one in (await service.limits()).limits}
+    assert "retail_day" in limits
+    assert [one.version for one in (await service.limit_versions("retail_day")).limits] == [1]
+    owed = await service.arrears_of(await person(service))
+    assert (owed.open_fen, owed.debts) == (0, [])
 
 
 async def test_a_function_beyond_the_scopes_is_refused(

@@ -16,6 +16,7 @@ from cardcore.account.chart import (
     arrears_payable,
 )
 from cardcore.books import account, open_accounts, transaction
+from cardcore.business.dispute_request import DisputeReason, OpenDisputeRequest
 from cardcore.business.request import RefundRequest
 from cardcore.errors import (
     CardcoreError,
@@ -354,6 +355,18 @@ async def test_nobody_leaves_while_something_is_open(life: Life) -> None:
     await do(life.city.core.freeze_user, user_id)
     with pytest.raises(PersonStateError):
         await close(life, user_id)
+
+
+async def test_nobody_leaves_who_has_an_open_dispute(life: Life) -> None:
+    user_id = await life.person()
+    order = await life.pay(user_id)
+    ask = OpenDisputeRequest(reason=DisputeReason.NOT_RECOGNISED)
+    dispute, _ = await life.city.core.open_dispute(CENTRE, order.order_id, ask, key())
+    with pytest.raises(ObligationsOpenError) as refused:
+        await close(life, user_id)
+    assert refused.value.facts["open"] == [f"dispute:{dispute.dispute_id}"]
+    await life.city.core.withdraw_dispute(CENTRE, dispute.dispute_id, key())
+    await close(life, user_id)
 
 
 async def test_nobody_leaves_or_is_merged_who_still_owes(life: Life) -> None:
