@@ -29,8 +29,10 @@ class Settings(BaseSettings):
     ``database_url``: an external PostgreSQL 15 or newer; without it the embedded one is
     started. ``hsm_socket``: a security module's process that is running already; without it one
     is started. ``redis_url``: an accelerator, never the judge; without it nothing is lost but
-    speed. ``sandbox``: play money only, with a clock that can be moved. ``rate_per_s``:
-    requests per second of one client in the long run, twice as many at once; 0: no limit.
+    speed. ``nats_url``: a NATS server with JetStream that events are published to; without it
+    there are webhooks alone. ``sandbox``: play money only, with a clock that can be moved.
+    ``rate_per_s``: requests per second of one client in the long run, twice as many at once; 0: no
+    limit.
     ``insurance_url``: the gateway to the medical insurer; without it nobody is insured (in the
     sandbox, by a simulated insurer). ``webhook_private_networks``: where webhooks may go besides
     the internet, as a JSON list of CIDR; none in production. ``frame_ancestors``: origins of apps
@@ -43,6 +45,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     hsm_socket: Path | None = None
     redis_url: str | None = None
+    nats_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     cut_off: time = CUT_OFF_DEFAULT

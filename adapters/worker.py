@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.bus_scene import BusDuties
 from adapters.database import open_engine, open_pool
 from adapters.infrastructure import Addresses
+from adapters.jetstream import JetStream
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
 from adapters.wiring import (
@@ -42,7 +43,9 @@ from cardcore.dispute_service import DisputeDeadlines
 from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
+from cardcore.platform.event_feed import EventFeed
 from cardcore.ports import Clock
+from cardcore.service import PAIRWISE, PSEUDONYM_KEY
 from cardcore.terminals.package_building import PackageBuilding
 from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
@@ -249,13 +252,23 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         duties += channel_duties(money) + terminal_duties(engine, hsm, settings)
         bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
         duties += bus_duties(bus)
+        duties += await stream_duties(engine, hsm, settings)
         await keep_working(duties, stopping, once=once)
 
 
 def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:
     """The sending of webhooks, by the real network."""
     sender = HTTPSender(settings.webhook_private_networks)
-    return Deliveries(engine, hsm, sender, os.urandom)
+    return Deliveries(engine, hsm, sender, os.urandom, feeds=settings.nats_url is not None)
+
+
+async def stream_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[Duty]:
+    """Publishing events to a stream outside, where the installation has one."""
+    if settings.nats_url is None:
+        return []
+    key = await hsm.mac(PSEUDONYM_KEY, PAIRWISE)
+    feed = EventFeed(engine, JetStream(settings.nats_url), key)
+    return [Duty(name="publish_events", period_s=WEBHOOK_PERIOD_S, run=feed.publish_due)]
 
 
 async def keep_working(

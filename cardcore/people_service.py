@@ -1,7 +1,5 @@
 """The verbs about people: who is presenting this, opening a person, their codes and their money."""
 
-import base64
-import hmac
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +35,7 @@ from cardcore.user.entitlements import concessions_on
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
 from cardcore.user.presented import PresentedCode
+from cardcore.user.pseudonyms import pairwise
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
 
@@ -269,10 +268,7 @@ class PeopleService:
 
     def _pseudonym(self, merchant_id: str, user_id: UUID) -> str:
         """The same person is another subject at every merchant, so two cannot compare notes."""
-        digest = hmac.digest(
-            self._pseudonym_key, merchant_id.encode() + b"\0" + user_id.bytes, "sha256"
-        )
-        return base64.b32encode(digest[:15]).decode().lower()
+        return pairwise(self._pseudonym_key, merchant_id, user_id)
 
 
 def _looking(caller: Caller, purpose: Purpose, now: datetime) -> Access:

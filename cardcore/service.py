@@ -49,6 +49,7 @@ from ledger import QueryFilter
 from ledger.group_commit import GroupCommit
 
 PSEUDONYM_KEY: Final = "pseudonym"
+PAIRWISE: Final = b"pairwise subject"
 PAGE_SIZE_MAX: Final = 8189
 
 
@@ -181,7 +182,7 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
         cut_off=parts.cut_off,
         random_bytes=parts.random_bytes,
     )
-    pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, b"pairwise subject")
+    pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, PAIRWISE)
     async with GroupCommit(
         writer.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE
     ) as orders:

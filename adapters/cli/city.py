@@ -28,6 +28,7 @@ from adapters.worker import (
     keep_working,
     make_deliveries,
     order_duties,
+    stream_duties,
     terminal_duties,
     work,
 )
@@ -187,6 +188,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties += fund_duties(city.engine, city.book, city.hsm, settings)
     duties += channel_duties(city.core.channel_money)
     duties += terminal_duties(city.engine, city.hsm, settings)
+    duties += await stream_duties(city.engine, city.hsm, settings)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

@@ -27,6 +27,15 @@ EVENTS_PER_ROUND: Final = 500
 SENT_AT_ONCE: Final = 32
 SENT_AT_ONCE_PER_ENDPOINT: Final = 4
 LEASE: Final = timedelta(seconds=60)
+_FED: Final = (
+    "seq",
+    "event_id",
+    "topic",
+    "subject_id",
+    "merchant_id",
+    "recorded_at",
+    "payload",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +65,39 @@ class _Due:
 
 
 class Deliveries:
-    """Relays and sends; any number of workers may run it beside each other."""
+    """Relays and sends; any number of workers may run it beside each other.
+
+    ``feeds``: whether what happened goes into the feed of a stream outside, too.
+    """
 
     def __init__(
-        self, engine: AsyncEngine, hsm: HSM, sender: Sender, random_bytes: RandomBytes
+        self,
+        engine: AsyncEngine,
+        hsm: HSM,
+        sender: Sender,
+        random_bytes: RandomBytes,
+        *,
+        feeds: bool = False,
     ) -> None:
+        self._feeds = feeds
         self._engine = engine
         self._hsm = hsm
         self._sender = sender
         self._random_bytes = random_bytes
 
     async def relay(self, now: datetime) -> int:
-        """Take what happened out of the outbox; keep what an endpoint waits for."""
+        """Take what happened out of the outbox; keep what an endpoint or the stream waits for."""
         async with transaction(self._engine) as (connection, _):
             rows = (await connection.execute(_TAKE, {"limit": EVENTS_PER_ROUND})).mappings().all()
-            for row in rows:
-                endpoints = row["endpoints"]
-                if endpoints:
-                    await self._keep(connection, dict(row), endpoints, now)
+            events = [{**row, "event_id": new_id(now, self._random_bytes)} for row in rows]
+            for event in events:
+                if event["endpoints"]:
+                    await self._keep(connection, event, now)
+            if self._feeds and events:
+                await connection.execute(
+                    insert(tables.event_feed),
+                    [{name: event[name] for name in _FED} for event in events],
+                )
         return len(rows)
 
     async def send_due(self, now: datetime) -> int:
@@ -94,10 +118,8 @@ class Deliveries:
         await asyncio.gather(*(self._send(one, now) for one in due))
         return len(due)
 
-    async def _keep(
-        self, connection: AsyncConnection, row: dict[str, Any], endpoints: list[UUID], now: datetime
-    ) -> None:
-        event_id = new_id(now, self._random_bytes)
+    async def _keep(self, connection: AsyncConnection, row: dict[str, Any], now: datetime) -> None:
+        event_id = row["event_id"]
         await connection.execute(
             insert(tables.webhook_event).values(
                 event_id=event_id,
@@ -121,7 +143,7 @@ class Deliveries:
                     "next_at": now,
                     "recorded_at": now,
                 }
-                for endpoint_id in endpoints
+                for endpoint_id in row["endpoints"]
             ],
         )
 

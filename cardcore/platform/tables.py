@@ -116,6 +116,18 @@ webhook_event = Table(
     required("payload", JSONB),
 )
 
+event_feed = Table(
+    "event_feed",
+    metadata,
+    required("seq", BigInteger, key=True),
+    required("event_id", Uuid),
+    required("topic", Text),
+    required("subject_id", Uuid),
+    Column("merchant_id", Text),
+    required("recorded_at", _At),
+    required("payload", JSONB),
+)
+
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,
