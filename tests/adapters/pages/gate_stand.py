@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -23,6 +24,7 @@ from adapters.server import listen
 from adapters.wiring import City, make_api
 from cardcore.base64url import decode_base64url, encode_base64url
 from cardcore.books import transaction
+from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.user.authorisation_request import AuthoriseRequest
 from codes import qr
 from codes.suites import PrivateKey, make_private_key
@@ -138,10 +140,27 @@ class Stand:
         await expect(self.page.locator(".notice")).not_to_contain_text("数据")
 
     async def scan(self, text: str) -> str:
-        """What a keyboard-wedge scanner does; the reason shown, "" for a pass."""
-        await self.page.evaluate("document.querySelector('.result').hidden = true")
+        """What a keyboard-wedge scanner does, at its speed; the reason shown, "" for a pass."""
+        await self.page.evaluate(
+            """(text) => {
+                document.querySelector(".result").hidden = true;
+                for (const key of [...text, "Enter"]) {
+                    const pressed = { key, bubbles: true, cancelable: true };
+                    document.body.dispatchEvent(new KeyboardEvent("keydown", pressed));
+                }
+            }""",
+            text,
+        )
+        return await self.verdict()
+
+    async def type(self, text: str) -> str:
+        """As ``scan``, key by key through the browser's own keyboard."""
         await self.page.keyboard.type(text)
         await self.page.keyboard.press("Enter")
+        return await self.verdict()
+
+    async def verdict(self) -> str:
+        """The reason on the screen, "" for a pass."""
         shown = self.page.locator(f"{PASS}, {REFUSAL}")
         await expect(shown).to_be_visible()
         return await shown.get_attribute("data-reason") or ""
@@ -258,3 +277,27 @@ def film(text: str, path: Path, *, frames: int = 24, size: tuple[int, int] = (64
             left = int((width - shown.width) / 2 - 160 * (0.5 - share))
             picture.paste(shown, (left, (height - shown.height) // 2 + int(12 * share)))
             file.write(b"FRAME\n" + picture.tobytes() + chroma)
+
+
+async def shop_of(city: City, now: datetime) -> str:
+    """Register a counter where things are sold; its terminal's number."""
+    terminal_id = "counter-01"
+    async with transaction(city.engine) as (connection, raw):
+        await register_merchant(
+            connection,
+            raw,
+            city.book,
+            merchant_id="corner-shop",
+            name_zh="街角小店",
+            name_en="Corner Shop",
+            now=now,
+        )
+        await register_terminal(
+            connection,
+            terminal_id=terminal_id,
+            merchant_id="corner-shop",
+            scene="retail",
+            place={},
+            now=now,
+        )
+    return terminal_id

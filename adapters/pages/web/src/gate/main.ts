@@ -1,7 +1,7 @@
 /** The gate and counter page: enrols once, then scans, decides, shows. */
 
 import "./page.css";
-import { Camera } from "./camera.ts";
+import { Camera, type CameraFault } from "./camera.ts";
 import { Database } from "./database.ts";
 import { enrol, readEnrolment, SceneNotOfflineError } from "./enrolment.ts";
 import { openQrReader } from "./qr_reader.ts";
@@ -24,6 +24,7 @@ class Page {
   #amountFen = 0;
   #isCharging = false;
   #isScanning = false;
+  #cameraFault: CameraFault | null = null;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #redraw: () => void = () => undefined;
 
@@ -36,6 +37,7 @@ class Page {
       onSound: () => {
         this.#sound.muted = !this.#sound.muted;
         this.#sound.play(true);
+        this.#screen.showSound(this.#sound.muted);
       },
       onEnrol: (terminalId, code) => void this.#enrol(terminalId, code),
       onDigits: (digits) => this.#setAmount(Number(`${this.#amountFen}${digits}`)),
@@ -112,6 +114,8 @@ class Page {
   #showWork(): void {
     if (this.#terminal === null) return;
     this.#screen.showWork(this.#terminal.station);
+    this.#screen.showSound(this.#sound.muted);
+    if (this.#cameraFault !== null) this.#screen.showCameraFault(this.#cameraFault);
     this.#showPrompt();
   }
 
@@ -128,8 +132,8 @@ class Page {
       onScan: (text, seenAtMs) => void this.#scan(text, seenAtMs),
       onFrameRate: (rate) => this.#screen.showFrameRate(rate),
     });
-    const fault = await camera.start();
-    if (fault !== null) this.#screen.showNotice(fault);
+    this.#cameraFault = await camera.start();
+    if (this.#cameraFault !== null) this.#screen.showCameraFault(this.#cameraFault);
   }
 
   #press(event: KeyboardEvent): void {

@@ -37,17 +37,25 @@ export class Screen {
   readonly #root: Element;
   readonly #touched: Touched;
   readonly #chips = element("div", { class: "chips" });
-  readonly #result = element("div", { class: "result", hidden: true });
+  // A touch takes it away: the next customer need not wait for it.
+  readonly #result = element("div", {
+    class: "result",
+    hidden: true,
+    onclick: () => this.hideOutcome(),
+  });
   readonly #prompt = element("div", { class: "prompt" });
   readonly #notice = element("p", { class: "notice", role: "status" });
   readonly #amount = element("output", { class: "amount", "aria-live": "polite" });
   readonly #frames = element("span", { class: "frames" });
+  readonly #blind = element("p", { class: "blind" });
+  readonly #soundButton: HTMLButtonElement;
   // Told aloud: the panel itself is rebuilt each time and would be read twice.
   readonly #spoken = element("div", { class: "spoken", role: "alert" });
 
   constructor(root: Element, touched: Touched) {
     this.#root = root;
     this.#touched = touched;
+    this.#soundButton = element("button", { type: "button", onclick: touched.onSound });
   }
 
   /** `what` in the language of the screen. */
@@ -121,7 +129,7 @@ export class Screen {
         "main",
         { class: station.pays ? "work counter" : "work" },
         element("h1", { class: "spoken" }, this.say(SAID.title)),
-        element("div", { class: "camera" }, this.video, this.#frames),
+        element("div", { class: "camera" }, this.video, this.#blind, this.#frames),
         element(
           "div",
           { class: "side" },
@@ -150,9 +158,14 @@ export class Screen {
     fill(this.#prompt, element("p", { class: "large" }, this.say(told)), this.#amount);
   }
 
-  /** Something the guard should know of the terminal itself; null takes it away. */
-  showNotice(reason: string | null): void {
-    fill(this.#notice, reason === null ? null : this.reason(reason));
+  /** Why there is no picture; the scanner still works. */
+  showCameraFault(reason: string): void {
+    fill(this.#blind, this.reason(reason));
+  }
+
+  showSound(isMuted: boolean): void {
+    fill(this.#soundButton, this.say(isMuted ? SAID.soundOff : SAID.soundOn));
+    this.#soundButton.setAttribute("aria-pressed", String(!isMuted));
   }
 
   showStatus(status: UplinkStatus): void {
@@ -168,7 +181,8 @@ export class Screen {
       troubled > 0 && chip("troubled", this.say(SAID.troubled), " ", troubled),
       chip("", this.say(SAID.version), " ", packageVersion),
     );
-    this.showNotice(noticeOf(status));
+    const notice = noticeOf(status);
+    fill(this.#notice, notice === null ? null : this.reason(notice));
   }
 
   showFrameRate(framesPerS: number): void {
@@ -230,14 +244,14 @@ export class Screen {
   }
 
   #header(station: Station | null): HTMLElement {
-    const { onLanguage, onSound } = this.#touched;
+    const { onLanguage } = this.#touched;
     const where = station?.place.gateId || station?.place.terminalId;
     return element(
       "header",
       {},
       element("strong", {}, this.say(SAID.title), where ? ` · ${where}` : ""),
       this.#chips,
-      station && element("button", { type: "button", onclick: onSound }, this.say(SAID.sound)),
+      station && this.#soundButton,
       element("button", { type: "button", onclick: onLanguage }, this.say(SAID.language)),
     );
   }

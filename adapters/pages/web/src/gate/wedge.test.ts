@@ -25,6 +25,17 @@ describe("a scanner that plays a keyboard", () => {
     assert.deepEqual(wedge.press("Enter", 5000), { scan: null, taken: false });
   });
 
+  it("bears a scanner that stalls within one of our codes, and no longer than half a second", () => {
+    const keys = [...CODE, "Enter"];
+    const stalling = (pauseMs: number) => {
+      const wedge = new Wedge();
+      const pressed = keys.map((key, place) => wedge.press(key, 4 * place + (place > 5 ? pauseMs : 0)));
+      return pressed.at(-1)?.scan;
+    };
+    assert.equal(stalling(400), CODE);
+    assert.notEqual(stalling(600), CODE);
+  });
+
   it("forgets what was typed before the burst, and two bursts are two scans", () => {
     const wedge = new Wedge();
     wedge.press("9", 0);

@@ -3,7 +3,11 @@
  * Pure but for the clock in each key: `press` says what a key means and whether the page may see it.
  */
 
+import { TEXT_PREFIX } from "../verifier/presented.ts";
+
 const PAUSE_MAX_MS = 60;
+// A scanner on the air may stall; nobody types what our codes begin with.
+const PAUSE_IN_CODE_MAX_MS = 500;
 const BURST_MIN = 6;
 
 /** What became of one key. */
@@ -23,7 +27,8 @@ export class Wedge {
 
   /** `key` as in `KeyboardEvent.key`, `atMs` when it went down. */
   press(key: string, atMs: number): Pressed {
-    const isQuick = atMs - this.#lastMs <= PAUSE_MAX_MS;
+    const isCode = this.#text.startsWith(TEXT_PREFIX);
+    const isQuick = atMs - this.#lastMs <= (isCode ? PAUSE_IN_CODE_MAX_MS : PAUSE_MAX_MS);
     this.#lastMs = atMs;
     if (!isQuick) this.#text = "";
     if (key === "Enter") return this.#end();

@@ -42,7 +42,8 @@ export const SAID = {
   clear: words("清除", "Clear"),
   erase: words("退格", "Erase"),
   cancel: words("取消", "Cancel"),
-  sound: words("声音", "Sound"),
+  soundOn: words("声音：开", "Sound on"),
+  soundOff: words("声音：关", "Sound off"),
   language: words("English", "中文"),
   companions: words("同行人数", "Companions"),
 } as const satisfies Readonly<Record<string, Words>>;
