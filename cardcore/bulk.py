@@ -19,9 +19,14 @@ async def copy_rows(
         columns: their names with blanks between, in the order of each row's values.
         rows: values as psycopg adapts them.
     """
+    given = iter(rows)
+    first = next(given, None)
+    if first is None:
+        return
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns.split()))
     )
     async with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
+        await copy.write_row(first)
+        for row in given:
             await copy.write_row(row)

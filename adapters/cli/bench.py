@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.bench import bus as bus_bench
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
 from adapters.bench import records as records_bench
@@ -33,6 +34,12 @@ def ledger(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 def records(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Off-line records uploaded per second, beside the bare check of their two signatures."""
     print_report(records_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def bus(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """A city's day of bus taps: taken in, priced, booked and cleared."""
+    print_report(bus_bench.run(quick=quick), as_json=as_json)
 
 
 @app.command()

@@ -4,11 +4,11 @@ Whoever was charged has travelled already: where their funds do not reach, the r
 arrears up to the limit of their level (ADR 60), and beyond it the charge waits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from cardcore.account.chart import LEDGER_CNY, TransferCode, arrears_payable
@@ -58,26 +58,17 @@ class DecidedReturn:
         return [UUID(int=transfer.id) for transfer in self.transfers]
 
 
-class FundPlans(Protocol):
-    """Which funds may pay; see ``FundingPlans``."""
-
-    @property
-    def version(self) -> int:
-        """The version of the plans."""
-        ...
-
-    def kinds(self, scene: str, merchant_id: str, on: date) -> Sequence[str]:
-        """Kinds of funds that may pay this merchant on a business date, first to last."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """When, by whom and from which plans charges are made."""
+    """When, by whom and from which funds charges are made.
+
+    ``kinds`` says which kinds of funds a scene may draw on for a merchant on a business date.
+    """
 
     client_id: str
     now: datetime
-    plans: FundPlans
+    funding_version: int
+    kinds: Callable[[str, str, date], Sequence[str]]
     first_open_on: date | None
 
 
@@ -92,7 +83,7 @@ def decide_charge(
     shares = shares_with_arrears(
         holder,
         charge.citizen_fen,
-        plan=made.plans.kinds(charge.scene, charge.merchant_id, charge.business_on),
+        plan=made.kinds(charge.scene, charge.merchant_id, charge.business_on),
         balances=facts.balances,
         owed_fen=facts.owed_fen.get(holder.user_id, 0),
     )
@@ -110,7 +101,7 @@ def decide_charge(
         shares,
         payable_id=payables.payable_id,
         subsidy_payable_id=payables.subsidy_payable_id,
-        funding_version=made.plans.version,
+        funding_version=made.funding_version,
     )
     lines = tuple(
         replace(line, credit_account_id=arrears_payable(charge.merchant_id))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -118,7 +119,8 @@ class ChargeWriter:
         made = Made(
             client_id=client_id,
             now=now,
-            plans=self._plans,
+            funding_version=self._plans.version,
+            kinds=cache(self._plans.kinds),
             first_open_on=None if closed_on is None else closed_on + timedelta(days=1),
         )
         taken = await self._charge(raw, facts, charges, made)

@@ -38,7 +38,7 @@ from scenes.bus.week_pricing import (
 )
 
 WORKER: Final = "worker"
-WEEKS_PER_ROUND_MAX: Final = 1_000
+WEEKS_PER_ROUND_MAX: Final = 2_000
 ATTEMPTS_MAX: Final = 5
 RETRY_AFTER: Final = timedelta(minutes=15)
 _AFTER_END: Final = timedelta(seconds=1)
@@ -88,7 +88,9 @@ class WeekSettling:
             buckets = await store.buckets_due(raw, now)
         total = 0
         for bucket in buckets:
-            while priced := await self.settle_bucket(bucket, now):
+            priced = self._weeks_max
+            while priced == self._weeks_max:  # fewer: nothing more was due
+                priced = await self.settle_bucket(bucket, now)
                 total += priced
         return total
 
@@ -187,11 +189,14 @@ class WeekSettling:
     async def _look_again(self, raw: RawConnection, found: Mapping[PersonOfWeek, _Priced]) -> None:
         """Journeys that are still open end by themselves: their weeks fall due once more."""
         journey_max = timedelta(seconds=self._rules.journey_max_s)
+        ending: dict[datetime, set[PersonOfWeek]] = {}
         for week, one in found.items():
             for priced in one.priced.journeys:
                 if priced.journey.state is JourneyState.OPEN:
                     ends_at = priced.journey.began_at + journey_max + _AFTER_END
-                    await write_due(raw, {week}, ends_at)
+                    ending.setdefault(ends_at, set()).add(week)
+        for ends_at, weeks in ending.items():
+            await write_due(raw, weeks, ends_at)
 
 
 def _ended(found: Mapping[PersonOfWeek, _Priced]) -> Sequence[UUID]:

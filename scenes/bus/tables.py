@@ -281,3 +281,13 @@ order_mark = Table(
     Column("only_row", Boolean, primary_key=True, nullable=False),
     _required("order_id", Uuid),
 )
+
+vehicle_count = Table(
+    "vehicle_count",
+    metadata,
+    _required("vehicle_id", Text, key=True),
+    _required("business_on", Date, key=True),
+    _required("taps_count", BigInteger),
+    _required("told_by", Text),
+    _required("recorded_at", _At, key=True),
+)

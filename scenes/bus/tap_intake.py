@@ -18,7 +18,7 @@ from cardcore.charges.facts import read_merchants_of
 from scenes.bus.taps import ClockRefusal, ClockRule, Tap, happened_at
 from scenes.bus.week_pricing import weeks_touched
 
-BUCKETS: Final = 64
+BUCKETS: Final = 8
 
 
 class Taken(StrEnum):
