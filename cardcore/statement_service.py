@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
+from cardcore.account.arrears_tables import arrears
+from cardcore.account.chart import arrears_payable
 from cardcore.account.programmes import fund_of
 from cardcore.account.request import StatementFileQuery, StatementQuery
 from cardcore.account.statements import NO_LINE, place_of, read_page, read_whole, view_of
@@ -89,7 +91,7 @@ class StatementService:
 
         Raises:
             MerchantUnknownError: no such merchant of this caller.
-            FundUnknownError: neither ``payable`` nor ``subsidy_payable``.
+            FundUnknownError: none of ``payable``, ``subsidy_payable`` and ``arrears_payable``.
         """
         caller.require(Scope.BILLS_READ)
         async with transaction(self._parts.engine) as (connection, _):
@@ -183,7 +185,15 @@ async def _payable(
         row = found.one_or_none()
     if row is None:
         raise MerchantUnknownError(field="merchant_id")
-    accounts = {"payable": row.payable_id, "subsidy_payable": row.subsidy_payable_id}
+    accounts = {
+        "payable": row.payable_id,
+        "subsidy_payable": row.subsidy_payable_id,
+        "arrears_payable": arrears_payable(merchant_id),
+    }
     if account not in accounts:
-        raise FundUnknownError("payable or subsidy_payable", field="fund")
+        raise FundUnknownError(" or ".join(accounts), field="fund")
+    owed = select(arrears.c.order_id).where(arrears.c.merchant_id == merchant_id).limit(1)
+    if account == "arrears_payable" and await connection.scalar(owed) is None:
+        # The account is opened with the first debt.
+        raise FundUnknownError("nothing was ever owed to this merchant", field="fund")
     return accounts[account], row.name_zh if language == "zh" else row.name_en

@@ -41,7 +41,10 @@ async def read_bill(call: Call[BillName]) -> Answer:
     refusals=_REFUSALS,
 )
 async def read_bill_file(call: Call[BillName]) -> Answer:
-    """One line per payment, capture and refund. A version never changes."""
+    """One line per payment, capture, refund, and movement of arrears or a dispute.
+
+    A version never changes.
+    """
     bills, name = call.core.platform.bills, call.body
     content = await bills.file(call.caller, name.merchant_id, _day(call), name.version)
     return Answer(content=content)

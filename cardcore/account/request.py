@@ -126,7 +126,8 @@ class Span(Model):
 class StatementQuery(Span):
     """Which account, which days, which page.
 
-    ``fund``: of a user, the kind of fund; of a merchant, ``payable`` or ``subsidy_payable``.
+    ``fund``: of a user, the kind of fund; of a merchant, ``payable``, ``subsidy_payable``
+    or ``arrears_payable``.
     """
 
     fund: Name

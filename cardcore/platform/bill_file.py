@@ -29,14 +29,20 @@ HEAD: Final = (
 )
 # What is booked at the cut-off's last instant commits a little later.
 GRACE: Final = timedelta(minutes=10)
+PAID: Final = ("payment", "capture")
+REFUND: Final = "refund"
+TAKEN: Final = (REFUND, "arrears", "dispute")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """One movement of money between citizens and a merchant: a payment, a capture or a refund.
+    """One movement of what a merchant is owed; ``amount_fen`` is positive, ``kind`` says which way.
 
-    ``amount_fen`` is positive; ``kind`` says which way.
+    To the merchant: ``payment``, ``capture``, ``arrears_paid`` (what was owed has come) and
+    ``arrears_waived`` (part of a refund that was never paid, so it is not taken). From them:
+    ``refund``, ``arrears`` (part of a payment that is still owed) and ``dispute`` (paid back for a
+    dispute they bear).
     """
 
     kind: str
@@ -57,6 +63,7 @@ class BillFile:
     rows: int
     paid_fen: int
     refunded_fen: int
+    other_fen: int
     content: bytes
 
     @property
@@ -67,15 +74,16 @@ class BillFile:
 
 def write_bill(movements: Sequence[Movement]) -> BillFile:
     """The file of these movements."""
-    ordered = sorted(movements, key=lambda one: (one.recorded_at, one.entry_id))
+    ordered = sorted(movements, key=lambda one: (one.recorded_at, one.entry_id, one.kind))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEAD)
     writer.writerows(_cells(one) for one in ordered)
     return BillFile(
         rows=len(ordered),
-        paid_fen=sum(one.amount_fen for one in ordered if one.kind != "refund"),
-        refunded_fen=sum(one.amount_fen for one in ordered if one.kind == "refund"),
+        paid_fen=sum(one.amount_fen for one in ordered if one.kind in PAID),
+        refunded_fen=sum(one.amount_fen for one in ordered if one.kind == REFUND),
+        other_fen=sum(_signed(one) for one in ordered if one.kind not in (*PAID, REFUND)),
         content=text.getvalue().encode("utf-8"),
     )
 
@@ -88,7 +96,6 @@ def day_of(business_on: date, cut_off: time) -> tuple[datetime, datetime]:
 
 
 def _cells(one: Movement) -> list[str | int]:
-    sign = -1 if one.kind == "refund" else 1
     return [
         one.kind,
         str(one.entry_id),
@@ -97,9 +104,13 @@ def _cells(one: Movement) -> list[str | int]:
         _plain(one.out_refund_no),
         _plain(one.scene),
         _plain(one.terminal_id),
-        sign * one.amount_fen,
+        _signed(one),
         one.recorded_at.astimezone(LOCAL_ZONE).isoformat(timespec="microseconds"),
     ]
+
+
+def _signed(one: Movement) -> int:
+    return -one.amount_fen if one.kind in TAKEN else one.amount_fen
 
 
 def _plain(text: str) -> str:

@@ -106,10 +106,11 @@ class Bills:
                 _SUMS, {"merchant": merchant_id, "on": business_on, "begins": begins, "ends": ends}
             )
         ).one()
-        there = (0, 0, 0)
+        there = (0, 0, 0, 0)
         if known is not None:
-            there = (known[0].rows, known[0].paid_fen, known[0].refunded_fen)
-        if there == (int(sums.rows), int(sums.paid_fen), int(sums.refunded_fen)):
+            bill = known[0]
+            there = (bill.rows, bill.paid_fen, bill.refunded_fen, bill.other_fen)
+        if there == tuple(int(one) for one in sums):
             return 0
         version = 1 if known is None else known[0].version + 1
         await self._make(connection, raw, merchant_id, business_on, version, now)
@@ -133,6 +134,7 @@ class Bills:
                 rows=bill.rows,
                 paid_fen=bill.paid_fen,
                 refunded_fen=bill.refunded_fen,
+                other_fen=bill.other_fen,
                 sha256=bill.sha256,
                 content=bill.content,
                 made_at=now,
@@ -173,7 +175,8 @@ class Bills:
             rows=row.rows,
             paid_fen=row.paid_fen,
             refunded_fen=row.refunded_fen,
-            net_fen=row.paid_fen - row.refunded_fen,
+            other_fen=row.other_fen,
+            net_fen=row.paid_fen - row.refunded_fen + row.other_fen,
             sha256=bytes(row.sha256).hex(),
             made_at=row.made_at,
         )
@@ -207,14 +210,46 @@ _PARTS: Final = """
            o.terminal_id, r.amount_fen, r.recorded_at
     FROM cardcore.refund r JOIN cardcore.business_order o ON o.order_id = r.order_id
     WHERE r.merchant_id = {merchant} AND r.business_on = {on}
+    UNION ALL
+    SELECT 'arrears', o.order_id, o.order_id, o.out_trade_no, '', o.scene, o.terminal_id,
+           sum(a.amount_fen)::bigint, o.recorded_at
+    FROM cardcore.business_order o JOIN cardcore.arrears a ON a.order_id = o.order_id
+    WHERE o.merchant_id = {merchant} AND o.business_on = {on}
+    GROUP BY o.order_id
+    UNION ALL
+    SELECT 'arrears_paid', p.payment_id, o.order_id, o.out_trade_no, '', o.scene, o.terminal_id,
+           p.amount_fen, p.recorded_at
+    FROM cardcore.arrears_payment p JOIN cardcore.business_order o ON o.order_id = p.order_id
+    WHERE o.merchant_id = {merchant} AND p.recorded_at >= {begins} AND p.recorded_at < {ends}
+    UNION ALL
+    SELECT 'arrears_waived', r.refund_id, o.order_id, o.out_trade_no, r.out_refund_no, o.scene,
+           o.terminal_id, sum(l.waived_fen)::bigint, r.recorded_at
+    FROM cardcore.refund r JOIN cardcore.refund_line l ON l.refund_id = r.refund_id
+    JOIN cardcore.business_order o ON o.order_id = r.order_id
+    WHERE r.merchant_id = {merchant} AND r.business_on = {on} AND l.waived_fen > 0
+    GROUP BY r.refund_id, o.order_id
+    UNION ALL
+    SELECT 'dispute', e.event_id, o.order_id, o.out_trade_no, '', o.scene, o.terminal_id,
+           e.taken_fen, e.recorded_at
+    FROM (SELECT d.order_id, e.event_id, e.recorded_at, e.borne_by_after,
+                 e.recovered_after_fen - coalesce(lag(e.recovered_after_fen) OVER (
+                     PARTITION BY e.dispute_id ORDER BY e.seq), 0) AS taken_fen
+            FROM cardcore.dispute d JOIN cardcore.dispute_event e ON e.dispute_id = d.dispute_id
+           WHERE d.merchant_id = {merchant}) e
+    JOIN cardcore.business_order o ON o.order_id = e.order_id
+    WHERE e.borne_by_after = 'merchant' AND e.taken_fen > 0
+      AND e.recorded_at >= {begins} AND e.recorded_at < {ends}
 """
 _MOVEMENTS: Final = _PARTS.format(
     merchant="%(merchant)s", on="%(on)s", begins="%(begins)s", ends="%(ends)s"
 )
 _SUMS: Final = text(
     "SELECT count(*) AS rows,"  # noqa: S608  (our constants)
-    " coalesce(sum(amount_fen) FILTER (WHERE kind <> 'refund'), 0) AS paid_fen,"
-    " coalesce(sum(amount_fen) FILTER (WHERE kind = 'refund'), 0) AS refunded_fen FROM ("
+    " coalesce(sum(amount_fen) FILTER (WHERE kind IN ('payment', 'capture')), 0) AS paid_fen,"
+    " coalesce(sum(amount_fen) FILTER (WHERE kind = 'refund'), 0) AS refunded_fen,"
+    " coalesce(sum(CASE WHEN kind IN ('arrears_paid', 'arrears_waived')"
+    "   THEN amount_fen ELSE -amount_fen END)"
+    "   FILTER (WHERE kind NOT IN ('payment', 'capture', 'refund')), 0) AS other_fen FROM ("
     + _PARTS.format(merchant=":merchant", on=":on", begins=":begins", ends=":ends")
     + ") AS moved"
 )

@@ -163,6 +163,7 @@ bill = Table(
     required("sha256", LargeBinary),
     required("content", LargeBinary),
     required("made_at", _At),
+    Column("other_fen", BigInteger, nullable=False, server_default="0"),
 )
 
 sandbox_clock = Table(

@@ -179,7 +179,10 @@ class WebhookKeysView(Model):
 
 
 class BillView(Model):
-    """A bill's sums; ``sha256`` is that of the file."""
+    """A bill's sums; ``sha256`` is that of the file.
+
+    ``other_fen``, signed, are arrears and disputes; ``net_fen`` is paid less refunded, and they.
+    """
 
     merchant_id: str
     business_on: date
@@ -187,6 +190,7 @@ class BillView(Model):
     rows: int
     paid_fen: int
     refunded_fen: int
+    other_fen: int
     net_fen: int
     sha256: str
     made_at: datetime

@@ -93,7 +93,7 @@ async def test_a_client_may_not_ask_for_more(face: Face, scope: str) -> None:
         pytest.param({"jti": "x" * 129}, id="jti too long"),
     ],
 )
-async def test_an_assertion_with_other_claims_proves_nothing(
+async def test_row_32_an_assertion_with_other_claims_proves_nothing(
     face: Face, changes: dict[str, Any]
 ) -> None:
     client = face.register()
@@ -112,14 +112,14 @@ async def test_row_25_a_revoked_client_gets_no_token(face: Face) -> None:
     _assert_invalid_client(await _ask(face, client.assertion(face.clock)))
 
 
-async def test_an_assertion_opens_once(face: Face) -> None:
+async def test_row_32_an_assertion_opens_once(face: Face) -> None:
     client = face.register()
     assertion = client.assertion(face.clock)
     assert (await _ask(face, assertion)).status_code == 200
     _assert_invalid_client(await _ask(face, assertion))
 
 
-async def test_a_wrong_signature_does_not_use_up_the_jti(face: Face) -> None:
+async def test_row_32_a_wrong_signature_does_not_use_up_the_jti(face: Face) -> None:
     """Why: else anyone could lock a client out by guessing its next jti."""
     client = face.register()
     thief = Client("validator-1", Ed25519PrivateKey.generate(), "EdDSA")
@@ -271,7 +271,7 @@ async def _open(face: Face, token: str) -> httpx2.Response:
     return await face.http.get(ORDERS, headers=headers)
 
 
-async def test_two_authorization_headers_are_refused(face: Face) -> None:
+async def test_row_32_two_authorization_headers_are_refused(face: Face) -> None:
     headers = [*face.bearer().items(), *face.bearer().items()]
     answer = await face.http.get(ORDERS, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "header_invalid")

@@ -296,3 +296,29 @@ def test_an_order_that_names_no_payer_is_the_same_bytes_as_before() -> None:
     """Why: a request retried across an upgrade must have the digest it had."""
     assert Account().model_dump_json() == '{"fund":"auto"}'
     assert Account(payer=PaidBy.SELF).model_dump_json() == '{"fund":"auto","payer":"self"}'
+
+
+async def test_row_17_two_who_pay_for_each_other_in_a_storm_lose_no_fen(
+    life: Life, city_addresses: Addresses, city_settings: Settings
+) -> None:
+    """Why: A pays for B while B pays for A, and both are refunded: a deadlock's classic shape."""
+    ann, ben = await life.person(), await life.person()
+    for user_id, payer_id in ((ann, ben), (ben, ann)):
+        await grant(life, user_id, payer_id, use="first", order_fen_max=500, day_fen_max=10_000)
+
+    async def ride_and_return(city: City, user_id: UUID) -> None:
+        order = await ride(life, user_id, city=city)
+        half = RefundRequest(out_refund_no=key(), amount_fen=FARE // 2, reason="r")
+        await city.core.refund(CENTRE, order.order_id, half, key())
+
+    async with open_city(city_addresses, city_settings, clock=life.clock) as second:
+        await asyncio.gather(
+            *(
+                ride_and_return(city, user_id)
+                for city in (life.city, second)
+                for user_id in (ann, ben)
+                for _ in range(5)
+            )
+        )
+    assert [await life.balance_fen(one) for one in (ann, ben)] == [10_000 - 10 * FARE // 2] * 2
+    assert await life.books_are_right()

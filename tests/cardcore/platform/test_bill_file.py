@@ -48,8 +48,11 @@ def test_count_and_sums_are_those_of_the_lines(movements: list[Movement]) -> Non
     assert tuple(head) == HEAD
     amounts = [int(row[7]) for row in rows]
     assert len(rows) == bill.rows
-    assert sum(amounts) == bill.paid_fen - bill.refunded_fen
-    assert -sum(fen for fen in amounts if fen < 0) == bill.refunded_fen
+    assert sum(amounts) == bill.paid_fen - bill.refunded_fen + bill.other_fen
+    assert {row[0] for row in rows if int(row[7]) < 0} <= {"refund", "arrears", "dispute"}
+    assert -sum(fen for row, fen in zip(rows, amounts, strict=True) if row[0] == "refund") == (
+        bill.refunded_fen
+    )
 
 
 @given(UNIQUE)
@@ -72,7 +75,7 @@ def test_row_37_each_instant_is_in_exactly_one_day(at: datetime, cut_off: time) 
 
 def test_the_file_of_an_empty_day_is_its_head() -> None:
     bill = write_bill([])
-    assert (bill.rows, bill.paid_fen, bill.refunded_fen) == (0, 0, 0)
+    assert (bill.rows, bill.paid_fen, bill.refunded_fen, bill.other_fen) == (0, 0, 0, 0)
     assert bill.content.decode() == ",".join(HEAD) + "\r\n"
 
 

@@ -3,15 +3,22 @@
 import asyncio
 import itertools
 import os
-from datetime import time
-from uuid import UUID
+from datetime import time, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
 from adapters import demo_city
 from cardcore.account.arrears import ArrearsCollection
 from cardcore.account.arrears_lists import ArrearsPage
-from cardcore.account.chart import arrears_of, arrears_payable
+from cardcore.account.chart import (
+    LEDGER_CNY,
+    SUSPENSE,
+    TransferCode,
+    arrears_of,
+    arrears_payable,
+)
+from cardcore.account.request import StatementQuery
 from cardcore.business.dispute_errors import DisputeExceedsError
 from cardcore.business.dispute_request import (
     Answer,
@@ -22,7 +29,14 @@ from cardcore.business.dispute_request import (
 )
 from cardcore.business.request import RefundRequest
 from cardcore.caller import Caller
-from cardcore.errors import ForbiddenError, RequestInvalidError
+from cardcore.errors import (
+    ForbiddenError,
+    FundUnknownError,
+    MerchantBalanceError,
+    NotFoundError,
+    RequestInvalidError,
+)
+from ledger import Transfer
 from tests.cardcore.terminals.offline_bus import Validator, phone_of
 from tests.cardcore.user.people_acts import act, do
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, GATE, Life
@@ -222,3 +236,106 @@ async def test_open_debts_are_listed_page_by_page_to_those_they_concern(
         await core.open_arrears(nobody, ArrearsPage())
     with pytest.raises(ForbiddenError):
         await core.arrears_of(nobody, UUID(int=1))
+
+
+async def test_bills_and_statements_tell_of_arrears_and_disputes_to_the_fen(
+    life: Life, bus: Validator
+) -> None:
+    """How: the bills' sums are held against what the merchant's payable gained."""
+    core, on = life.city.core, life.clock.now.date()
+    span = {"from_on": on, "to_on": on + timedelta(days=1)}
+    with pytest.raises(FundUnknownError):
+        await core.merchant_statement(
+            CENTRE,
+            demo_city.BUS_MERCHANT,
+            StatementQuery.model_validate(span | {"fund": "arrears_payable"}),
+        )
+    user_id, (order_id, other_id) = await debtor(life, bus, has_fen=0, rides=2)
+    life.clock.advance(days=1)
+    await life.top_up(user_id, 130)
+    await refund(life, other_id, 90)  # 70 let off, 20 back
+    await life.top_up(user_id, 50)
+    ask = OpenDisputeRequest(reason=DisputeReason.NOT_RECOGNISED, amount_fen=30)
+    view, _ = await core.open_dispute(CENTRE, order_id, ask, key())
+    reply = AnswerDisputeRequest(answer=Answer.ACCEPT, grounds=Grounds.SERVICE_DELIVERED)
+    await core.answer_dispute(BUS_OFFICE, view.dispute_id, reply, key())
+    life.clock.advance(days=2)
+    bills = [
+        await core.platform.bills.read(CENTRE, demo_city.BUS_MERCHANT, on + timedelta(days=n), None)
+        for n in (0, 1)
+    ]
+    sums = [(one.rows, one.paid_fen, one.refunded_fen, one.other_fen) for one in bills]
+    # Nothing is due on the first day; on the second 130 came, 20 went back, 30 were disputed.
+    assert sums == [(4, 200, 0, -200), (5, 0, 90, 130 + 70 - 30)]
+    statements = {
+        fund: await core.merchant_statement(
+            CENTRE,
+            demo_city.BUS_MERCHANT,
+            StatementQuery.model_validate(span | {"fund": fund}),
+        )
+        for fund in ("payable", "arrears_payable")
+    }
+    payable = statements["payable"]
+    assert payable.closing_fen - payable.opening_fen == sum(one.net_fen for one in bills) == 80
+    assert [(one.kind, one.amount_fen) for one in payable.lines] == [
+        ("arrears_paid", 100),
+        ("arrears_paid", 30),
+        ("refund", -20),
+        ("dispute_recovery", -30),
+    ]
+    assert statements["arrears_payable"].closing_fen == 0
+    assert {one.text_en.split(" ")[0] for one in statements["arrears_payable"].lines} == {
+        "Payment",
+        "Arrears",
+        "Refund",
+    }
+
+
+async def test_row_15_a_ride_whose_record_is_not_here_or_not_booked_is_not_refunded(
+    life: Life, bus: Validator
+) -> None:
+    """How: refunds name orders, and a record is none before it is uploaded and booked."""
+    user_id = await life.person(balance_fen=0)
+    phone = await phone_of(life, user_id)
+    dear = bus.record(await phone.code(), 50)
+    number = f"R-{dear.record_id.hex}"
+    for _ in range(2):
+        with pytest.raises(NotFoundError):
+            await life.city.core.find_order(CENTRE, demo_city.BUS_MERCHANT, number)
+        with pytest.raises(NotFoundError):
+            await refund(life, dear.record_id)
+        view = await bus.upload(dear)  # taken for less than the fare: it waits for a person
+        assert view.results[0].state in ("review", "duplicate")
+
+
+async def test_row_15_what_the_merchant_is_not_owed_any_more_is_not_refunded(
+    life: Life, bus: Validator
+) -> None:
+    """Why: a refund after settlement would make the merchant's account negative.
+
+    How: the payable is emptied as a settlement does; the debt can still be let off, what was paid
+    cannot go back.
+    """
+    user_id, (order_id,) = await debtor(life, bus, has_fen=0, rides=1)
+    await life.top_up(user_id, 40)
+    async with life.city.pool.connection() as connection:
+        found = await connection.execute(
+            "SELECT payable_id FROM cardcore.merchant WHERE merchant_id = %s",
+            (demo_city.BUS_MERCHANT,),
+        )
+        row = await found.fetchone()
+        assert row is not None
+    settled = Transfer(
+        id=uuid4().int,
+        debit_account_id=row[0].int,
+        credit_account_id=SUSPENSE.int,
+        amount=40,
+        ledger=LEDGER_CNY,
+        code=TransferCode.ADJUSTMENT,
+    )
+    assert list(await life.city.book.create_transfers([settled])) == ["created"]
+    with pytest.raises(MerchantBalanceError):
+        await refund(life, order_id)
+    assert await owed_fen(life, user_id) == 60
+    await refund(life, order_id, 60)
+    assert await owed_fen(life, user_id) == 0
