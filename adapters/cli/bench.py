@@ -1,5 +1,7 @@
 """``cardcore bench <name>``: figures beside a reference of the same run."""
 
+import importlib
+import importlib.util
 from typing import Annotated
 
 import typer
@@ -52,3 +54,14 @@ def verify(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 def terminal(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """What one accepted scan costs a validator, beside a bare write to the same disk."""
     print_report(terminal_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def pages(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """From opening the citizen's page to the code on the screen, in headless Chromium."""
+    if importlib.util.find_spec("playwright") is None:
+        typer.echo("this benchmark needs the development environment of `make setup`", err=True)
+        raise typer.Exit(2)
+    # Playwright is no dependency of a running city: loaded by this command alone.
+    pages_bench = importlib.import_module("adapters.bench.pages")
+    print_report(pages_bench.run(quick=quick), as_json=as_json)

@@ -1,7 +1,7 @@
 /** Funds, orders, one order with every fen, disputes. */
 
 import { type Child, element } from "../dom/element.ts";
-import { badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
+import { acted, badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
 import type { Fund, Me } from "./session.ts";
 import { NAMES } from "./words.ts";
 
@@ -239,17 +239,17 @@ export const disputesView: View = {
       () => page.read<{ readonly disputes: readonly Dispute[] }>("/v1/me/disputes"),
       ({ disputes }) =>
         list(
-          disputes.map((one) => disputeCard(page, one, again)),
+          disputes.map((one) => disputeCard(page, body, one, again)),
           page.say("noDisputes"),
         ),
     );
   },
 };
 
-function disputeCard(page: Page, one: Dispute, again: () => void): Child {
+function disputeCard(page: Page, body: HTMLElement, one: Dispute, again: () => void): Child {
   const open = one.status === "open" || one.status === "contested";
   const withdraw = () =>
-    void page.act(`/v1/me/disputes/${one.dispute_id}/withdrawal`).then(again, again);
+    void acted(page, body, `/v1/me/disputes/${one.dispute_id}/withdrawal`, again);
   return element(
     "section",
     { class: "card" },

@@ -100,6 +100,21 @@ export async function loaded<Reply>(
   }
 }
 
+/** Does one act and shows the view again; what went wrong is said in its place. */
+export async function acted(
+  page: Page,
+  body: HTMLElement,
+  path: string,
+  again: () => void,
+): Promise<void> {
+  try {
+    await page.act(path);
+    again();
+  } catch (fault) {
+    fill(body, page.fault(fault, again));
+  }
+}
+
 export function list(entries: readonly Child[], empty: string): HTMLElement {
   if (entries.length === 0) return element("p", { class: "quiet" }, empty);
   return element("ul", { class: "entries" }, ...entries.map((one) => element("li", {}, one)));

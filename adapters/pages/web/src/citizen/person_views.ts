@@ -1,7 +1,7 @@
 /** Cards and devices, family, who looked, how the page looks. */
 
 import { type Child, element, fill } from "../dom/element.ts";
-import { asked, badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
+import { acted, asked, badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
 import type { Me } from "./session.ts";
 import type { Word } from "./words.ts";
 
@@ -61,7 +61,7 @@ export const cardsView: View = {
       () => things(page),
       (found) =>
         list(
-          found.map((one) => thingCard(page, one, again)),
+          found.map((one) => thingCard(page, body, one, again)),
           page.say("noCards"),
         ),
     );
@@ -91,10 +91,10 @@ async function things(page: Page): Promise<readonly Thing[]> {
   ];
 }
 
-function thingCard(page: Page, thing: Thing, again: () => void): Child {
+function thingCard(page: Page, body: HTMLElement, thing: Thing, again: () => void): Child {
   const lose = async () => {
     if (await asked(page, page.say("reportLossAsk")))
-      await page.act(thing.lossPath).then(again, again);
+      await acted(page, body, thing.lossPath, again);
   };
   const active = thing.status === "active";
   return element(
@@ -130,7 +130,9 @@ export const familyView: View = {
         ]),
       ([me, { delegations }]) => [
         list(
-          delegations.map((one) => delegationCard(page, one, one.payer_id === me.user_id, again)),
+          delegations.map((one) =>
+            delegationCard(page, body, one, one.payer_id === me.user_id, again),
+          ),
           page.say("noFamily"),
         ),
         element("p", { class: "quiet" }, page.say("newDelegation")),
@@ -139,10 +141,16 @@ export const familyView: View = {
   },
 };
 
-function delegationCard(page: Page, one: Delegation, mine: boolean, again: () => void): Child {
+function delegationCard(
+  page: Page,
+  body: HTMLElement,
+  one: Delegation,
+  mine: boolean,
+  again: () => void,
+): Child {
   const end = async () => {
     const path = `/v1/me/delegations/${one.delegation_id}/revocation`;
-    if (await asked(page, page.say("endDelegationAsk"))) await page.act(path).then(again, again);
+    if (await asked(page, page.say("endDelegationAsk"))) await acted(page, body, path, again);
   };
   return element(
     "section",
