@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     speed. ``nats_url``: a NATS server with JetStream that events are published to; without it
     there are webhooks alone. ``sandbox``: play money only, with a clock that can be moved.
     ``rate_per_s``: requests per second of one client in the long run, twice as many at once; 0: no
-    limit.
+    limit, of sources neither. ``trusted_proxies``: networks of reverse proxies whose
+    ``X-Forwarded-For`` is believed, as a JSON list of CIDR.
     ``insurance_url``: the gateway to the medical insurer; without it nobody is insured (in the
     sandbox, by a simulated insurer). ``webhook_private_networks``: where webhooks may go besides
     the internet, as a JSON list of CIDR; none in production. ``frame_ancestors``: origins of apps
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     cut_off: time = CUT_OFF_DEFAULT
     sandbox: bool = False
     rate_per_s: int = Field(default=5_000, ge=0)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     insurance_url: str | None = None
     webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     frame_ancestors: tuple[Origin, ...] = ()

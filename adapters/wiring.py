@@ -24,6 +24,7 @@ from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
+from adapters.http.door_limits import DoorLimits
 from adapters.http.logs import Log
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
@@ -130,6 +131,7 @@ class City:
     hospital: Hospital
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
+    doors: DoorLimits | None
     sandbox_clock: SandboxClock | None
     bus_journeys: JourneyService
 
@@ -212,6 +214,7 @@ async def make_api(
         log=Log(log_to or Nowhere()),
         nouns=nouns,
         limits=city.limits,
+        doors=city.doors,
     )
     app.router.routes.extend(served_pages(frame_ancestors))
     for collector in city.collectors:
@@ -324,6 +327,7 @@ async def open_city(
             hospital=hospital,
             collectors=collectors,
             limits=rate_limits(settings, buckets),
+            doors=door_limits(settings, buckets),
             sandbox_clock=sandbox_clock,
             bus_journeys=journey_service(engine, clock, settings.cut_off),
         )
@@ -338,6 +342,13 @@ def rate_limits(settings: Settings, buckets: ValkeyBuckets | None) -> RateLimits
         return None
     rate = Rate(per_s=settings.rate_per_s, burst=2 * settings.rate_per_s)
     return RateLimits(rate, time.monotonic, buckets)
+
+
+def door_limits(settings: Settings, buckets: ValkeyBuckets | None) -> DoorLimits | None:
+    """How often one source may knock where nobody is known yet."""
+    if settings.rate_per_s == 0:
+        return None
+    return DoorLimits(time.monotonic, buckets, trusted=settings.trusted_proxies)
 
 
 async def payment_channels(

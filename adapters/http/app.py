@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Lifespan, Scope
+from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
 from adapters.http.access import AccessTokens, Gate
@@ -28,6 +28,7 @@ from adapters.http.codes import CODES
 from adapters.http.custody import CUSTODY
 from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
+from adapters.http.door_limits import DoorLimits
 from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
@@ -59,6 +60,7 @@ from adapters.http.settings import HTTPSettings
 from adapters.http.statements import STATEMENTS
 from adapters.http.strict_json import fault_of
 from adapters.http.terminals import TERMINALS
+from adapters.http.tokens import PATH as TOKEN_PATH
 from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
 from adapters.http.users import USERS
@@ -138,7 +140,7 @@ def create_app(
     log: Log,
     nouns: Sequence[Noun] = (),
     limits: RateLimits | None = None,
-    lifespan: Lifespan[FastAPI] | None = None,
+    doors: DoorLimits | None = None,
 ) -> CardcoreAPI:
     """The HTTP face of ``core``.
 
@@ -151,7 +153,7 @@ def create_app(
         log: where request lines go; see ``logs.Log``.
         nouns: further operations, those of the scenes; their functions bring their own services.
         limits: how often each client may ask; None: as often as it likes.
-        lifespan: opened before the first and closed after the last request.
+        doors: how often one source may knock where nobody is known yet; None: likewise.
     """
     metrics = HTTPMetrics()
     refuser = Refuser(settings)
@@ -160,7 +162,6 @@ def create_app(
     if limits is not None:
         gate = LimitedGate(gate, limits)
     app = CardcoreAPI(
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -175,8 +176,12 @@ def create_app(
     for noun in (*NOUNS, *nouns):
         for operation in noun.operations:
             own_gate = _gate_of(operation, gate, core, settings)
-            routes.append(OperationEndpoint(operation, core, own_gate, settings).route())
-    routes.append(TokenEndpoint(core, tokens, used_assertions, settings, clock).route())
+            route = OperationEndpoint(operation, core, own_gate, settings).route()
+            routes.append(_behind_its_door(route, doors))
+    asks = None if doors is None else doors.tokens
+    endpoint = TokenEndpoint(core, tokens, used_assertions, settings, clock, asks)
+    route = TemplateRoute(TOKEN_PATH, endpoint, methods=["POST"], name="token")
+    routes.append(_behind_its_door(route, doors))
     routes.extend(health_routes(core, metrics))
     routes.extend(page_routes(app.document, refuser))
     app.door = partial(
@@ -188,6 +193,12 @@ def create_app(
         tls=settings.public_url.startswith("https://"),
     )
     return app
+
+
+def _behind_its_door(route: TemplateRoute, doors: DoorLimits | None) -> TemplateRoute:
+    if doors is not None:
+        route.app = doors.around(route.path, route.app)
+    return route
 
 
 def _gate_of(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from adapters.http.door_limits import DOORS
 from adapters.http.headers import IDEMPOTENCY_KEY_PATTERN
 from adapters.http.operation import Noun, Operation
 from adapters.http.problems import PROBLEM_TYPE, CatalogueEntry, Problem, entries_of
@@ -86,6 +87,7 @@ _REFUSALS_OF_TOKEN: Final[Kinds] = (
     BodyTimeoutError,
     BodyTooLargeError,
     ContentTypeError,
+    RateLimitedError,
     *_ALWAYS,
 )
 
@@ -149,6 +151,8 @@ def refusals_of(operation: Operation) -> Iterator[CatalogueEntry]:
     elif not operation.public:
         # Which sessions refuse, and how, the operation itself declares.
         kinds.extend((HeaderInvalidError, ForbiddenError))
+    if operation.path in DOORS and operation.method == "POST":
+        kinds.append(RateLimitedError)
     if operation.method == "POST":
         kinds.extend(_WITH_BODY)
     elif operation.body is not None:

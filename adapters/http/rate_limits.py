@@ -61,15 +61,18 @@ class SharedBuckets(Protocol):
 
 
 class RateLimits:
-    """The limits as one worker keeps them."""
+    """The limits as one worker keeps them; ``prefix`` keeps its names apart from other limits'."""
 
     def __init__(
         self,
         rate: Rate,
         monotonic: Callable[[], float],
         shared: SharedBuckets | None = None,
+        *,
+        prefix: str = "",
     ) -> None:
         self._rate = rate
+        self._prefix = prefix
         self._monotonic = monotonic
         self._shared = shared
         self._buckets: dict[str, Bucket] = {}
@@ -82,19 +85,25 @@ class RateLimits:
             RateLimitedError: the client asks too often.
         """
         in_hand = self._in_hand.get(client_id, 0)
-        if in_hand > 0:
+        if in_hand > 1:
             self._in_hand[client_id] = in_hand - 1
+            return
+        if in_hand == 1:
+            # An empty hand is not remembered: sources come by the million.
+            del self._in_hand[client_id]
             return
         granted = None
         if self._shared is not None:
-            granted = await self._shared.take(client_id, self._rate)
+            granted = await self._shared.take(self._prefix + client_id, self._rate)
         if granted is None:
             wait_s = self._bucket(client_id).take(self._rate, self._monotonic())
         else:
             tokens, wait_s = granted
             if tokens > 0:
                 # Added, not set: another request of the client may have brought some meanwhile.
-                self._in_hand[client_id] = self._in_hand.get(client_id, 0) + tokens - 1
+                left = self._in_hand.get(client_id, 0) + tokens - 1
+                if left:
+                    self._in_hand[client_id] = left
                 return
         if wait_s > 0:
             seconds = max(1, ceil(wait_s))

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.http import headers as header
 from adapters.http.access import SIGNATURE_ONLY, AccessTokens
 from adapters.http.body import read_body, read_pairs
+from adapters.http.rate_limits import RateLimits
 from adapters.http.record import record_of
 from adapters.http.refusals import (
     OAuthClientError,
@@ -26,7 +27,6 @@ from adapters.http.refusals import (
     OAuthRequestError,
     OAuthScopeError,
 )
-from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
 from adapters.http.used_assertions import UsedAssertions
 from cardcore.ports import Clock
@@ -91,16 +91,14 @@ class TokenEndpoint:
         used: UsedAssertions,
         settings: HTTPSettings,
         clock: Clock,
+        limits: RateLimits | None = None,
     ) -> None:
+        self._limits = limits
         self._core = core
         self._tokens = tokens
         self._used = used
         self._settings = settings
         self._clock = clock
-
-    def route(self) -> TemplateRoute:
-        """The route that leads here."""
-        return TemplateRoute(PATH, self, methods=["POST"], name="token")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Grant a token or refuse."""
@@ -113,6 +111,8 @@ class TokenEndpoint:
             raise OAuthRequestError("grant_type and a client_assertion as a jwt-bearer are needed")
         client_id, granted = await self._authenticate(form["client_assertion"])
         record_of(scope).client_id = client_id
+        if self._limits is not None:
+            await self._limits.take(client_id)
         if form.get("client_id", client_id) != client_id:
             raise OAuthClientError
         scopes = _asked(form.get("scope"), granted)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.http.access import AccessTokens
 from adapters.http.access_keys import AccessKeys, FixedKey
 from adapters.http.app import CardcoreAPI, create_app
+from adapters.http.door_limits import DoorLimits
 from adapters.http.logs import Log
 from adapters.http.rate_limits import RateLimits
 from adapters.http.settings import HTTPSettings
@@ -127,7 +128,9 @@ class Face:
         return [json.loads(line) for line in self.log_stream.getvalue().splitlines()]
 
 
-def make_face(*, limits: RateLimits | None = None, **settings: float | str) -> Face:
+def make_face(
+    *, limits: RateLimits | None = None, doors: DoorLimits | None = None, **settings: float | str
+) -> Face:
     """A face with settings of its own; its HTTP client is not yet closed."""
     core = FakeCore()
     clock = StandingClock()
@@ -143,6 +146,7 @@ def make_face(*, limits: RateLimits | None = None, **settings: float | str) -> F
         clock=clock,
         log=Log(stream),
         limits=limits,
+        doors=doors,
     )
 
     async def documented(response: httpx2.Response) -> None:
