@@ -373,7 +373,7 @@ async def insurance_gateway(settings: Settings) -> AsyncIterator[InsuranceGatewa
     elif settings.sandbox:
         books = InsuranceFund(settings.home / "insurance.sqlite3")
         try:
-            yield SimulatedGateway(books)
+            yield SimulatedGateway(books, by_amount=True)
         finally:
             books.close()
     else:

@@ -56,14 +56,20 @@ class Books(Protocol):
 class SimulatedGateway:
     """Implements ``InsuranceGateway`` over the books of a simulated insurer."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, *, by_amount: bool = False) -> None:
+        """``by_amount``: a settlement behaves as its amount says, see ``BY_AMOUNT``."""
         self._books = books
+        self._by_amount = by_amount
         self._planned: dict[Function, deque[Behaviour]] = {}
         self._late: list[Envelope] = []
 
     def plan(self, function: Function, *behaviours: Behaviour) -> None:
         """What the next messages of this kind will meet, first to last."""
         self._planned.setdefault(function, deque()).extend(behaviours)
+
+    def forget_plans(self) -> None:
+        """From now on every message is answered as it should be."""
+        self._planned.clear()
 
     async def send(self, envelope: Envelope) -> Reply:
         """See the protocol."""
@@ -92,7 +98,7 @@ class SimulatedGateway:
         planned = self._planned.get(envelope.infno)
         if planned:
             return planned.popleft()
-        if envelope.infno is Function.SETTLE:
+        if self._by_amount and envelope.infno is Function.SETTLE:
             total_fen = fen_of(envelope.input["data"]["medfee_sumamt"])
             return BY_AMOUNT.get(total_fen % 100, Behaviour.ANSWER)
         return Behaviour.ANSWER
