@@ -25,7 +25,10 @@ from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
 from adapters.http.door_limits import DoorLimits
+from adapters.http.hospital import registration_noun
+from adapters.http.hospital_payments import fee_noun
 from adapters.http.logs import Log
+from adapters.http.operation import Noun
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
@@ -184,6 +187,11 @@ class EpochKeys:
         return {epoch: self._derived[epoch] for epoch in good}
 
 
+def hospital_nouns(hospital: Hospital) -> tuple[Noun, ...]:
+    """The operations of the hospital scene."""
+    return registration_noun(hospital), fee_noun(hospital)
+
+
 async def make_api(
     city: City,
     *,
@@ -198,7 +206,7 @@ async def make_api(
     the same one and no file holds it. ``frame_ancestors``: origins that may embed the citizen's
     page.
     """
-    nouns = (*PLATFORM_NOUNS, bus_noun(city.bus_journeys))
+    nouns = (*PLATFORM_NOUNS, bus_noun(city.bus_journeys), *hospital_nouns(city.hospital))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))

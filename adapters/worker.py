@@ -29,6 +29,7 @@ from adapters.webhook_sender import HTTPSender
 from adapters.wiring import (
     business_day_of,
     ensure_secret_keys,
+    open_city,
     payment_channels,
     terminal_scenes,
     utc_now,
@@ -51,8 +52,10 @@ from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
+from scenes.hospital.service import Hospital
 
 PERIOD_S: Final = 30.0
+HOSPITAL_PERIOD_S: Final = 5.0
 SUBSIDY_PERIOD_S: Final = 3600.0
 CUSTODY_PERIOD_S: Final = 300.0
 CHANNEL_PERIOD_S: Final = 15.0
@@ -187,6 +190,17 @@ def channel_duties(money: ChannelMoney) -> list[Duty]:
     return [Duty(name="ask_channels", period_s=CHANNEL_PERIOD_S, run=money.ask_due)]
 
 
+def hospital_duties(hospital: Hospital) -> list[Duty]:
+    """What falls due in hospitals: payments nobody attends to, places nobody paid for."""
+    return [
+        Duty(name="end_payments", period_s=HOSPITAL_PERIOD_S, run=hospital.saga.advance_due),
+        Duty(name="end_returns", period_s=HOSPITAL_PERIOD_S, run=hospital.returns.saga.advance_due),
+        Duty(name="end_deposits", period_s=PERIOD_S, run=hospital.deposits.advance_due),
+        Duty(name="lapse_payments", period_s=PERIOD_S, run=hospital.saga.lapse_due),
+        Duty(name="end_registrations", period_s=PERIOD_S, run=hospital.end_registrations),
+    ]
+
+
 def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[Duty]:
     """What falls due of terminals: packages and lists, and the keys they are signed with."""
     building = PackageBuilding(
@@ -253,7 +267,9 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
         duties += bus_duties(bus)
         duties += await stream_duties(engine, hsm, settings)
-        await keep_working(duties, stopping, once=once)
+        async with open_city(addresses, settings) as city:
+            duties += hospital_duties(city.hospital)
+            await keep_working(duties, stopping, once=once)
 
 
 def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:

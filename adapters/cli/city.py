@@ -25,6 +25,7 @@ from adapters.worker import (
     channel_duties,
     duties_of,
     fund_duties,
+    hospital_duties,
     keep_working,
     make_deliveries,
     order_duties,
@@ -189,6 +190,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties += channel_duties(city.core.channel_money)
     duties += terminal_duties(city.engine, city.hsm, settings)
     duties += await stream_duties(city.engine, city.hsm, settings)
+    duties += hospital_duties(city.hospital)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

@@ -185,12 +185,12 @@ class PaymentService(Counter):
         )
         if not replayed:
             await self._returns.saga.advance(view.refund_id)
-        return await self.read_return(caller, view.refund_id), replayed
+        async with transaction(self._around.engine) as (connection, _):
+            return await self._view_return(connection, view.refund_id), replayed
 
     async def read_return(self, caller: Caller, refund_id: UUID) -> ReturnView:
         """A return as it stands, with its steps."""
-        if Scope.HOSPITAL_WRITE not in caller.scopes:
-            caller.require(Scope.HOSPITAL_READ)
+        caller.require(Scope.HOSPITAL_READ)
         async with transaction(self._around.engine) as (connection, _):
             found = await store.read_refund(connection, caller, refund_id)
             return await store.view_refund(connection, found)

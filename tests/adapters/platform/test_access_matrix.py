@@ -24,7 +24,7 @@ from adapters.http.bus import bus_noun
 from adapters.http.operation import Operation
 from adapters.http.session_cookies import OPERATOR_COOKIE
 from adapters.settings import Settings
-from adapters.wiring import City
+from adapters.wiring import City, hospital_nouns
 from adapters.worker import make_deliveries
 from cardcore.books import transaction
 from cardcore.business.merchants import register_client
@@ -32,11 +32,14 @@ from cardcore.caller import Caller, Scope
 from cardcore.platform.request import NewWebhookEndpoint
 from cardcore.platform.roles import SCOPES, Role
 from scenes.bus.journey_service import JourneyService
+from scenes.hospital.service import Hospital
 from tests.adapters.platform.conftest import PUBLIC_URL, Desk, Web
 
 # Declared over a service that these declarations do not ask: the web's own does the work.
 BUS = bus_noun(cast("JourneyService", None))
-OPERATIONS = [one for noun in (*NOUNS, *PLATFORM_NOUNS, BUS) for one in noun.operations]
+# What is declared is the same for every hospital.
+HOSPITAL = hospital_nouns(cast("Hospital", None))
+OPERATIONS = [one for noun in (*NOUNS, *PLATFORM_NOUNS, BUS, *HOSPITAL) for one in noun.operations]
 # An office's operation is a client's and an operator's: it is tried as both.
 CLIENTS = [one for one in OPERATIONS if not one.public and one.access in ("client", "office")]
 OPERATORS = [one for one in OPERATIONS if not one.public and one.access in ("operator", "office")]

@@ -163,13 +163,13 @@ class MortalAPI:
             raise ServiceUnavailableError
         return fault is not None
 
-    def _after(self, lost: bool, answer: tuple[OrderView, bool]) -> tuple[OrderView, bool]:  # noqa: FBT001
+    def _after(self, lost: bool, answer: tuple[OrderView, bool]) -> tuple[OrderView, bool]:
         self._die_after(lost=lost)
         return answer
 
     def _after_refund(
         self,
-        lost: bool,  # noqa: FBT001
+        lost: bool,
         answer: tuple[RefundView, bool],
     ) -> tuple[RefundView, bool]:
         self._die_after(lost=lost)

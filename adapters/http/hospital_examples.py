@@ -1,0 +1,79 @@
+"""Requests that show the shape of the hospital's operations; a test checks each by its model."""
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+_USER: Final[Example] = {"credential": "M1:…"}
+
+DEPARTMENT: Final[Example] = {
+    "dept_code": "NK",
+    "name_zh": "内科",
+    "name_en": "Internal medicine",
+    "place": "门诊楼二层东区",
+}
+DOCTOR: Final[Example] = {
+    "doctor_code": "D0001",
+    "dept_code": "NK",
+    "name": "示例医生",
+    "title_zh": "主任医师",
+    "title_en": "Chief physician",
+}
+SCHEDULE: Final[Example] = {
+    "dept_code": "NK",
+    "visit_on": "2026-11-25",
+    "session": "morning",
+    "slot_type": "general",
+    "fee_fen": 500,
+    "starts_at": "2026-11-25T08:00:00+08:00",
+    "ends_at": "2026-11-25T12:00:00+08:00",
+    "slot_count": 40,
+    "walk_in_count": 8,
+}
+_ID: Final = "0197a3c2-5e00-7000-8000-000000000000"
+REGISTRATION: Final[Example] = {"user": _USER, "schedule_id": _ID}
+OWN_REGISTRATION: Final[Example] = {"merchant_id": "shanting-hospital", "schedule_id": _ID}
+CHECK_IN: Final[Example] = {"user": _USER}
+CALL: Final[Example] = {"schedule_id": _ID, "before": "seen"}
+VISIT: Final[Example] = {
+    "user": _USER,
+    "visit_no": "MZ20261125000001",
+    "dept_code": "NK",
+    "psn_no": "37000000000000000001",
+    "insutype": "310",
+}
+INSURANCE: Final[Example] = {"psn_no": "37000000000000000001", "insutype": "310"}
+BILL: Final[Example] = {
+    "out_bill_no": "F20261125000001",
+    "lines": [
+        {
+            "item_code": "XA01AAA001",
+            "name": "示例药品",
+            "quantity": "2",
+            "price_fen": 3000,
+            "amount_fen": 6000,
+        },
+        {
+            "item_code": "250101001",
+            "name": "血常规",
+            "quantity": "1",
+            "price_fen": 2000,
+            "amount_fen": 2000,
+        },
+    ],
+}
+PAYMENT: Final[Example] = {}
+CONFIRM: Final[Example] = {"user": _USER, "fund": "auto"}
+OWN_CONFIRM: Final[Example] = {"fund": "auto"}
+RETURN: Final[Example] = {
+    "out_refund_no": "TF20261125000001",
+    "lines": [{"bill_id": _ID, "line_no": 2, "amount_fen": 2000}],
+    "reason": "检查取消",
+}
+REVIEW: Final[Example] = {"decision": "cancel", "note": "与医保经办核对，撤销重结"}
+AGREEMENT: Final[Example] = {"user": _USER, "evidence": "信用就医协议 2026-0001"}
+DEPOSIT: Final[Example] = {
+    "user": _USER,
+    "amount_fen": 100_000,
+    "out_trade_no": "YJ20261125000001",
+}
