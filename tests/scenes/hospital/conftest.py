@@ -68,17 +68,19 @@ class Ward:
         """A fresh code of a person, as it is scanned."""
         return User(credential=await self.life.code(user_id, scenes=["hospital"]))
 
-    async def visit(self, user_id: UUID, *, insured: bool = True, **changes: object) -> VisitView:
+    async def visit(
+        self, user_id: UUID, *, by: Caller = HIS, insured: bool = True, **changes: object
+    ) -> VisitView:
         number = next(self.numbers)
         fields: dict[str, object] = {
-            "user": await self.shown(user_id),
+            "user": changes.get("user") or await self.shown(user_id),
             "visit_no": f"V{number}",
             "dept_code": "NK",
         }
         if insured:
             fields |= {"psn_no": f"P{user_id.hex[:20]}", "insutype": "310"}
         request = VisitRequest.model_validate(fields | changes)
-        view, _ = await self.hospital.open_visit(HIS, MERCHANT, request, f"visit-{number}")
+        view, _ = await self.hospital.open_visit(by, MERCHANT, request, f"visit-{number}")
         return view
 
     async def bill(self, visit: VisitView, *lines: BillLine) -> UUID:
