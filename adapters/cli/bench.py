@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,11 +57,20 @@ def terminal(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 
 
 @app.command()
+def gate(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """What the gate page does in a second, in headless Chromium; its verifier beside Python's."""
+    print_report(_of_browser("gate").run(quick=quick), as_json=as_json)
+
+
+@app.command()
 def pages(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """From opening the citizen's page to the code on the screen, in headless Chromium."""
+    print_report(_of_browser("pages").run(quick=quick), as_json=as_json)
+
+
+def _of_browser(name: str) -> Any:  # noqa: ANN401  (a module)
+    """A benchmark in a browser. Playwright is no part of a running city: loaded here alone."""
     if importlib.util.find_spec("playwright") is None:
         typer.echo("this benchmark needs the development environment of `make setup`", err=True)
         raise typer.Exit(2)
-    # Playwright is no dependency of a running city: loaded by this command alone.
-    pages_bench = importlib.import_module("adapters.bench.pages")
-    print_report(pages_bench.run(quick=quick), as_json=as_json)
+    return importlib.import_module(f"adapters.bench.{name}")

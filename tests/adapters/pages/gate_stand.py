@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import uvicorn
-from PIL import Image
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 import codes
@@ -26,7 +25,6 @@ from cardcore.base64url import decode_base64url, encode_base64url
 from cardcore.books import transaction
 from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.user.authorisation_request import AuthoriseRequest
-from codes import qr
 from codes.suites import PrivateKey, make_private_key
 from codes.text_form import authorisation_from_bytes
 from scenes.community import service as community
@@ -254,29 +252,6 @@ async def axe_findings(page: Page, source: str) -> list[dict[str, Any]]:
         })).violations.map((one) => ({ rule: one.id, at: one.nodes[0].html }))"""
     )
     return found
-
-
-def film(text: str, path: Path, *, frames: int = 24, size: tuple[int, int] = (640, 480)) -> None:
-    """A Y4M film of a phone's code that comes in, moves, turns, and comes nearer.
-
-    Grey 4:2:0, 10 pictures a second; Chromium plays it for ever as its camera.
-    """
-    width, height = size
-    symbol = qr.image(qr.modules(text), 4).convert("L")
-    chroma = bytes([128]) * (width * height // 2)
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W%d H%d F10:1 Ip A1:1 C420jpeg\n" % size)
-        for number in range(frames):
-            share = number / frames
-            turned = symbol.rotate(20 * share - 10, expand=True, fillcolor=90)
-            scale = 0.8 + 0.5 * share
-            shown = turned.resize(
-                (int(turned.width * scale), int(turned.height * scale)), Image.Resampling.BILINEAR
-            )
-            picture = Image.new("L", size, 90)
-            left = int((width - shown.width) / 2 - 160 * (0.5 - share))
-            picture.paste(shown, (left, (height - shown.height) // 2 + int(12 * share)))
-            file.write(b"FRAME\n" + picture.tobytes() + chroma)
 
 
 async def shop_of(city: City, now: datetime) -> str:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from playwright.async_api import Route, expect
 
+from adapters.bench.film import write_film
 from adapters.wiring import City
 from tests.adapters.pages.gate_stand import (
     PASS,
     REFUSAL,
-    film,
     phone_of,
     standing,
 )
@@ -20,10 +20,10 @@ async def test_a_code_that_moves_before_the_camera_opens_the_gate(
     city: City, city_clock: CityClock, tmp_path: Path
 ) -> None:
     camera = tmp_path / "phone.y4m"
-    film("M1:", camera)
+    write_film(["NOTHING YET"], camera)
     async with standing(city, city_clock, camera=camera) as stand:
         phone = await stand.resident()
-        film(await phone.code(stand.life), camera)
+        write_film([await phone.code(stand.life)], camera)
         await stand.open()
         await stand.enrol()
         await expect(stand.page.locator(PASS)).to_be_visible()
