@@ -139,9 +139,9 @@ export class CodeSource {
     const kept = await store.get("authorisation");
     if (device !== undefined && kept !== undefined && clock.nowMs() < kept.renewAfterMs) return;
     const used = device ?? (await makeDevice(subtle));
-    const authorisation = await this.#authorised(used, scenes);
+    // Kept before it is authorised: a page killed in between asks again for the same key.
     if (device === undefined) await store.put("device", used);
-    await store.put("authorisation", authorisation);
+    await store.put("authorisation", await this.#authorised(used, scenes));
   }
 
   async #authorised(device: Device, scenes: readonly string[]): Promise<KeptAuthorisation> {

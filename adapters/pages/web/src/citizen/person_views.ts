@@ -196,7 +196,7 @@ function accessCard(page: Page, one: Access): Child {
     { class: "card" },
     element("h2", {}, page.language === "zh-CN" ? one.purpose_zh : one.purpose_en),
     pairs([page.say("placed"), page.instant(one.recorded_at)]),
-    element("p", { class: "quiet" }, one.client_id),
+    element("p", {}, one.client_id.startsWith("user:") ? page.say("seenByYou") : one.client_id),
     badge(page.say(one.in_clear ? "seenClear" : "seenMasked"), one.in_clear ? "warn" : "plain"),
   );
 }

@@ -1,0 +1,125 @@
+"""Every view of the citizen's page in both modes and languages: for all eyes, fingers and ears.
+
+Pictures of each are kept in ``tests/screenshots/citizen`` for looking at.
+"""
+
+import itertools
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Page, expect
+
+from adapters.http.examples import ISSUE_CARD
+from adapters.pages.build import WEB
+from adapters.settings import Settings
+from adapters.wiring import City
+from cardcore.business.dispute_request import DisputeReason, OpenDisputeRequest
+from cardcore.user.card_request import IssueCardRequest
+from cardcore.user.people_request import GrantDelegationRequest
+from tests.adapters.pages.citizen_phone import CODE, handset, picture, town
+from tests.adapters.pages.gate_stand import axe_findings
+from tests.city_life import CENTRE, Life
+from tests.conftest import CityClock
+
+MODES = ("standard", "elder")
+LANGUAGES = ("zh-CN", "en")
+# Wide as a phone, as the narrowest there is, and as a phone whose text is at 200 %.
+WIDTHS = (390, 320, 195)
+
+
+async def lived(life: Life) -> tuple[UUID, str]:
+    """Somebody with something on every page, and one order's id."""
+    elder, child = await life.person(concession="senior"), await life.person()
+    core = life.city.core
+    await life.pay(elder)
+    order = await life.pay(child)
+    await core.open_dispute(
+        CENTRE, order.order_id, OpenDisputeRequest(reason=DisputeReason.WRONG_AMOUNT), "dispute"
+    )
+    await core.issue_card(CENTRE, child, IssueCardRequest.model_validate(ISSUE_CARD), "card")
+    family = {
+        "payer_id": child,
+        "kind": "agent",
+        "scenes": ["bus", "hospital"],
+        "order_fen_max": 500,
+        "day_fen_max": 2_000,
+        "valid_from": "2026-01-01T00:00:00Z",
+        "valid_to": "2027-01-01T00:00:00Z",
+    }
+    await core.grant_delegation(
+        CENTRE, elder, GrantDelegationRequest.model_validate(family), "family"
+    )
+    return child, str(order.order_id)
+
+
+def views(order_id: str) -> dict[str, str]:
+    """Names of the views and what shows that each has loaded."""
+    return {
+        "code": CODE,
+        "funds": ".fund",
+        "orders": ".entry",
+        f"order/{order_id}": ".line",
+        f"dispute/{order_id}": "form",
+        "more": ".hello:not(:empty)",
+        "cards": ".card",
+        "disputes": ".card",
+        "family": ".card",
+        "accesses": ".card",
+        "settings": ".segments",
+    }
+
+
+async def look(page: Page, url: str, mode: str, language: str) -> None:
+    """Set mode and language as the settings would."""
+    kept = f'{{"language": "{language}", "elder": {str(mode == "elder").lower()}}}'
+    await page.evaluate("(kept) => localStorage.setItem('cardcore.look', kept)", kept)
+    await page.goto(f"{url}/citizen/#more")
+    await page.reload()
+
+
+SMALL_TARGETS = """(least) => [...document.querySelectorAll('a, button, label.choice')]
+    .filter((one) => one.checkVisibility())
+    .map((one) => [one.textContent, one.getBoundingClientRect()])
+    .filter(([_, box]) => box.height < least - 0.5 || box.width < least - 0.5)
+    .map(([text, box]) => `${text} ${box.width}x${box.height}`)"""
+SMALL_TEXT = """(least) => [...document.querySelectorAll('#page *')]
+    .filter((one) => one.checkVisibility() && [...one.childNodes].some(
+        (child) => child.nodeType === 3 && child.textContent.trim() !== ''))
+    .map((one) => [one.textContent, parseFloat(getComputedStyle(one).fontSize)])
+    .filter(([_, size]) => size < least || size > 30)
+    .map(([text, size]) => `${text} ${size}px`)"""
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize(("mode", "language"), list(itertools.product(MODES, LANGUAGES)))
+async def test_every_view_is_fit_for_everybody(
+    city: City,
+    city_clock: CityClock,
+    city_settings: Settings,
+    mode: str,
+    language: str,
+) -> None:
+    user_id, order_id = await lived(Life(city, city_clock))
+    axe = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    async with town(city, city_clock, city_settings, [user_id]) as here, handset(here) as phone:
+        page = await phone.page()
+        await look(page, here.url, mode, language)
+        wrong: list[str] = []
+        for hash_, shown in views(order_id).items():
+            await page.set_viewport_size({"width": WIDTHS[0], "height": 844})
+            await page.evaluate("(hash) => { location.hash = hash }", hash_)
+            await expect(page.locator(shown).first).to_be_visible()
+            name = hash_.split("/")[0]
+            wrong += [f"{name}: {found}" for found in await axe_findings(page, axe)]
+            if mode == "elder":
+                small = await page.evaluate(SMALL_TARGETS, 60)
+                small += await page.evaluate(SMALL_TEXT, 18)
+                wrong += [f"{name}: {found}" for found in small]
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 844})
+                await page.screenshot(
+                    path=picture(f"{name}-{mode}-{language}-{width}"), full_page=True
+                )
+                if await page.evaluate(TOO_WIDE) > 0:
+                    wrong.append(f"{name}: wider than {width} px")
+        assert wrong == []
