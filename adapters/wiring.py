@@ -24,6 +24,7 @@ from adapters.database import open_engine, open_pool
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
+from adapters.http.bus_clearing import clearing_noun
 from adapters.http.door_limits import DoorLimits
 from adapters.http.hospital import registration_noun
 from adapters.http.hospital_payments import fee_noun
@@ -74,6 +75,7 @@ from codes.key_ring import KeyUse
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
 from ledger import BusinessDay, Ledger
+from scenes.bus.clearing_service import ClearingService
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
 from scenes.bus.journey_service import JourneyService
@@ -137,6 +139,7 @@ class City:
     doors: DoorLimits | None
     sandbox_clock: SandboxClock | None
     bus_journeys: JourneyService
+    bus_clearing: ClearingService
 
     async def reload_fares(self) -> None:
         """Price from the bus tables that are active now."""
@@ -206,7 +209,8 @@ async def make_api(
     the same one and no file holds it. ``frame_ancestors``: origins that may embed the citizen's
     page.
     """
-    nouns = (*PLATFORM_NOUNS, bus_noun(city.bus_journeys), *hospital_nouns(city.hospital))
+    bus_nouns = (bus_noun(city.bus_journeys), clearing_noun(city.bus_clearing))
+    nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))
@@ -338,6 +342,7 @@ async def open_city(
             doors=door_limits(settings, buckets),
             sandbox_clock=sandbox_clock,
             bus_journeys=journey_service(engine, clock, settings.cut_off),
+            bus_clearing=ClearingService(engine=engine, clock=clock, cut_off=settings.cut_off),
         )
         await city.reload_fares()
         await city.reload_doors()

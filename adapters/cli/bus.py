@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import psycopg
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,10 @@ from adapters.feed_files import FeedFilesError, read_feed_files
 from adapters.settings import Settings
 from adapters.wiring import utc_now
 from scenes.bus import service
+from scenes.bus.clearing import clear_days
+from scenes.bus.clearing_files import FORMS, view_of
+from scenes.bus.clearing_models import ClearingQuery
+from scenes.bus.clearing_service import read_clearing_rules
 from scenes.bus.fare_table import LineConflictError
 from scenes.bus.feed_differences import Differences
 from scenes.bus.feed_rows import FeedInvalidError
@@ -149,6 +154,50 @@ def rules(
             connection, document=text, activated_by=operator, at=utc_now()
         )
         Console().print(f"rules {taken.version}", markup=False)
+
+    _run(work)
+
+
+@app.command("clearing")
+def clearing(
+    from_on: Annotated[str, typer.Argument(help="First business date, YYYY-MM-DD.")],
+    to_on: Annotated[str, typer.Argument(help="Last business date; default: the first.")] = "",
+    *,
+    merchant: Annotated[str | None, typer.Option(help="One operator alone.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a .csv or .xlsx file instead of printing JSON.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of a file: zh or en.")] = "zh",
+) -> None:
+    """Ticket statistics and the operators' revenue of business dates."""
+    form = "" if out is None else out.suffix.removeprefix(".")
+    if form and form not in FORMS:
+        raise typer.BadParameter("a file ends in .csv or .xlsx", param_hint="--out")
+    try:
+        query = ClearingQuery.model_validate(
+            {
+                "from_on": from_on,
+                "to_on": to_on or None,
+                "merchant_id": merchant,
+                "language": language,
+            }
+        )
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"]) from None
+
+    async def work(connection: Connection) -> None:
+        report = await clear_days(
+            connection,
+            query.from_on,
+            query.last_on,
+            merchant_id=query.merchant_id,
+            rules=await read_clearing_rules(connection),
+            cut_off=Settings().cut_off,
+        )
+        if out is None:
+            print(view_of(report).model_dump_json(indent=2))  # noqa: T201  (its purpose)
+        else:
+            out.write_bytes(FORMS[form](report, query.language))
 
     _run(work)
 

@@ -22,7 +22,7 @@ from adapters.http.settings import Language
 
 Document = Mapping[str, Any]
 
-_POLICY: Final = {
+PAGE_POLICY: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'none'"
@@ -73,7 +73,7 @@ def problems_page(entries: Iterable[CatalogueEntry], language: Language) -> str:
     heads = "".join(f"<th>{head}</th>" for head in _PROBLEM_HEADS[language])
     title = {"zh": "错误码目录", "en": "Problem catalogue"}[language]
     body = f"<h1>{title}</h1><table><tr>{heads}</tr>{rows}</table>"
-    return _page(title, body, language)
+    return write_page(title, body, language)
 
 
 def problem_page(entry: CatalogueEntry, language: Language) -> str:
@@ -91,7 +91,7 @@ def problem_page(entry: CatalogueEntry, language: Language) -> str:
         f"<h1><code>{escape(entry.code)}</code> {escape(entry.title(language))}</h1>"
         f'<table>{table}</table><p><a href="/problems">{back}</a></p>'
     )
-    return _page(entry.code, body, language)
+    return write_page(entry.code, body, language)
 
 
 def docs_page(document: Document) -> str:
@@ -122,7 +122,7 @@ def docs_page(document: Document) -> str:
         f"{_CONVENTIONS}{''.join(sections)}"
         f'<h2 id="schemas">schemas</h2>{schemas}'
     )
-    return _page(info["title"], body, "en")
+    return write_page(info["title"], body, "en")
 
 
 _RETRY: Final[dict[Language, dict[bool, str]]] = {
@@ -256,7 +256,8 @@ def _prose(text: str) -> str:
     return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text, quote=False))
 
 
-def _page(title: str, body: str, language: Language) -> str:
+def write_page(title: str, body: str, language: Language) -> str:
+    """A whole page of ours around its body; ``title`` is escaped here, the body is markup."""
     tag = {"zh": "zh-CN", "en": "en"}[language]
     return (
         f'<!doctype html><html lang="{tag}"><head><meta charset="utf-8">'
@@ -267,4 +268,4 @@ def _page(title: str, body: str, language: Language) -> str:
 
 
 def _html(page: str) -> Response:
-    return Response(page, headers=_POLICY, media_type="text/html")
+    return Response(page, headers=PAGE_POLICY, media_type="text/html")

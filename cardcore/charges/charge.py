@@ -64,6 +64,10 @@ class GiveBack:
         assert all(fen > 0 for fen in self.amounts.values())
 
 
+class OvertakenError(Exception):
+    """Another writer moved the same accounts meanwhile: roll back and do the whole again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeResult:
     """What became of one charge or giving back: its order or refund, or why it must wait.

@@ -23,7 +23,7 @@ from cardcore.business.holds import Holds
 from cardcore.business.quote import Payer
 from cardcore.calendar import business_date
 from cardcore.caller import Caller
-from cardcore.charges.charge import Charge, ChargeResult, GiveBack
+from cardcore.charges.charge import Charge, ChargeResult, GiveBack, OvertakenError
 from cardcore.charges.deciding import (
     BOOKS_REFUSED,
     DecidedCharge,
@@ -44,6 +44,7 @@ from cardcore.ids import RandomBytes, new_id
 from cardcore.terminals.record_booking import ARREARS
 from cardcore.terminals.record_facts import Holder
 from ledger import Ledger, Transfer
+from ledger.errors import AccountsMovedOnError
 from ledger.periods import closed_through
 
 TRANSFERS_PER_BATCH_MAX: Final = 8_000
@@ -103,8 +104,8 @@ class ChargeWriter:
             people: those the charges name, where the caller has read them already.
 
         Raises:
-            psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure: another writer was
-                first with a number or an account; roll back and do the whole transaction again.
+            OvertakenError, psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected: another
+                writer was first; roll back and do the whole transaction again.
         """
         facts = ChargeFacts(
             people=dict(people)
@@ -239,10 +240,12 @@ class ChargeWriter:
         """Put chains of transfers into the ledger; tells of each whether it was booked."""
         fine: list[bool] = []
         for part in _batches(chains):
-            begun = await self._book.begin(raw)
-            outcomes = await self._book.create_new_transfers(
-                begun, [transfer for chain in part for transfer in chain]
-            )
+            transfers = [transfer for chain in part for transfer in chain]
+            try:
+                # Operators' payables are everybody's: on the second try the ledger locks them.
+                outcomes = await self._book.create_transfers(transfers, connection=raw)
+            except AccountsMovedOnError as error:
+                raise OvertakenError from error
             start = 0
             for chain in part:
                 end = start + len(chain)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.books import RawConnection, transaction
 from cardcore.calendar import CUT_OFF_DEFAULT
+from cardcore.charges.charge import OvertakenError
 from cardcore.charges.facts import read_people
 from cardcore.charges.writer import ChargeWriter
 from cardcore.errors import ServiceUnavailableError
@@ -43,6 +44,7 @@ ATTEMPTS_MAX: Final = 5
 RETRY_AFTER: Final = timedelta(minutes=15)
 _AFTER_END: Final = timedelta(seconds=1)
 _LOST_RACE: Final = (
+    OvertakenError,
     pg_errors.UniqueViolation,
     pg_errors.SerializationFailure,
     pg_errors.DeadlockDetected,

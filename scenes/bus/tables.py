@@ -291,3 +291,13 @@ vehicle_count = Table(
     _required("told_by", Text),
     _required("recorded_at", _At, key=True),
 )
+
+clearing_rule = Table(
+    "clearing_rule",
+    metadata,
+    Column("rule_no", Integer, Identity(always=True), primary_key=True, nullable=False),
+    _required("version", Text),
+    _required("document", JSONB),
+    _required("set_by", Text),
+    _required("recorded_at", _At),
+)

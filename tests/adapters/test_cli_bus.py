@@ -121,3 +121,14 @@ def test_an_archive_that_unpacks_to_more_than_a_feed_is_not_unpacked(tmp_path: P
     with pytest.raises(FeedFilesError, match="1048576 bytes unpacked"):
         read_feed_files(bomb, ".txt", size_max=1 << 19)
     assert len(read_feed_files(bomb, ".txt")["stops.txt"]) == 1 << 20
+
+
+def test_a_day_is_cleared_on_screen_and_into_files(folder: Path) -> None:
+    code, output = run("clearing", "2026-06-01")
+    assert code == 0
+    assert json.loads(output)["total"]["journeys"] == 0
+    for name in ("day.csv", "day.xlsx"):
+        assert run("clearing", "2026-06-01", "2026-06-02", "--out", str(folder / name))[0] == 0
+        assert (folder / name).stat().st_size > 0
+    assert run("clearing", "2026-06-01", "--out", str(folder / "day.pdf"))[0] == 2
+    assert run("clearing", "June")[0] == 2
