@@ -52,6 +52,7 @@ from adapters.http.refusals import (
     RouteUnknownError,
 )
 from adapters.http.refuser import Refuser
+from adapters.http.reviews import REVIEWS
 from adapters.http.rights import RIGHTS
 from adapters.http.routes import Shortcuts, TemplateRoute
 from adapters.http.scenes import SCENES
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     OPERATORS,
     PROPOSALS,
+    REVIEWS,
     CLIENTS,
     MERCHANTS,
     CITIZENS,

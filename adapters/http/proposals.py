@@ -59,6 +59,14 @@ _REFUSALS: Final = (
             "content": {"kind": "set_hold_time", "scene": "hospital", "timeout_s": 1296000},
             "purpose": "住院预授权期限",
         },
+        "record": {
+            "content": {
+                "kind": "charge_record",
+                "record_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+                "amount_fen": 100,
+            },
+            "purpose": "工单 2026-119",
+        },
         "key": {"content": {"kind": "rotate_access_key"}, "purpose": "年度轮换"},
         "issuer key": {
             "content": {"kind": "rotate_issuer_key", "use": "codes", "suite": "p256"},

@@ -150,6 +150,14 @@ class ProposalChangedError(CardcoreError):
     title_en = "This is not the proposal that was read"
 
 
+class RecordDecidedError(CardcoreError):
+    """Somebody has decided this record before; ``facts`` say what."""
+
+    code = "record_decided"
+    title_zh = "该记录已有处理结论"
+    title_en = "This record was decided before"
+
+
 class ProposalImpossibleError(CardcoreError):
     """What was approved cannot be done: an account is unknown or does not hold the money."""
 

@@ -22,6 +22,7 @@ from cardcore.platform.limit_changes import (
 )
 from cardcore.platform.request import (
     AdjustMoney,
+    ChargeRecord,
     ProposalContent,
     RotateAccessKey,
     RotateIssuerKey,
@@ -29,6 +30,7 @@ from cardcore.platform.request import (
     SetHoldTime,
     SetOrderLimit,
 )
+from cardcore.platform.reviews import charge_record
 from ledger import Transfer
 
 _SUSPENSE: Final = "suspense"
@@ -56,6 +58,8 @@ async def carry_out(
     match content:
         case AdjustMoney():
             await _adjust(parts, connection, raw, change.proposal_id, content)
+        case ChargeRecord():
+            await charge_record(parts, connection, raw, content, change)
         case SetFundLimit():
             await set_fund_limit(connection, content, change)
         case SetOrderLimit():

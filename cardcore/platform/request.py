@@ -136,6 +136,18 @@ class SetHoldTime(Model):
     timeout_s: Annotated[int, Field(strict=True, ge=1, le=31_536_000)]
 
 
+class ChargeRecord(Model):
+    """Charge a terminal's record that waits for a person, at most what the terminal took.
+
+    ``user_id``: who it was; left out, whomever the record's code leads to.
+    """
+
+    kind: Literal["charge_record"]
+    record_id: UUID
+    amount_fen: AmountFen
+    user_id: UUID | None = None
+
+
 class RotateAccessKey(Model):
     """Begin the next epoch of the key that signs access tokens.
 
@@ -160,7 +172,13 @@ class RotateIssuerKey(Model):
 
 
 ProposalContent = Annotated[
-    AdjustMoney | SetFundLimit | SetOrderLimit | SetHoldTime | RotateAccessKey | RotateIssuerKey,
+    AdjustMoney
+    | ChargeRecord
+    | SetFundLimit
+    | SetOrderLimit
+    | SetHoldTime
+    | RotateAccessKey
+    | RotateIssuerKey,
     Field(discriminator="kind"),
 ]
 

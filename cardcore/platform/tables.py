@@ -166,6 +166,19 @@ bill = Table(
     Column("other_fen", BigInteger, nullable=False, server_default="0"),
 )
 
+record_decision = Table(
+    "record_decision",
+    metadata,
+    required("record_id", Uuid, key=True),
+    required("decision", Text),
+    required("liability", Text),
+    required("amount_fen", BigInteger),
+    Column("order_id", Uuid),
+    required("decided_by", Text),
+    required("purpose", Text),
+    required("decided_at", _At),
+)
+
 sandbox_clock = Table(
     "sandbox_clock",
     metadata,
