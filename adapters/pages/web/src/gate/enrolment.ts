@@ -68,12 +68,7 @@ export async function enrol(
 ): Promise<Enrolment> {
   const code = canonicalCode(activationCode);
   const pair = await makeTerminalKey();
-  const message = concat(
-    utf8(TAG.enrolment),
-    utf8(terminalId),
-    Uint8Array.of(0),
-    utf8(code),
-  );
+  const message = concat(utf8(TAG.enrolment), utf8(terminalId), Uint8Array.of(0), utf8(code));
   const answer = await enrolAt({
     terminal_id: terminalId,
     activation_code: code,

@@ -5,7 +5,14 @@
  */
 
 import { base64url } from "../verifier/bytes.ts";
-import { asArray, asInstantS, asNumber, asObject, asText, JsonShapeError } from "../verifier/json.ts";
+import {
+  asArray,
+  asInstantS,
+  asNumber,
+  asObject,
+  asText,
+  JsonShapeError,
+} from "../verifier/json.ts";
 import { DocumentRefusal } from "../verifier/refusal.ts";
 import { type Database, type KeptRecord, type RecordState, StorageError } from "./database.ts";
 import type { Station } from "./enrolment.ts";
@@ -192,7 +199,8 @@ export class Uplink {
     try {
       answer = readAnswer(await server.upload(this.#body(batch, sentAtMs)), batch);
     } catch (error) {
-      if (!(error instanceof ServerRefusedError) || !CONTENT_STATUSES.has(error.status)) throw error;
+      if (!(error instanceof ServerRefusedError) || !CONTENT_STATUSES.has(error.status))
+        throw error;
       await this.#narrow(batch, error.reason);
       return true;
     }
@@ -205,9 +213,7 @@ export class Uplink {
   }
 
   #body(batch: readonly KeptRecord[], atMs: number): unknown {
-    const list = this.parts.store.current?.package.forIssuer(
-      this.parts.station.enrolment.issuerId,
-    );
+    const list = this.parts.store.current?.package.forIssuer(this.parts.station.enrolment.issuerId);
     return {
       records: batch.map((record) => base64url(record.data)),
       list_version: list?.head.version ?? 0,

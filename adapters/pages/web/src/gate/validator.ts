@@ -245,7 +245,8 @@ async function usedUp(
     });
     return null;
   } catch (error) {
-    if (error instanceof CodeRefusal && error.reason === "cap_count_exceeded") return "pass_used_up";
+    if (error instanceof CodeRefusal && error.reason === "cap_count_exceeded")
+      return "pass_used_up";
     throw error;
   }
 }
@@ -280,7 +281,8 @@ function outcomeOf(scan: Scan, judged: Judged, sequenceNo: number): Outcome {
     ...refusedOutcome(judged.reason ?? "", scan.amountFen, scan.nowMs),
     reason: judged.reason,
     sequenceNo,
-    holder: accepted === null ? null : (classes.find((one) => one.tariffClass === tariffClass) ?? null),
+    holder:
+      accepted === null ? null : (classes.find((one) => one.tariffClass === tariffClass) ?? null),
     companions: accepted?.companions ?? 0,
     demands,
     warnings: accepted?.warnings ?? [],

@@ -29,7 +29,9 @@ describe("a scanner that plays a keyboard", () => {
     const keys = [...CODE, "Enter"];
     const stalling = (pauseMs: number) => {
       const wedge = new Wedge();
-      const pressed = keys.map((key, place) => wedge.press(key, 4 * place + (place > 5 ? pauseMs : 0)));
+      const pressed = keys.map((key, place) =>
+        wedge.press(key, 4 * place + (place > 5 ? pauseMs : 0)),
+      );
       return pressed.at(-1)?.scan;
     };
     assert.equal(stalling(400), CODE);

@@ -101,7 +101,10 @@ export const REASONS: Readonly<Record<string, Words>> = {
   camera_missing: words("没有摄像头；可用扫码枪", "No camera here; use the scanner"),
   camera_failed: words("摄像头无法打开；可用扫码枪", "The camera failed; use the scanner"),
   terminal_revoked: words("本终端已停用", "This terminal has been shut out"),
-  invalid_client: words("本终端已停用或已在别处入网", "This terminal is shut out, or enrolled elsewhere"),
+  invalid_client: words(
+    "本终端已停用或已在别处入网",
+    "This terminal is shut out, or enrolled elsewhere",
+  ),
   fault: words("本页出错，请重新打开", "Something failed here; open the page again"),
 };
 

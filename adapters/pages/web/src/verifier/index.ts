@@ -10,17 +10,8 @@ export { decodeText, type Presented, present } from "./presented.ts";
 export { type CodeReason, CodeRefusal, type DocumentReason, DocumentRefusal } from "./refusal.ts";
 export { type IssuerStatus, StatusList, StatusLists, type StatusSource } from "./status_list.ts";
 export { openPackage, type TerminalPackage } from "./terminal_package.ts";
-export {
-  PARAMETERS_PART,
-  readParameters,
-  type TerminalParameters,
-} from "./terminal_parameters.ts";
-export {
-  readRecord,
-  signRecord,
-  type ValidatorRecord,
-  verifyRecord,
-} from "./validator_record.ts";
+export { PARAMETERS_PART, readParameters, type TerminalParameters } from "./terminal_parameters.ts";
+export { readRecord, signRecord, type ValidatorRecord, verifyRecord } from "./validator_record.ts";
 export {
   AuthorisationCache,
   MemoryOfflineUses,
