@@ -1,13 +1,10 @@
 """The verbs about people: who is presenting this, opening a person, their codes and their money."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore import tables
 from cardcore.account.arrears import Arrears
 from cardcore.account.effect import Effect
 from cardcore.account.funds import Funds
@@ -21,30 +18,35 @@ from cardcore.business.views import UserView, VerifyView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
 from cardcore.errors import (
-    CodeRefusedError,
     ForbiddenError,
     NotFoundError,
+    ServiceUnavailableError,
     UserFrozenError,
-    UserUnknownError,
 )
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
 from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
 from cardcore.user.entitlements import concessions_on
+from cardcore.user.holders import Asked, Holder
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
 from cardcore.user.presented import PresentedCode
 from cardcore.user.pseudonyms import pairwise
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
+from ledger.errors import QueueFullError, WriterClosedError
+from ledger.group_commit import GroupCommit
 
 
 class PeopleService:
     """Serves ``verify``, users, codes and top-ups."""
 
-    def __init__(self, parts: Parts, pseudonym_key: bytes) -> None:
+    def __init__(
+        self, parts: Parts, pseudonym_key: bytes, holders: GroupCommit[Asked, Holder]
+    ) -> None:
         self._parts = parts
+        self._holders = holders
         self._pseudonym_key = pseudonym_key
         self._people = People(PersonalData(parts.hsm))
         self._taps = CardTaps(parts.hsm)
@@ -64,14 +66,12 @@ class PeopleService:
         _require_merchant(caller, request.merchant_id)
         on = business_date(now, self._parts.cut_off)
         code, ends_at = await self._presented(request, now, on)
-        async with transaction(self._parts.engine) as (connection, _):
-            row = await _holder(connection, code)
-            concessions = await concessions_on(connection, row.user_id, on)
+        holder = await self._holder_of(code, on)
         return VerifyView(
-            subject=self._pseudonym(request.merchant_id, row.user_id),
-            level=row.level,
-            concessions=sorted(concessions),
-            restrictions=[] if row.status == "active" else [row.status],
+            subject=self._pseudonym(request.merchant_id, holder.user_id),
+            level=holder.level,
+            concessions=list(holder.concessions),
+            restrictions=[] if holder.status == "active" else [holder.status],
             code_class=code.code_class,
             expires_at=ends_at,
         )
@@ -92,24 +92,33 @@ class PeopleService:
             raise ForbiddenError("a merchant verifies and learns a pseudonym", field="user")
         now = self._parts.clock()
         on = business_date(now, self._parts.cut_off)
-        code: PresentedCode | None = None
         if request.user.user_id is None:
             code, _ = await self._presented(request, now, on)
-        async with transaction(self._parts.engine) as (connection, _):
-            row: Row[Any] | Row[Any, Any, Any]
-            if code is None:
-                assert request.user.user_id is not None
+            holder = await self._holder_of(code, on)
+        else:
+            async with transaction(self._parts.engine) as (connection, _):
                 row = await self._people.resolve(connection, request.user.user_id)
-            else:
-                row = await _holder(connection, code)
-            if row.status != "active":
-                raise UserFrozenError(field="user")
-            return Subject(
-                user_id=row.user_id,
-                level=row.level,
-                concessions=frozenset(await concessions_on(connection, row.user_id, on)),
-                business_on=on,
-            )
+                concessions = await concessions_on(connection, row.user_id, on)
+            holder = Holder(row.user_id, row.level, row.status, sorted(concessions))
+        if holder.status != "active":
+            raise UserFrozenError(field="user")
+        return Subject(
+            user_id=holder.user_id,
+            level=holder.level,
+            concessions=frozenset(holder.concessions),
+            business_on=on,
+        )
+
+    async def _holder_of(self, code: PresentedCode, on: date) -> Holder:
+        """Whose code it is, where it was not used before."""
+        try:
+            return await self._holders.submit(Asked(code, on))
+        except QueueFullError as full:
+            raise ServiceUnavailableError(
+                "too many are asking", retry_after_s=full.retry_after_s
+            ) from full
+        except WriterClosedError as closed:
+            raise ServiceUnavailableError("shutting down") from closed
 
     async def _presented(
         self, request: VerifyRequest, now: datetime, on: date
@@ -278,27 +287,3 @@ def _looking(caller: Caller, purpose: Purpose, now: datetime) -> Access:
 def _require_merchant(caller: Caller, merchant_id: str) -> None:
     if caller.merchant_id not in (None, merchant_id):
         raise NotFoundError(field="merchant_id")
-
-
-async def _holder(connection: AsyncConnection, code: PresentedCode) -> Row[Any, Any, Any]:
-    """Whose code it is, where it was not used before: user_id, level, status."""
-    token = tables.code_token.c
-    row: Row[Any, Any, Any] | None = (
-        await connection.execute(
-            select(
-                tables.person.c.user_id,
-                tables.person.c.level,
-                func.coalesce(token.blocked, tables.person.c.status).label("status"),
-            )
-            .join(tables.code_token, token.user_id == tables.person.c.user_id)
-            .where(token.token == code.token)
-        )
-    ).one_or_none()
-    if row is None:
-        raise UserUnknownError(field="user.credential")
-    used = await connection.execute(
-        select(tables.used_code.c.order_id).where(tables.used_code.c.replay_key == code.replay_key)
-    )
-    if used.one_or_none() is not None:
-        raise CodeRefusedError("code_replayed", "this code was used before")
-    return row

@@ -43,6 +43,7 @@ from cardcore.rule_service import RuleService
 from cardcore.scene_service import SceneService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
+from cardcore.user.holders import READS_AT_ONCE, Asked, Holder, Holders
 from cardcore.user.issuer_keys import IssuingKey, read_issuer_keys
 from hsm_sim.interface import HSMError
 from ledger import QueryFilter
@@ -77,9 +78,10 @@ class CardCore(
         parts: Parts,
         orders: GroupCommit[PreparedOrder, Booked],
         writer: OrderWriter,
+        holders: GroupCommit[Asked, Holder],
         pseudonym_key: bytes,
     ) -> None:
-        PeopleService.__init__(self, parts, pseudonym_key)
+        PeopleService.__init__(self, parts, pseudonym_key, holders)
         CardService.__init__(self, parts)
         OrderService.__init__(self, parts, orders, writer)
         self.platform = Platform(parts)
@@ -172,7 +174,7 @@ class CardCore(
 
 @asynccontextmanager
 async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIterator[CardCore]:
-    """The service with its order writer running; on leaving, orders under way are finished."""
+    """The service with its queues running; on leaving, what is under way is finished."""
     writer = OrderWriter(
         pool=parts.pool,
         book=parts.book,
@@ -183,7 +185,9 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, PAIRWISE)
-    async with GroupCommit(
-        writer.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE
-    ) as orders:
-        yield kind(parts, orders, writer, pseudonym_key)
+    reader = Holders(parts.pool)
+    async with (
+        GroupCommit(writer.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE) as orders,
+        GroupCommit(reader.read, linger_max_s=0.0, batches_at_once=READS_AT_ONCE) as holders,
+    ):
+        yield kind(parts, orders, writer, holders, pseudonym_key)
