@@ -37,6 +37,8 @@ from ledger.shards import ShardClaim
 from ledger.store import Connection, Cursor, Head
 
 POOL_CONNECTIONS_MAX: Final = 8
+CAUTIOUS_BATCHES: Final = 50
+"""After a plan that did not hold, so many batches lock and read before they decide."""
 ATTEMPTS_MAX: Final = 5
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -90,6 +92,7 @@ class Ledger(Queries):
         # Never given out twice, even where the transaction that used it was rolled back.
         self._last_timestamp = 0
         self._cache = AccountCache()
+        self._cautious_batches = 0
         self._owns_pool = False
 
     @classmethod
@@ -268,6 +271,9 @@ class Ledger(Queries):
         assert not names.reverses_ids
         head, due, _ = await store.take_head(begun.cursor, begun.shard)
         names.ids.clear()
+        if self._cautious_batches:
+            self._cautious_batches -= 1
+            self._cache.forget()
         results, _ = await self._decide(begun, head, names, transfers, due, found=Books())
         return results
 
@@ -285,7 +291,8 @@ class Ledger(Queries):
             transfers: at least one, none of them posting, voiding or reversing.
 
         Returns:
-            None where memory does not reach, or for a large batch: use ``begin``.
+            None where memory does not reach, for a large batch, and for a while after a plan that
+            did not hold: use ``begin``.
 
         Raises:
             FieldOutOfRangeError: nothing was done.
@@ -295,7 +302,9 @@ class Ledger(Queries):
         assert not names.pending_ids
         assert not names.reverses_ids
         remembered = self._cache.head
-        if remembered is None or len(transfers) > write_path.SMALL_ROWS_MAX:
+        if remembered is None or self._cautious_batches:
+            return None
+        if len(transfers) > write_path.SMALL_ROWS_MAX:
             return None
         accounts = self._cache.find(names.account_ids)
         if len(accounts) < len(names.account_ids):
@@ -320,9 +329,15 @@ class Ledger(Queries):
         self._cache.keep(accounts, head)
         return Planned(results=outcome.results, parameters=parameters)
 
-    def forget_plans(self) -> None:
-        """To be called when a plan was not booked: what is remembered is not so."""
+    def forget_plans(self, reason: BaseException) -> None:
+        """To be called when a plan was not booked: what is remembered is not so.
+
+        Where another writer moves money of the same accounts it will do so again. To guess and be
+        wrong costs more than to lock first, so the next batches do that.
+        """
         self._cache.forget()
+        if isinstance(reason, SerializationFailure) and reason.diag.table_name != "shard":
+            self._cautious_batches = CAUTIOUS_BATCHES
 
     async def _batch(
         self, transfers: Sequence[Transfer], connection: Connection | None

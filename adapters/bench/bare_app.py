@@ -30,30 +30,40 @@ def make_bare_app() -> FastAPI:
 
 
 @contextmanager
-def serve_bare(host: str = "127.0.0.1") -> Iterator[int]:
-    """The reference served by a process of its own; gives its port."""
-    server = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        [sys.executable, "-m", "adapters.bench.bare_app", host], stdout=subprocess.PIPE
-    )
+def serve_bare(host: str = "127.0.0.1", *, workers: int = 1) -> Iterator[int]:
+    """The reference served by processes of its own on one port; gives the port."""
+    held = listen(host, 0, shared=True)
+    port = int(held.getsockname()[1])
+    servers = [
+        subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+            [sys.executable, "-m", "adapters.bench.bare_app", host, str(port)],
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(workers)
+    ]
     try:
-        assert server.stdout is not None
-        yield int(server.stdout.readline())
+        for server in servers:
+            assert server.stdout is not None
+            assert server.stdout.readline()
+        yield port
     finally:
-        server.terminate()
-        server.wait(STOP_TIMEOUT_S)
-        if server.stdout is not None:
-            server.stdout.close()
+        held.close()
+        for server in servers:
+            server.terminate()
+            server.wait(STOP_TIMEOUT_S)
+            if server.stdout is not None:
+                server.stdout.close()
 
 
-def main(host: str) -> None:
-    """Listen on a free port, say which, serve until told to stop."""
-    listener = listen(host, 0)
-    # Connections made from now on wait in the backlog: whoever reads the port may connect.
+def main(host: str, port: int) -> None:
+    """Listen, say so, serve until told to stop."""
+    listener = listen(host, port, shared=True)
+    # Connections made from now on wait in the backlog: whoever has read the line may connect.
     listener.listen()
-    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.write("listening\n")
     sys.stdout.flush()
     uvloop.run(http_server(make_bare_app()).serve(sockets=[listener]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -234,8 +234,8 @@ class OrderWriter:
             return
         try:
             await self._rows(orders, state, planned.results).write(connection, planned)
-        except BaseException:
-            self._ledger.forget_plans()
+        except BaseException as error:
+            self._ledger.forget_plans(error)
             raise
 
     async def _book_by_asking(

@@ -8,7 +8,8 @@
 -- timed, 2 numbers each: when the hold ends, its timestamp; timed_ids: its id
 -- The others are those of book_small_batch.
 --
--- Raises serialization_failure where the batch must be decided again, from the database.
+-- Raises serialization_failure where the batch must be decided again, from the database; it names
+-- the table shard where no other writer is the reason.
 CREATE FUNCTION ledger.book_planned_batch(
     decided_on bytea, decided_after bigint, open_from integer, decided_at bigint,
     failed_ids uuid[], failed_at bigint[], failed_results text[], timed bigint[], timed_ids uuid[],
@@ -22,7 +23,7 @@ BEGIN
     FOR UPDATE;
     IF NOT FOUND OR EXISTS (SELECT FROM ledger.expiry e WHERE e.expires_at <= decided_at) THEN
         RAISE EXCEPTION 'the shard is not as it was when this batch was decided'
-            USING ERRCODE = 'serialization_failure';
+            USING ERRCODE = 'serialization_failure', SCHEMA = 'ledger', TABLE = 'shard';
     END IF;
     PERFORM ledger.book_small_batch(
         $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);

@@ -53,7 +53,7 @@ async def test_two_batches_at_once_share_those_who_wait() -> None:
     recorder.open.clear()
     async with GroupCommit(recorder, batches_at_once=2) as group:
         waiting = [asyncio.ensure_future(group.submit(n)) for n in range(5)]
-        while len(recorder.batches) < 2:
+        for _ in range(20):
             await asyncio.sleep(0)
         late = [asyncio.ensure_future(group.submit(n)) for n in (5, 6)]
         await asyncio.sleep(0)

@@ -8,6 +8,7 @@ import pytest
 from psycopg.errors import SerializationFailure, UniqueViolation
 
 from ledger import Account, AccountFlags, Ledger, Planned, Transfer, TransferFlags
+from ledger.engine import CAUTIOUS_BATCHES
 from ledger.periods import close_through
 from ledger.testing import ManualClock
 from ledger.verify import verify
@@ -101,9 +102,9 @@ async def test_a_hold_that_is_over_must_be_seen_to_first(
     clock.advance_s(61)
     planned, results = plan(warm, connection, move(2, 50))
     assert results == ["exceeds_credits"]
-    with pytest.raises(SerializationFailure):
+    with pytest.raises(SerializationFailure) as lost:
         await keep(connection, planned)
-    warm.forget_plans()
+    warm.forget_plans(lost.value)
     assert warm.plan_new_transfers(connection, [move(2, 50)]) is None
     assert await warm.create_transfers([move(2, 50)]) == ["created"]
 
@@ -112,7 +113,7 @@ async def test_a_plan_that_is_not_booked_is_forgotten(
     warm: Ledger, connection: psycopg.AsyncConnection
 ) -> None:
     plan(warm, connection, move(1, 99))
-    warm.forget_plans()
+    warm.forget_plans(ConnectionError())
     assert await warm.create_transfers([move(2, 99)]) == ["created"]
     assert await verify(warm) == []
 
@@ -134,9 +135,9 @@ async def test_the_shard_has_moved_on_meanwhile(
 ) -> None:
     planned, _ = plan(warm, connection, move(1, 60))
     assert await warm.create_transfers([move(2, 60)]) == ["created"]
-    with pytest.raises(SerializationFailure):
+    with pytest.raises(SerializationFailure) as lost:
         await keep(connection, planned)
-    warm.forget_plans()
+    warm.forget_plans(lost.value)
     assert await debits(warm) == (61, 0)
 
 
@@ -147,9 +148,9 @@ async def test_an_account_was_changed_by_another_writer(
         assert await other.create_transfers([move(1, 60)]) == ["created"]
     planned, results = plan(warm, connection, move(2, 60))
     assert results == ["created"]
-    with pytest.raises(SerializationFailure):
+    with pytest.raises(SerializationFailure) as lost:
         await keep(connection, planned)
-    warm.forget_plans()
+    warm.forget_plans(lost.value)
     assert await warm.create_transfers([move(2, 60)]) == ["exceeds_credits"]
 
 
@@ -158,9 +159,9 @@ async def test_the_day_was_closed_meanwhile(
 ) -> None:
     planned, _ = plan(warm, connection, move(1))
     await close_through(warm, MAY_1, by="li")
-    with pytest.raises(SerializationFailure):
+    with pytest.raises(SerializationFailure) as lost:
         await keep(connection, planned)
-    warm.forget_plans()
+    warm.forget_plans(lost.value)
     assert await warm.create_transfers([move(1)]) == ["created"]
     planned, _ = plan(warm, connection, move(2))
     await keep(connection, planned)
@@ -171,10 +172,32 @@ async def test_an_id_that_exists_is_refused_by_the_tables(
     warm: Ledger, connection: psycopg.AsyncConnection
 ) -> None:
     planned, _ = plan(warm, connection, move(1000))
-    with pytest.raises(UniqueViolation):
+    with pytest.raises(UniqueViolation) as lost:
         await keep(connection, planned)
-    warm.forget_plans()
+    warm.forget_plans(lost.value)
     assert await debits(warm) == (1, 0)
+
+
+async def test_after_a_plan_that_did_not_hold_batches_lock_before_they_decide(
+    warm: Ledger, connection: psycopg.AsyncConnection, ledger_url: str, clock: ManualClock
+) -> None:
+    planned, _ = plan(warm, connection, move(1))
+    async with await Ledger.open(ledger_url, clock=clock) as other:
+        assert await other.create_transfers([move(900, 1)]) == ["created"]
+        with pytest.raises(SerializationFailure) as lost:
+            await keep(connection, planned)
+        warm.forget_plans(lost.value)
+        for number in range(CAUTIOUS_BATCHES):
+            assert warm.plan_new_transfers(connection, [move(2 + number)]) is None
+            # Another writer comes in between each time; who locks first is never overtaken.
+            assert await other.create_transfers([move(500 + number, 1)]) == ["created"]
+            async with connection.transaction():
+                begun = await warm.begin(connection)
+                assert await warm.create_new_transfers(begun, [move(2 + number, 0)]) == ["created"]
+    planned, results = plan(warm, connection, move(400))
+    assert results == ["created"]
+    await keep(connection, planned)
+    assert await verify(warm) == []
 
 
 async def test_memory_does_not_reach(
@@ -184,5 +207,3 @@ async def test_memory_does_not_reach(
     assert warm.plan_new_transfers(connection, [stranger]) is None
     many = [move(number) for number in range(1, 202)]
     assert warm.plan_new_transfers(connection, many) is None
-    book.forget_plans()
-    assert book.plan_new_transfers(connection, [move(1)]) is None

@@ -376,8 +376,8 @@ class LedgerMachine(RuleBasedStateMachine):
             if planned is not None:
                 try:
                     await connection.execute(f"SELECT {planned.call}", planned.parameters)
-                except SerializationFailure:
-                    self.book.forget_plans()
+                except SerializationFailure as lost:
+                    self.book.forget_plans(lost)
                 else:
                     type(self).planned += 1
                     return planned.results
