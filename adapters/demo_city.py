@@ -1,4 +1,4 @@
-"""The demo city: 山亭区 in small. Merchants, terminals, clients and the bundled bus network.
+"""The demo city: 山亭区 in small. Merchants, terminals, clients, a car park, the bundled buses.
 
 Everything of a person in it is synthetic. Loading it again changes nothing.
 """
@@ -22,11 +22,12 @@ from adapters import demo_feed
 from adapters.wiring import City
 from cardcore.books import transaction
 from cardcore.business.merchants import register_client, register_merchant, register_terminal
-from cardcore.caller import Scope
+from cardcore.caller import Caller, Scope
 from cardcore.terminals.enrolment import TERMINAL_SCOPES, add_terminal_key
 from codes.suites import Algorithm as CodeAlgorithm
 from codes.suites import load_public_key
 from scenes.bus import service as bus_service
+from scenes.parking.request import RegisterCarParkRequest
 
 BUS_MERCHANT: Final = "shanting-bus"
 GATE_MERCHANT: Final = "fuxing-community"
@@ -36,6 +37,10 @@ BUS_TERMINAL: Final = "bus-V0001"
 GATE_TERMINAL: Final = "gate-N01"
 HOSPITAL_TERMINAL: Final = "hospital-C01"
 HOSPITAL_SYSTEM: Final = "shanting-his"
+PARKING_MERCHANT: Final = "shanting-parking"
+CAR_PARK: Final = "east-gate"
+LANE_IN: Final = "east-in-1"
+LANE_OUT: Final = "east-out-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,19 @@ CLIENTS: Final = (
             Scope.ORDERS_READ,
         ),
     ),
+    DemoClient(
+        client_id="east-gate-lanes",
+        merchant_id=PARKING_MERCHANT,
+        terminal_id=None,
+        scopes=(Scope.PARKING_EVENTS, Scope.PARKING_READ),
+    ),
+)
+
+
+_CENTRE: Final = Caller(
+    client_id="card-centre",
+    merchant_id=None,
+    scopes=frozenset({Scope.PARKING_WRITE.value}),
 )
 
 
@@ -102,6 +120,7 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
             (BUS_MERCHANT, "山亭公交", "Shanting Bus"),
             (GATE_MERCHANT, "府前福兴社区", "Fuxing Community"),
             (HOSPITAL_MERCHANT, "山亭区人民医院", "Shanting People's Hospital"),
+            (PARKING_MERCHANT, "山亭城市停车", "Shanting City Parking"),
         ):
             await register_merchant(
                 connection,
@@ -116,6 +135,8 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
             (BUS_TERMINAL, BUS_MERCHANT, "bus", {"vehicle": "V0001"}),
             (GATE_TERMINAL, GATE_MERCHANT, "community", {"door": "N01"}),
             (HOSPITAL_TERMINAL, HOSPITAL_MERCHANT, "hospital", {"window": "1"}),
+            (LANE_IN, PARKING_MERCHANT, "parking", {"lane": "in"}),
+            (LANE_OUT, PARKING_MERCHANT, "parking", {"lane": "out"}),
         ):
             await register_terminal(
                 connection,
@@ -166,7 +187,55 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
             imported_by="demo",
             at=now,
         )
+    await city.parking.register_car_park(_CENTRE, car_park())
     await city.reload_fares()
+
+
+def car_park(
+    car_park_id: str = CAR_PARK,
+    merchant_id: str = PARKING_MERCHANT,
+    lanes: tuple[str, str] = (LANE_IN, LANE_OUT),
+) -> RegisterCarParkRequest:
+    """The demo city's car park: half an hour free, day and night, caps, new-energy discount."""
+    return RegisterCarParkRequest.model_validate(
+        {
+            "car_park_id": car_park_id,
+            "merchant_id": merchant_id,
+            "name_zh": "东门停车场",
+            "name_en": "East Gate Car Park",
+            "spaces": 120,
+            "lanes": [
+                {"lane_id": lanes[0], "direction": "in"},
+                {"lane_id": lanes[1], "direction": "out"},
+            ],
+            "valid_from": "2026-01-01T00:00:00+08:00",
+            "tariff": {
+                "periods": [
+                    {
+                        "name": "日间",
+                        "starts": "08:00:00",
+                        "steps": [
+                            {"until_min": 60, "unit_min": 30, "unit_fen": 200},
+                            {"unit_min": 60, "unit_fen": 100},
+                        ],
+                    },
+                    {
+                        "name": "夜间",
+                        "starts": "20:00:00",
+                        "steps": [{"unit_min": 60, "unit_fen": 50}],
+                        "cap_fen": 300,
+                    },
+                ],
+                "cycle_starts": "08:00:00",
+                "cycle_cap_fen": 2000,
+                "free_min": 30,
+                "new_energy_free_min": 120,
+                "new_energy_percent_off": 50,
+                "entry_missed_fen": 500,
+                "month_card_fen": 18_000,
+            },
+        }
+    )
 
 
 def client_key(clients_home: Path, client_id: str) -> Ed25519PrivateKey:

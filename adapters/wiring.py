@@ -30,6 +30,7 @@ from adapters.http.hospital import registration_noun
 from adapters.http.hospital_payments import fee_noun
 from adapters.http.logs import Log
 from adapters.http.operation import Noun
+from adapters.http.parking import parking_noun
 from adapters.http.rate_limits import Rate, RateLimits
 from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
@@ -92,6 +93,8 @@ from scenes.hospital.insurer import Insurer
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
 from scenes.hospital.pricing import HospitalPricer
 from scenes.hospital.service import Hospital
+from scenes.parking.pricing import ParkingPricer
+from scenes.parking.service import ParkingService
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -134,6 +137,7 @@ class City:
     bus: BusPricer
     gates: GatePricer
     hospital: Hospital
+    parking: ParkingService
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
     doors: DoorLimits | None
@@ -211,6 +215,7 @@ async def make_api(
     """
     bus_nouns = (bus_noun(city.bus_journeys), clearing_noun(city.bus_clearing))
     nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital))
+    nouns = (*nouns, parking_noun(city.parking))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))
@@ -337,6 +342,7 @@ async def open_city(
             bus=bus,
             gates=gates,
             hospital=hospital,
+            parking=ParkingService(core, engine, clock, os.urandom),
             collectors=collectors,
             limits=rate_limits(settings, buckets),
             doors=door_limits(settings, buckets),
@@ -405,7 +411,13 @@ def scene_pricers(
     """A pricer for every scene of the catalogue; those without rules of their own share one."""
     plain = PlainPricer()
     pricers: dict[str, ScenePricer] = {scene.code: plain for scene in SCENES}
-    return pricers | {"bus": bus, "hospital": fees, "community": gates}
+    own: dict[str, ScenePricer] = {
+        "bus": bus,
+        "hospital": fees,
+        "community": gates,
+        "parking": ParkingPricer(),
+    }
+    return pricers | own
 
 
 def terminal_scenes() -> dict[str, TerminalScene]:

@@ -53,6 +53,7 @@ from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
 from scenes.hospital.service import Hospital
+from scenes.parking.drivers import Drivers
 
 PERIOD_S: Final = 30.0
 HOSPITAL_PERIOD_S: Final = 5.0
@@ -63,6 +64,7 @@ SEAL_PERIOD_S: Final = 5.0
 WEBHOOK_PERIOD_S: Final = 1.0
 BILL_PERIOD_S: Final = 600.0
 DISPUTE_PERIOD_S: Final = 60.0
+PARKING_PERIOD_S: Final = 300.0
 ARREARS_PERIOD_S: Final = 60.0
 PACKAGE_PERIOD_S: Final = 60.0
 KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
@@ -233,6 +235,14 @@ def bus_duties(bus: BusDuties) -> list[Duty]:
     ]
 
 
+def parking_duties(drivers: Drivers) -> list[Duty]:
+    """What falls due in car parks: what a crash left half done, and what drivers owe."""
+    return [
+        Duty(name="finish_charges", period_s=PERIOD_S, run=drivers.finish),
+        Duty(name="collect_parking", period_s=PARKING_PERIOD_S, run=drivers.ask_due),
+    ]
+
+
 def work(addresses: Addresses, settings: Settings, *, once: bool = False) -> None:
     """Work until told to stop (SIGINT, SIGTERM), or for one round."""
     uvloop.run(_work(addresses, settings, once=once))
@@ -268,7 +278,7 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         duties += bus_duties(bus)
         duties += await stream_duties(engine, hsm, settings)
         async with open_city(addresses, settings) as city:
-            duties += hospital_duties(city.hospital)
+            duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
             await keep_working(duties, stopping, once=once)
 
 

@@ -50,6 +50,9 @@ class Scope(StrEnum):
     HOSPITAL_WRITE = "hospital:write"
     HOSPITAL_READ = "hospital:read"
     HOSPITAL_REVIEW = "hospital:review"
+    PARKING_EVENTS = "parking:events"
+    PARKING_READ = "parking:read"
+    PARKING_WRITE = "parking:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from cardcore.account.subsidies import Subsidies
 from cardcore.account.tallies import Tallies
 from cardcore.account.views import (
     CreditLimitView,
+    CreditLineView,
     FundKindsView,
     PlansView,
     PlanView,
@@ -212,6 +213,21 @@ class FundService:
         return await self._effect(
             caller, "credit_limit", subject, request, idempotency_key, work, recall
         )
+
+    async def credit_line(self, caller: Caller, user_id: UUID, fund: str) -> CreditLineView:
+        """A person's credit line as it stands. Raises as ``CreditLines.read``."""
+        caller.require(Scope.FUNDS_ADMIN)
+        now = self._parts.clock()
+        async with transaction(self._parts.engine) as (connection, raw):
+            person = await self._people.resolve(connection, user_id)
+            effect = Effect(
+                connection=connection,
+                raw=raw,
+                client_id=caller.client_id,
+                now=now,
+                on=business_date(now, self._parts.cut_off),
+            )
+            return await self._credit.read(effect, fund, user_id=person.user_id)
 
     async def repay_credit(
         self,

@@ -29,6 +29,7 @@ from adapters.worker import (
     keep_working,
     make_deliveries,
     order_duties,
+    parking_duties,
     stream_duties,
     terminal_duties,
     work,
@@ -190,7 +191,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties += channel_duties(city.core.channel_money)
     duties += terminal_duties(city.engine, city.hsm, settings)
     duties += await stream_duties(city.engine, city.hsm, settings)
-    duties += hospital_duties(city.hospital)
+    duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 

@@ -229,3 +229,68 @@ CHANNEL_NOTICE: Final[Example] = {
     "channel_no": "S000000000001",
     "signature": "0" * 64,
 }
+_PARKING_TARIFF: Final[Example] = {
+    "periods": [
+        {
+            "name": "日间",
+            "starts": "08:00:00",
+            "steps": [
+                {"until_min": 60, "unit_min": 30, "unit_fen": 200},
+                {"unit_min": 60, "unit_fen": 100},
+            ],
+        },
+        {
+            "name": "夜间",
+            "starts": "20:00:00",
+            "steps": [{"unit_min": 60, "unit_fen": 50}],
+            "cap_fen": 300,
+        },
+    ],
+    "cycle_starts": "08:00:00",
+    "cycle_cap_fen": 2000,
+    "free_min": 30,
+    "new_energy_free_min": 120,
+    "new_energy_percent_off": 50,
+    "month_card_fen": 18000,
+}
+CAR_PARK: Final[Example] = {
+    "car_park_id": "east-gate",
+    "merchant_id": "shanting-parking",
+    "name_zh": "东门停车场",
+    "name_en": "East Gate Car Park",
+    "spaces": 120,
+    "lanes": [
+        {"lane_id": "east-in-1", "direction": "in"},
+        {"lane_id": "east-out-1", "direction": "out"},
+    ],
+    "valid_from": "2026-01-01T00:00:00+08:00",
+    "tariff": _PARKING_TARIFF,
+}
+TARIFF: Final[Example] = {"valid_from": "2027-01-01T00:00:00+08:00", "tariff": _PARKING_TARIFF}
+PASSAGES: Final[Example] = {
+    "events": [
+        {
+            "lane_id": "east-out-1",
+            "event_no": 4711,
+            "plate": "鲁D12345",
+            "occurred_at": "2026-11-23T18:00:00+08:00",
+            "image_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        }
+    ]
+}
+FIND_STAY: Final[Example] = {"car_park_id": "east-gate", "plate": "鲁D12345"}
+PAY_STAY: Final[Example] = {"credential": "CC1:6BF…", "lane_id": "east-out-1"}
+MONTH_CARD: Final[Example] = {
+    "plate": "鲁D12345",
+    "lane_id": "east-in-1",
+    "from_on": "2026-12-01",
+    "months": 1,
+    "credential": "CC1:6BF…",
+}
+CONTRACT: Final[Example] = {
+    "user_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11",
+    "plate": "鲁D12345",
+    "limit_fen": 10000,
+}
+ALERT_CLAIM: Final[Example] = {"stay_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11"}
+ALERT_CLOSING: Final[Example] = {"finding": "cloned"}

@@ -23,6 +23,7 @@ from cardcore.account.request import (
 )
 from cardcore.account.views import (
     CreditLimitView,
+    CreditLineView,
     FundKindsView,
     PlansView,
     PlanView,
@@ -192,6 +193,21 @@ async def set_credit_limit(call: Call[CreditLimitRequest]) -> Answer:
         call.caller, call.id("user_id"), call.path["fund"], call.body, call.key
     )
     return Answer(view=view, replayed=replayed)
+
+
+@FUNDS.operation(
+    "GET",
+    "/v1/users/{user_id}/credit-lines/{fund}",
+    summary="Read a credit line",
+    reply=CreditLineView,
+    scope=Scope.FUNDS_ADMIN,
+    refusals=(UserUnknownError, FundUnknownError),
+)
+async def read_credit_line(call: Call[None]) -> Answer:
+    """Its limit, what is owed on it and what is held."""
+    return Answer(
+        view=await call.core.credit_line(call.caller, call.id("user_id"), call.path["fund"])
+    )
 
 
 @FUNDS.operation(

@@ -71,6 +71,13 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     Scope.TERMINALS_READ: ScopeWords(
         "查询终端、下载终端数据包", "List terminals; fetch the terminal package."
     ),
+    Scope.PARKING_EVENTS: ScopeWords(
+        "停车车道：过车、收费", "Lanes of car parks: readings of plates, payments."
+    ),
+    Scope.PARKING_READ: ScopeWords("查询停车与结算", "Read stays and days of car parks."),
+    Scope.PARKING_WRITE: ScopeWords(
+        "登记停车场与收费标准、签约", "Register car parks and tariffs, sign drivers' contracts."
+    ),
     Scope.RECORDS_WRITE: ScopeWords("上传脱机记录", "Upload validator records."),
     Scope.HOSPITAL_WRITE: ScopeWords(
         "排班、挂号、叫号、开单、缴费、退费", "Plan, register, call, bill, collect and return fees."

@@ -15,7 +15,7 @@ from cardcore.account.fund_tables import credit_limit
 from cardcore.account.funds import Funds
 from cardcore.account.programmes import fund_of
 from cardcore.account.request import CreditLimitRequest
-from cardcore.account.views import CreditLimitView
+from cardcore.account.views import CreditLimitView, CreditLineView
 from cardcore.errors import FundUnknownError, LimitExceededError, ObligationsOpenError
 from cardcore.ids import RandomBytes, new_id
 from ledger import Ledger
@@ -105,4 +105,22 @@ class CreditLines:
             fund=row.kind,
             limit_fen=row.limit_fen,
             recorded_at=row.recorded_at,
+        )
+
+    async def read(self, effect: Effect, kind: str, *, user_id: UUID) -> CreditLineView:
+        """A person's credit line as the ledger has it.
+
+        Raises:
+            FundUnknownError: they have none of this kind, or it is not a credit line.
+        """
+        fund = await fund_of(effect.connection, user_id, kind)
+        if fund.credit_fen_max is None:
+            raise FundUnknownError(f"{kind!r} is not a credit line", field="fund")
+        (held,) = await self._book.lookup_accounts([fund.fund_id.int], connection=effect.raw)
+        return CreditLineView(
+            user_id=user_id,
+            fund=kind,
+            limit_fen=held.overdraft_limit,
+            owed_fen=held.debits_posted - held.credits_posted,
+            held_fen=held.debits_pending,
         )

@@ -23,6 +23,16 @@ class FundView(Model):
     valid_to: date | None = None
 
 
+class CreditLineView(Model):
+    """A credit line as it stands: its limit, what is owed, what is held on it."""
+
+    user_id: UUID
+    fund: str
+    limit_fen: int
+    owed_fen: int
+    held_fen: int
+
+
 class RepaymentView(Model):
     """A credit line was paid back in part or whole; ``owed_fen`` was still owed then."""
 

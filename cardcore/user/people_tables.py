@@ -111,6 +111,7 @@ plate_proof = Table(
     "plate_proof",
     metadata,
     required("proof_id", Uuid, key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
     required("credential_id", Uuid),
     required("state", Text),
     Column("method", Text),

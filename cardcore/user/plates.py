@@ -80,7 +80,7 @@ async def proof_states(connection: AsyncConnection, user_id: UUID) -> dict[UUID,
     latest = (
         select(_p.state)
         .where(_p.credential_id == _c.credential_id)
-        .order_by(_p.recorded_at.desc(), _p.proof_id.desc())
+        .order_by(_p.seq.desc())
         .limit(1)
         .scalar_subquery()
     )
@@ -94,10 +94,7 @@ async def proof_states(connection: AsyncConnection, user_id: UUID) -> dict[UUID,
 
 async def _proof_state(connection: AsyncConnection, credential_id: UUID) -> str:
     found = await connection.execute(
-        select(_p.state)
-        .where(_p.credential_id == credential_id)
-        .order_by(_p.recorded_at.desc(), _p.proof_id.desc())
-        .limit(1)
+        select(_p.state).where(_p.credential_id == credential_id).order_by(_p.seq.desc()).limit(1)
     )
     return found.scalar_one_or_none() or UNPROVEN
 

@@ -18,7 +18,11 @@ class Gate(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, in the order in which it is asked. Stable: lanes show it."""
+    """Why, in the order in which it is asked. Stable: lanes show it.
+
+    The last two say that the core refused the charge: the credit line does not reach, or anything
+    else.
+    """
 
     NOTHING_DUE = "nothing_due"
     UNBOUND = "unbound"
@@ -29,7 +33,7 @@ class Reason(StrEnum):
     GREY_LISTED = "grey_listed"
     ON_ACCOUNT = "on_account"
     OVER_LIMIT = "over_limit"
-    PAID = "paid"
+    NOT_BOOKED = "not_booked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

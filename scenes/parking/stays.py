@@ -8,10 +8,10 @@ passage ends in exactly one stay:
 | passage | the car is | becomes |
 |---|---|---|
 | in | outside | the entry of a new stay |
-| in | inside, its entry just seen | the same entry, seen again |
+| in | inside, its entry seen within a minute | the same entry, seen again |
 | in | inside | the entry of a new stay; the one before ends without an exit |
 | out | inside | the exit |
-| out | outside, its exit just seen | the same exit, seen again |
+| out | outside, its exit seen within half an hour | the same exit, seen again |
 | out | outside | a stay of its own, without an entry |
 """
 
@@ -23,6 +23,8 @@ from typing import Final
 from uuid import UUID
 
 SEEN_AGAIN_WITHIN: Final = timedelta(seconds=60)
+# A car may wait at the gate, or turn round and come again: that is no second exit.
+LEAVING_AGAIN_WITHIN: Final = timedelta(minutes=30)
 
 
 class Direction(StrEnum):
@@ -109,7 +111,7 @@ class _Fold:
 
     def _has_just_left(self, passage: Passage) -> bool:
         last = self.stays[-1].exit if self.stays else None
-        return last is not None and passage.at - last.at <= SEEN_AGAIN_WITHIN
+        return last is not None and passage.at - last.at <= LEAVING_AGAIN_WITHIN
 
 
 def stays_of(passages: Iterable[Passage]) -> Sequence[Stay]:

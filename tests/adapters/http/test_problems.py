@@ -10,6 +10,7 @@ import codes.errors
 import scenes.bus.fares
 import scenes.community.pricing
 import scenes.community.visits
+import scenes.parking.errors
 from adapters.http import refusals
 from adapters.http.openapi import refusals_of
 from adapters.http.orders import ORDERS
@@ -183,6 +184,7 @@ def test_the_written_catalogue_is_the_one_in_the_code() -> None:
     assert scenes.bus.fares
     assert scenes.community.pricing
     assert scenes.community.visits
+    assert scenes.parking.errors
     written = DOCS.read_text(encoding="utf-8").partition("<!-- catalogue -->\n")[2]
     rows = [row for row in catalogue_markdown().splitlines() if "`later_rule`" not in row]
     assert written.strip().splitlines() == rows

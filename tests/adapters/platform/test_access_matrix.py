@@ -23,6 +23,7 @@ from adapters.http.app import NOUNS, PLATFORM_NOUNS
 from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
 from adapters.http.operation import Operation
+from adapters.http.parking import parking_noun
 from adapters.http.session_cookies import OPERATOR_COOKIE
 from adapters.settings import Settings
 from adapters.wiring import City, hospital_nouns
@@ -35,13 +36,15 @@ from cardcore.platform.roles import SCOPES, Role
 from scenes.bus.clearing_service import ClearingService
 from scenes.bus.journey_service import JourneyService
 from scenes.hospital.service import Hospital
+from scenes.parking.service import ParkingService
 from tests.adapters.platform.conftest import PUBLIC_URL, Desk, Web
 
 # Declared over a service that these declarations do not ask: the web's own does the work.
 BUS = (bus_noun(cast("JourneyService", None)), clearing_noun(cast("ClearingService", None)))
 # What is declared is the same for every hospital.
 HOSPITAL = hospital_nouns(cast("Hospital", None))
-DECLARED = (*NOUNS, *PLATFORM_NOUNS, *BUS, *HOSPITAL)
+PARKING = parking_noun(cast("ParkingService", None))
+DECLARED = (*NOUNS, *PLATFORM_NOUNS, *BUS, *HOSPITAL, PARKING)
 OPERATIONS = [one for noun in DECLARED for one in noun.operations]
 # An office's operation is a client's and an operator's: it is tried as both.
 CLIENTS = [one for one in OPERATIONS if not one.public and one.access in ("client", "office")]
