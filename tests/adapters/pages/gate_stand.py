@@ -109,6 +109,26 @@ async def phone_of(life: Life, user_id: UUID, *scenes: str) -> Phone:
     return Phone(user_id, key, authorisation_from_bytes(decode_base64url(view.authorisation)))
 
 
+async def grant(life: Life, user_id: UUID) -> None:
+    """Give a resident the door, for the whole of the city clock's year."""
+    now = life.clock.now
+    async with transaction(life.city.engine) as (connection, _):
+        await community.put_door_into_groups(connection, DOOR, {"all"}, recorded_by="test", at=now)
+        await community.give_grant(
+            connection,
+            uuid4(),
+            user_id,
+            Grant(
+                door_group="all",
+                relation=Relation.RESIDENT,
+                valid_from=now.date().replace(month=1, day=1),
+                valid_to=now.date().replace(month=12, day=31),
+            ),
+            recorded_by="test",
+            at=now,
+        )
+
+
 @dataclass
 class Stand:
     """One tablet: its page, its browser's context, and the city."""
@@ -168,31 +188,10 @@ class Stand:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
-    async def grant(self, user_id: UUID, relation: Relation = Relation.RESIDENT) -> None:
-        """Give a person the door, for the whole of the city clock's year."""
-        now = self.life.clock.now
-        async with transaction(self.life.city.engine) as (connection, _):
-            await community.put_door_into_groups(
-                connection, DOOR, {"all"}, recorded_by="test", at=now
-            )
-            await community.give_grant(
-                connection,
-                uuid4(),
-                user_id,
-                Grant(
-                    door_group="all",
-                    relation=relation,
-                    valid_from=now.date().replace(month=1, day=1),
-                    valid_to=now.date().replace(month=12, day=31),
-                ),
-                recorded_by="test",
-                at=now,
-            )
-
     async def resident(self) -> Phone:
         """The phone of somebody who may pass."""
         user_id = await self.life.person()
-        await self.grant(user_id)
+        await grant(self.life, user_id)
         return await phone_of(self.life, user_id)
 
     async def passages(self, user_id: UUID) -> int:

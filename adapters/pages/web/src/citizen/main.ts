@@ -13,6 +13,7 @@ import { accessesView, cardsView, familyView, moreView, settingsView } from "./p
 import { PhoneClock } from "./phone_clock.ts";
 import { Session } from "./session.ts";
 import { Store } from "./store.ts";
+import { visitorsView } from "./visitor_view.ts";
 import type { Word } from "./words.ts";
 
 const VIEWS: Readonly<Record<string, View>> = {
@@ -23,6 +24,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   cards: cardsView,
   disputes: disputesView,
   family: familyView,
+  visitors: visitorsView,
   accesses: accessesView,
   settings: settingsView,
 };

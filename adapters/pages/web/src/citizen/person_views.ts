@@ -205,6 +205,7 @@ const PLACES: readonly (readonly [string, Word])[] = [
   ["cards", "cards"],
   ["disputes", "disputes"],
   ["family", "family"],
+  ["visitors", "visitors"],
   ["accesses", "accesses"],
   ["settings", "settings"],
 ];
