@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.locked
 
-.PHONY: help setup pages run test check format lock clean
+.PHONY: help setup pages run test check coverage format lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -23,6 +23,10 @@ run: setup ## start the embedded database, load the demo city, serve http://127.
 
 test: setup ## every check: format, lint, types, import contracts, tests
 	@sh tests/check.sh $(BIN)
+
+coverage: setup ## branch coverage of every package, twice as slow as the tests
+	@$(BIN)/pytest --cov --cov-report= --numprocesses 2 --dist loadfile
+	@$(BIN)/coverage report --skip-covered --sort=cover
 
 format: setup ## rewrite the files in the house format
 	@$(BIN)/ruff format .

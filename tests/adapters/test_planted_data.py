@@ -6,18 +6,27 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import select
 
+from adapters import demo_city
+from adapters.http.app import NOUNS, PLATFORM_NOUNS
 from adapters.infrastructure import Addresses
 from adapters.settings import Settings
 from adapters.wiring import City
 from cardcore.books import transaction
+from cardcore.platform.cloud_event import FeedEvent, cloud_event
+from cardcore.platform.event_feed import AUDIENCE
+from cardcore.tables import outbox
+from cardcore.user.pseudonyms import pairwise
 from ledger.statement_files import to_csv, to_xlsx
 from ledger.statements import read_statement
 from tests.adapters.http.centre import Centre, centre_of
+from tests.adapters.platform.test_access_matrix import query_of
 from tests.city_life import id_no
 from tests.conftest import CityClock
 
@@ -144,6 +153,39 @@ async def go_wrong(centre: Centre, one: Planted, user_id: str) -> None:
     await centre.http.post("/v1/users", content=f'{{"name": "{one.name}"', headers=centre.headers)
 
 
+READS = [
+    one
+    for noun in (*NOUNS, *PLATFORM_NOUNS)
+    for one in noun.operations
+    if one.method == "GET" and not one.public and one.access in ("client", "office")
+]
+
+
+async def read_everything(centre: Centre, user_id: str) -> set[int]:
+    """Read by every route there is what can be read of a person; the statuses that came back."""
+    names = {
+        "user_id": user_id,
+        "merchant_id": demo_city.BUS_MERCHANT,
+        "terminal_id": demo_city.BUS_TERMINAL,
+        "fund": "transit",
+        "account": "transit",
+        "business_on": "2026-06-01",
+    }
+    statuses = set()
+    for operation in READS:
+        parts = [
+            names.get(part.strip("{}"), str(uuid4())) if part.startswith("{") else part
+            for part in operation.path.split("/")
+        ]
+        query = {} if operation.body is None else {**query_of(operation.body)}
+        query |= {name: names[name] for name in query if name in names}
+        answer = await centre.http.get("/".join(parts), params=query, headers=centre.headers)
+        assert answer.status_code < 500, operation.path
+        statuses.add(answer.status_code)
+        centre.answers.append(answer)
+    return statuses
+
+
 def columns_in_clear(url: str) -> list[str]:
     """Every row of every table as text, bytes as hex: what a copy of the database tells."""
     rows: list[str] = []
@@ -160,6 +202,20 @@ def columns_in_clear(url: str) -> list[str]:
     return rows
 
 
+async def told_outside(city: City) -> list[str]:
+    """Every event as the stream outside would be told it."""
+    async with transaction(city.engine) as (connection, _):
+        rows = (await connection.execute(select(outbox))).mappings().all()
+    assert any(row["topic"].startswith("user.") for row in rows)
+    return [
+        cloud_event(
+            FeedEvent(**row, event_id=uuid4(), merchant_id=None),
+            lambda user_id: pairwise(b"k" * 32, AUDIENCE, user_id),
+        ).decode()
+        for row in rows
+    ]
+
+
 async def test_forty_planted_values_appear_nowhere(
     city: City, city_addresses: Addresses, centre: Centre
 ) -> None:
@@ -167,6 +223,7 @@ async def test_forty_planted_values_appear_nowhere(
     user_ids = [await live(centre, one, number) for number, one in enumerate(CANARIES)]
     for one, user_id in zip(CANARIES, user_ids, strict=True):
         await go_wrong(centre, one, user_id)
+    assert 200 in await read_everything(centre, user_ids[0])
     assert [found for answer in centre.answers for found in leaks(answer.text)] == []
     logged = centre.log.getvalue().decode()
     assert len(logged.splitlines()) > len(centre.answers)
@@ -177,6 +234,7 @@ async def test_forty_planted_values_appear_nowhere(
     rows = columns_in_clear(city_addresses.database_url)
     assert len(rows) > 200
     assert [found for row in rows for found in leaks(row)] == []
+    assert leaks("".join(await told_outside(city))) == []
     async with transaction(city.engine) as (connection, _):
         found = await connection.exec_driver_sql("SELECT fund_id FROM cardcore.fund")
         fund_ids = list(found.scalars())
