@@ -11,6 +11,7 @@ from adapters.settings import Settings
 from adapters.valkey import BREAK_S, ValkeyReplayHints
 from adapters.wiring import City, open_city
 from cardcore.errors import CodeRefusedError
+from tests.adapters.http.centre import centre_of
 from tests.city_life import FLAT_FARE_FEN, VALIDATOR, Life
 from tests.conftest import CityClock
 
@@ -91,6 +92,23 @@ async def test_a_replay_is_refused_with_the_cache_flushed_or_stopped(
         assert refused.value.reason == "code_replayed"
     await life.pay(user_id)
     assert await life.balance_fen(user_id) == 1_000 - 2 * FLAT_FARE_FEN
+
+
+async def test_row_10_the_served_city_goes_on_with_the_cache_flushed_and_killed(
+    fast_city: City, city_clock: CityClock, city_settings: Settings, valkey: ValkeyServer
+) -> None:
+    """Why at the door: hints, limits of clients and limits of doors all ask the cache there."""
+    async with centre_of(fast_city, city_clock, city_settings) as centre:
+        user_id = await centre.life.person(balance_fen=1_000)
+        for number, fault in enumerate((lambda: None, valkey.client().flushall, valkey.stop)):
+            fault()
+            ride = centre.life.ride(await centre.life.code(user_id)).model_dump(mode="json")
+            order = await centre.post("/v1/orders", ride)
+            assert order["status"] == "captured"
+            replayed = ride["business"] | {"out_trade_no": f"again-{number}"}
+            answer = await centre.post("/v1/orders", ride | {"business": replayed}, status=409)
+            assert answer["code"] == "code_replayed"
+        assert await centre.life.balance_fen(user_id) == 1_000 - 3 * FLAT_FARE_FEN
 
 
 async def test_the_spending_request_itself_is_answered_again(
