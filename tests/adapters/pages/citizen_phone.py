@@ -154,6 +154,7 @@ async def handset(
     locale: str = "zh-CN",
     viewport: tuple[int, int] = PHONE,
     native: bool = True,
+    device_scale_factor: int = 2,
 ) -> AsyncIterator[Handset]:
     """A phone with the app on it. A fault in the page fails the test.
 
@@ -168,7 +169,7 @@ async def handset(
         context = await browser.new_context(
             locale=locale,
             viewport={"width": viewport[0], "height": viewport[1]},
-            device_scale_factor=2,
+            device_scale_factor=device_scale_factor,
         )
         phone = Handset(town, context, None if account is None else accounts[account])
         if native:
