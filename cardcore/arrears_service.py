@@ -12,7 +12,7 @@ from cardcore.account.arrears_lists import (
 from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
 from cardcore.parts import Parts
-from cardcore.platform.cursors import after, read_cursor
+from cardcore.platform.cursors import after, id_of, read_cursor
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
 
@@ -41,7 +41,7 @@ class ArrearsService:
         merchant_id = caller.merchant_id or page.merchant_id
         async with transaction(self._parts.engine) as (connection, _):
             found = await open_arrears(
-                connection, merchant_id, (UUID(str(order_id)), line_no), page.limit
+                connection, merchant_id, (id_of(order_id), line_no), page.limit
             )
         shown = found[: page.limit]
         last = shown[-1] if len(found) > page.limit else None

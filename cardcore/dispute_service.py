@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.books import RawConnection, transaction
 from cardcore.business.dispute_errors import DisputeStateError
+from cardcore.business.dispute_lists import DisputeRowsView, DisputesPage, list_disputes
 from cardcore.business.dispute_request import (
     Answer,
     AnswerDisputeRequest,
@@ -24,7 +25,10 @@ from cardcore.ids import RandomBytes
 from cardcore.model import Model
 from cardcore.once import Perform, once
 from cardcore.parts import Parts, request_digest
+from cardcore.platform.cursors import after, id_of, instant_of, read_cursor
 from ledger import Ledger
+
+_FIRST = ("0001-01-01T00:00:00+00:00", UUID(int=0).hex)
 
 
 class Nothing(Model):
@@ -106,6 +110,32 @@ class DisputeService:
         caller.require(Scope.DISPUTES_READ)
         async with transaction(self._parts.engine) as (connection, _):
             return await self._disputes.read(connection, caller, dispute_id)
+
+    async def disputes(self, caller: Caller, page: DisputesPage) -> DisputeRowsView:
+        """Disputes in the order in which they must be decided; a merchant sees its own.
+
+        Raises:
+            ForbiddenError: a citizen asks; theirs are at ``citizen_service``.
+        """
+        caller.require(Scope.DISPUTES_READ)
+        if caller.user_id is not None:
+            raise ForbiddenError("this is the list of merchants and the card centre")
+        at, dispute_id = read_cursor(page.cursor, _FIRST)
+        async with transaction(self._parts.engine) as (connection, _):
+            found = await list_disputes(
+                connection,
+                page,
+                merchant_id=caller.merchant_id or page.merchant_id,
+                since=(instant_of(at), id_of(dispute_id)),
+            )
+        shown = found[: page.limit]
+        last = shown[-1] if len(found) > page.limit else None
+        return DisputeRowsView(
+            disputes=shown,
+            next_cursor=None
+            if last is None
+            else after((last.decide_by.isoformat(), last.dispute_id.hex)),
+        )
 
     async def dispute_evidence(self, caller: Caller, dispute_id: UUID) -> EvidenceView:
         """What the books knew of the order when the dispute was opened."""

@@ -5,6 +5,7 @@ from typing import Final
 from adapters.http.examples import DISPUTE, DISPUTE_ANSWER, DISPUTE_DECISION
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
+from cardcore.business.dispute_lists import DisputeRowsView, DisputesPage
 from cardcore.business.dispute_request import (
     AnswerDisputeRequest,
     DecideDisputeRequest,
@@ -40,6 +41,19 @@ async def open_dispute(call: Call[OpenDisputeRequest]) -> Answer:
         call.caller, call.id("order_id"), call.body, call.key
     )
     return Answer(view=view, replayed=replayed)
+
+
+@DISPUTES.operation(
+    "GET",
+    "/v1/disputes",
+    summary="List disputes",
+    body=DisputesPage,
+    reply=DisputeRowsView,
+    scope=Scope.DISPUTES_READ,
+)
+async def list_disputes(call: Call[DisputesPage]) -> Answer:
+    """Those not decided yet, or of the `status` named; what must be decided first comes first."""
+    return Answer(view=await call.core.disputes(call.caller, call.body))
 
 
 @DISPUTES.operation(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cardcore.account.chart import LEDGER_CNY, TransferCode, arrears_payable
 from cardcore.business.booking import lines_of_order, transfers_of_order
-from cardcore.business.orders import OrderLine, OrderRecord
+from cardcore.business.orders import OrderRecord
 from cardcore.business.quote import Payer, Quote
 from cardcore.business.request import Mode
 from cardcore.charges.charge import Charge, GiveBack
@@ -169,7 +169,7 @@ def decide_return(
         for one in lines
     ]
     transfers = [
-        _mirrored(refund_id, asked.order_id, one.line, fen, landing, last=position == len(shares))
+        _mirrored(refund_id, asked.order_id, one, fen, landing, last=position == len(shares))
         for position, (one, fen) in enumerate(shares, start=1)
     ]
     return DecidedReturn(
@@ -185,18 +185,19 @@ def return_digest(asked: GiveBack) -> bytes:
 def _mirrored(
     refund_id: UUID,
     order_id: UUID,
-    line: OrderLine,
+    left: LineLeft,
     fen: int,
     landing: Mapping[UUID, UUID],
     *,
     last: bool,
 ) -> Transfer:
     """A share going back the way it came."""
+    line = left.line
     assert line.debit_account_id is not None
     assert line.credit_account_id is not None
     citizen = line.payer == Payer.CITIZEN.value
     return Transfer(
-        id=part_id(refund_id, line.line_no).int,
+        id=part_id(refund_id, left.part_no).int,
         debit_account_id=line.credit_account_id.int,
         credit_account_id=landing.get(line.debit_account_id, line.debit_account_id).int,
         amount=fen,

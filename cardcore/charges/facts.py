@@ -1,7 +1,7 @@
 """What charges are compared with, each question asked once for all of them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -17,12 +17,18 @@ from ledger import Ledger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineLeft:
-    """A line of a captured order and what of it neither went back nor is disputed."""
+    """A line of a captured order and what of it neither went back nor is disputed.
+
+    A line of arrears is in parts: what is still owed, and what each payment of it gave, which
+    goes back to the fund that paid (``payment_id``). ``part_no`` numbers the transfer.
+    """
 
     merchant_id: str
     user_id: UUID
     line: OrderLine
     left_fen: int
+    part_no: int
+    payment_id: UUID | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +83,22 @@ SELECT o.order_id, o.merchant_id, o.user_id, l.line_no, l.payer, l.fund, l.amoun
    AND l.amount_fen > 0
  ORDER BY o.order_id, l.line_no
 """
+
+
+# Locked, so that nothing is paid of them meanwhile.
+_ARREARS: Final = """
+SELECT a.order_id, a.line_no, a.amount_fen - a.paid_fen - a.waived_fen, m.payable_id,
+       (SELECT json_agg(json_build_array(
+                   p.payment_id, p.fund_id,
+                   p.amount_fen - coalesce((SELECT sum(r.amount_fen) FROM cardcore.arrears_return r
+                                             WHERE r.payment_id = p.payment_id), 0))
+                   ORDER BY p.recorded_at, p.payment_id)
+          FROM cardcore.arrears_payment p
+         WHERE p.order_id = a.order_id AND p.line_no = a.line_no)
+  FROM cardcore.arrears a JOIN cardcore.merchant m USING (merchant_id)
+ WHERE a.order_id = ANY(%s) ORDER BY a.order_id, a.line_no FOR UPDATE OF a
+"""
+_PAYMENT_PARTS: Final = 20_000
 
 
 async def read_people(raw: RawConnection, user_ids: Collection[UUID]) -> dict[UUID, Holder]:
@@ -135,14 +157,50 @@ async def read_lines_left(
         return {}
     ids = sorted(order_ids)
     await raw.execute(_LOCK_ORDERS, (ids,))
+    found = await raw.execute(_ARREARS, (ids,))
+    owed = {(order_id, line_no): rest for order_id, line_no, *rest in await found.fetchall()}
     found = await raw.execute(_LINES_LEFT, ([one.value for one in CLAIMING], ids))
     lines: dict[UUID, list[LineLeft]] = {}
     for order_id, merchant_id, user_id, *values, left_fen in await found.fetchall():
         line = OrderLine(**dict(zip(_LINE_NAMES, values, strict=True)))
-        lines.setdefault(order_id, []).append(
-            LineLeft(merchant_id=merchant_id, user_id=user_id, line=line, left_fen=int(left_fen))
+        left = LineLeft(
+            merchant_id=merchant_id,
+            user_id=user_id,
+            line=line,
+            left_fen=int(left_fen),
+            part_no=line.line_no,
         )
+        debt = owed.get((order_id, line.line_no))
+        own = lines.setdefault(order_id, [])
+        own += [left] if debt is None else _parts_of_debt(left, *debt, first_no=len(own))
     return lines
+
+
+def _parts_of_debt(
+    left: LineLeft,
+    open_fen: int,
+    payable_id: UUID,
+    payments: Sequence[tuple[str, str, int]] | None,
+    *,
+    first_no: int,
+) -> list[LineLeft]:
+    """Payments oldest first, then what is still owed: taken from the end, the debt goes first.
+
+    A dispute holds on to the oldest payments (``business.disputes``), so what is left is of the
+    latest.
+    """
+    paid_left_fen = left.left_fen - open_fen
+    parts = [replace(left, left_fen=open_fen)]
+    for place, (payment_id, fund_id, fen) in enumerate(reversed(payments or ())):
+        part_fen = min(fen, paid_left_fen)
+        paid_left_fen -= part_fen
+        line = replace(left.line, debit_account_id=UUID(fund_id), credit_account_id=payable_id)
+        part_no = _PAYMENT_PARTS + first_no + place
+        paid = replace(
+            left, line=line, left_fen=part_fen, part_no=part_no, payment_id=UUID(payment_id)
+        )
+        parts.insert(0, paid)
+    return parts
 
 
 _LINE_NAMES: Final = (

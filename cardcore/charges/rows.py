@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
@@ -27,6 +28,7 @@ _REFUND: Final = (
     " business_on recorded_at"
 )
 _REFUND_LINE: Final = "refund_id line_no amount_fen transfer_id"
+_ARREARS_RETURN: Final = "transfer_id refund_id payment_id amount_fen"
 # An order that gave all back is refunded; one that gave back a part stays captured.
 _REFUNDED: Final = """
 UPDATE cardcore.business_order o
@@ -134,6 +136,16 @@ async def write_charges(raw: RawConnection, booked: Sequence[DecidedCharge]) -> 
     )
 
 
+def _lines_of(one: DecidedReturn) -> list[tuple[UUID, int, int, UUID]]:
+    """A refund's lines: the parts of a line of arrears are one line, named by its first."""
+    lines: dict[int, tuple[UUID, int, int, UUID]] = {}
+    for (left, fen), transfer_id in zip(one.shares, one.transfer_ids, strict=True):
+        line_no = left.line.line_no
+        known = lines.get(line_no, (one.refund_id, line_no, 0, transfer_id))
+        lines[line_no] = (*known[:2], known[2] + fen, known[3])
+    return list(lines.values())
+
+
 async def write_returns(
     raw: RawConnection,
     booked: Sequence[DecidedReturn],
@@ -173,10 +185,17 @@ async def write_returns(
         raw,
         "cardcore.refund_line",
         _REFUND_LINE,
+        (row for one in booked for row in _lines_of(one)),
+    )
+    await copy_rows(
+        raw,
+        "cardcore.arrears_return",
+        _ARREARS_RETURN,
         (
-            (one.refund_id, left.line.line_no, fen, transfer_id)
+            (transfer_id, one.refund_id, left.payment_id, fen)
             for one in booked
             for (left, fen), transfer_id in zip(one.shares, one.transfer_ids, strict=True)
+            if left.payment_id is not None
         ),
     )
     sums: dict[object, int] = {}

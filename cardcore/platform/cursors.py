@@ -7,6 +7,8 @@ decided anew for each page.
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
@@ -37,3 +39,22 @@ def read_cursor(cursor: str | None, first: Sequence[Key]) -> tuple[Key, ...]:
         raise RequestInvalidError("the cursor is not of this list", field="cursor")
     assert isinstance(found, list)
     return tuple(found)
+
+
+def id_of(key: Key) -> UUID:
+    """An id out of a cursor. Raises ``RequestInvalidError``: somebody else has made it."""
+    try:
+        return UUID(str(key))
+    except ValueError:
+        raise RequestInvalidError("the cursor is not of this list", field="cursor") from None
+
+
+def instant_of(key: Key) -> datetime:
+    """An aware instant out of a cursor. Raises as ``id_of``."""
+    try:
+        at = datetime.fromisoformat(str(key))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise RequestInvalidError("the cursor is not of this list", field="cursor")
+    return at

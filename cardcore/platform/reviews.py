@@ -24,7 +24,7 @@ from cardcore.errors import NotFoundError
 from cardcore.model import Model
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
-from cardcore.platform.cursors import after, read_cursor
+from cardcore.platform.cursors import after, id_of, instant_of, read_cursor
 from cardcore.platform.errors import ProposalImpossibleError, RecordDecidedError
 from cardcore.platform.limit_changes import Change
 from cardcore.platform.request import ChargeRecord, ForPurpose
@@ -85,7 +85,7 @@ class Reviews:
         """Records nobody has decided yet, in the order they came."""
         caller.require(Scope.PROPOSALS_WRITE)
         at, record_id = read_cursor(page.cursor, ("0001-01-01T00:00:00+00:00", UUID(int=0).hex))
-        since, last_id = datetime.fromisoformat(str(at)), UUID(str(record_id))
+        since, last_id = instant_of(at), id_of(record_id)
         later = (_r.recorded_at > since) | ((_r.recorded_at == since) & (_r.record_id > last_id))
         async with transaction(self._parts.engine) as (connection, _):
             rows = (

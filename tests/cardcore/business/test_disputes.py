@@ -10,6 +10,7 @@ import pytest
 from adapters import demo_city
 from cardcore.account.chart import DISPUTES
 from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
+from cardcore.business.dispute_lists import DisputesPage
 from cardcore.business.dispute_request import (
     Answer,
     AnswerDisputeRequest,
@@ -19,6 +20,7 @@ from cardcore.business.dispute_request import (
     Grounds,
     OpenDisputeRequest,
 )
+from cardcore.business.dispute_states import DisputeStatus
 from cardcore.business.dispute_views import DisputeView
 from cardcore.business.disputes import digest_of
 from cardcore.business.request import RefundRequest
@@ -234,3 +236,25 @@ async def test_what_is_only_held_is_not_disputed(life: Life) -> None:
     held = await life.hold(await life.person())
     with pytest.raises(OrderStateError):
         await dispute(life, held)
+
+
+async def test_disputes_are_listed_by_when_they_must_be_decided_to_those_they_concern(
+    life: Life,
+) -> None:
+    core, opened = life.city.core, []
+    for number in range(3):
+        order = await life.pay(await life.person())
+        life.clock.advance(hours=1)
+        opened.append((await dispute(life, order, key=f"list-{number}")).dispute_id)
+    page = await core.disputes(BUS_OFFICE, DisputesPage(limit=2))
+    assert [one.dispute_id for one in page.disputes] == opened[:2]
+    rest = await core.disputes(CENTRE, DisputesPage(limit=2, cursor=page.next_cursor))
+    assert ([one.dispute_id for one in rest.disputes], rest.next_cursor) == (opened[2:], None)
+    await core.withdraw_dispute(CENTRE, opened[0], "withdraw")
+    left = await core.disputes(CENTRE, DisputesPage(merchant_id=demo_city.BUS_MERCHANT))
+    assert [one.dispute_id for one in left.disputes] == opened[1:]
+    withdrawn = await core.disputes(CENTRE, DisputesPage(status=DisputeStatus.WITHDRAWN))
+    assert [one.dispute_id for one in withdrawn.disputes] == opened[:1]
+    assert (await core.disputes(GATE, DisputesPage())).disputes == []
+    with pytest.raises(ForbiddenError):
+        await core.disputes(citizen(opened[0]), DisputesPage())

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+from dataclasses import replace
 from datetime import time, timedelta
 from uuid import UUID, uuid4
 
@@ -18,7 +19,9 @@ from cardcore.account.chart import (
     arrears_of,
     arrears_payable,
 )
+from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.account.request import StatementQuery
+from cardcore.books import transaction
 from cardcore.business.dispute_errors import DisputeExceedsError
 from cardcore.business.dispute_request import (
     Answer,
@@ -27,8 +30,11 @@ from cardcore.business.dispute_request import (
     Grounds,
     OpenDisputeRequest,
 )
+from cardcore.business.quote import Payer
 from cardcore.business.request import RefundRequest
 from cardcore.caller import Caller
+from cardcore.charges.charge import GiveBack
+from cardcore.charges.writer import ChargeWriter
 from cardcore.errors import (
     ForbiddenError,
     FundUnknownError,
@@ -339,3 +345,45 @@ async def test_row_15_what_the_merchant_is_not_owed_any_more_is_not_refunded(
     assert await owed_fen(life, user_id) == 60
     await refund(life, order_id, 60)
     assert await owed_fen(life, user_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("topped_up", "given_back", "owed", "transit"),
+    [(0, 60, 140, 0), (40, 100, 100, 40), (100, 100, 100, 100), (130, 70, 70, 70)],
+)
+async def test_what_a_scene_gives_back_lets_off_the_debt_and_then_returns_what_was_paid(
+    life: Life, bus: Validator, topped_up: int, given_back: int, owed: int, transit: int
+) -> None:
+    """Why: a week priced again gives back rides whose arrears were paid since, in two parts."""
+    user_id, (first_id, _) = await debtor(life, bus, has_fen=0, rides=2)
+    if topped_up:
+        await life.top_up(user_id, topped_up - 10)
+        life.clock.advance(minutes=1)
+        await life.top_up(user_id, 10)
+    async with life.city.pool.connection() as raw:
+        plans = FundingPlans(await read_policy(raw))
+    charges = ChargeWriter(
+        book=life.city.book, plans=plans, random_bytes=os.urandom, cut_off=time(4, 30)
+    )
+    back = GiveBack(
+        order_id=first_id,
+        out_refund_no=key(),
+        reason="priced again",
+        amounts={Payer.CITIZEN: given_back},
+    )
+    async with transaction(life.city.engine) as (connection, raw):
+        booked = await charges.book(
+            connection, raw, charges=(), returns=[back], client_id="bus", now=life.clock.now
+        )
+    assert [one.refusal for one in booked.returns] == [""]
+    assert await owed_fen(life, user_id) == owed
+    assert await life.balance_fen(user_id) == transit
+    (told,) = (await life.city.core.explain(CENTRE, first_id)).refunds
+    assert told.amount_fen == given_back
+    assert sum(one.amount_fen for one in told.lines[0].transfers) == given_back
+    async with transaction(life.city.engine) as (connection, raw):
+        again = replace(back, out_refund_no=key(), amounts={Payer.CITIZEN: 101 - given_back})
+        refused = await charges.book(
+            connection, raw, charges=(), returns=[again], client_id="bus", now=life.clock.now
+        )
+    assert [one.refusal for one in refused.returns] == ["left_exceeded"]
