@@ -34,7 +34,7 @@ from adapters.http.refusals import (
     TokenMissingError,
 )
 from adapters.http.scopes import SCOPE_WORDS
-from adapters.http.session_cookies import CITIZEN_COOKIE, OPERATOR_COOKIE
+from adapters.http.session_cookies import CITIZEN_COOKIE, OPERATOR_COOKIE, cookie_name
 from adapters.http.settings import HTTPSettings
 from adapters.http.tokens import PATH as TOKEN_PATH
 from adapters.http.tokens import OAuthProblem, TokenReply, TokenRequest
@@ -92,6 +92,16 @@ _REFUSALS_OF_TOKEN: Final[Kinds] = (
 )
 
 
+_NOT_MODIFIED: Final[Document] = {
+    "304": {
+        "description": "What `If-None-Match` names is still in force.",
+        "headers": {
+            "Request-Id": {"description": "The id of this request.", "schema": {"type": "string"}},
+            "ETag": {"description": "Its version.", "schema": {"type": "string"}},
+        },
+    }
+}
+
 # What is in a path is a UUID, but for these.
 _PRINTED: Final[Document] = {"type": "string", "pattern": r"^[0-9A-Za-z_.:\-]{1,64}$"}
 _PATH_SCHEMAS: Final[dict[str, Document]] = {
@@ -106,6 +116,7 @@ _PATH_SCHEMAS: Final[dict[str, Document]] = {
 def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
     """The whole document; JSON-ready."""
     operations = [operation for noun in nouns for operation in noun.operations]
+    secure = settings.public_url.startswith("https://")
     paths: Document = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -135,8 +146,12 @@ def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
             "schemas": _schemas(operations),
             "securitySchemes": {
                 "oauth2": _security_scheme(settings),
-                "operator_session": _session_scheme("An operator's session", OPERATOR_COOKIE),
-                "citizen_session": _session_scheme("A citizen's session", CITIZEN_COOKIE),
+                "operator_session": _session_scheme(
+                    "An operator's session", cookie_name(OPERATOR_COOKIE, secure=secure)
+                ),
+                "citizen_session": _session_scheme(
+                    "A citizen's session", cookie_name(CITIZEN_COOKIE, secure=secure)
+                ),
             },
         },
     }
@@ -178,6 +193,7 @@ def _operation(operation: Operation) -> Document:
         "parameters": list(_parameters(operation)),
         "responses": {
             str(operation.status): _success(operation),
+            **(_NOT_MODIFIED if operation.not_modified else {}),
             **_refusal_responses(refusals_of(operation), Problem, PROBLEM_TYPE),
         },
         "security": _security(operation),

@@ -111,6 +111,7 @@ class Declared(TypedDict, total=False):
     public: bool
     access: Access
     media_type: str
+    not_modified: bool
     body_bytes_max: int
     scope: AccessScope
     refusals: tuple[type[CardcoreError], ...]
@@ -124,7 +125,8 @@ class Operation:
 
     ``body`` is read from JSON, or from the query where the method is GET. ``keyed`` operations
     demand an Idempotency-Key. ``access`` says whose it is, unless it is ``public``. ``scope`` is
-    documented here and required by the core. ``media_type`` is that of the answer.
+    documented here and required by the core. ``media_type`` is that of the answer; with
+    ``not_modified`` it may be 304 without content instead.
     ``body_bytes_max`` stands where the face's usual bound does not do. ``refusals`` are those of
     its own: what every operation of its form may answer is added to the document.
     """
@@ -141,6 +143,7 @@ class Operation:
     public: bool = False
     access: Access = "client"
     media_type: str = "application/json"
+    not_modified: bool = False
     body_bytes_max: int | None = None
     scope: AccessScope | None = None
     refusals: tuple[type[CardcoreError], ...] = ()

@@ -198,7 +198,7 @@ def _curl(method: str, url: str, body: object) -> str:
 
 def _answer(answer: Document) -> str:
     head, _, codes = answer["description"].partition("\n\n")
-    kinds = " ".join(_kind(content["schema"]) for content in answer["content"].values())
+    kinds = " ".join(_kind(content["schema"]) for content in answer.get("content", {}).values())
     lines = [f"{escape(head)} {kinds}"]
     for line in codes.splitlines():
         code, title = line.removeprefix("- `").split("` ", 1)

@@ -14,10 +14,16 @@ CITIZEN_COOKIE: Final = "cardcore_citizen"
 _SECURE_PREFIX: Final = "__Host-"
 
 
+def cookie_name(name: str, *, secure: bool) -> str:
+    """What the cookie is called on the wire."""
+    return f"{_SECURE_PREFIX if secure else ''}{name}"
+
+
 def set_cookie(name: str, value: str, *, max_age_s: int, secure: bool) -> str:
     """The Set-Cookie value that opens a session; ``max_age_s`` of 0 ends it."""
-    prefix, flag = (_SECURE_PREFIX, "; Secure") if secure else ("", "")
-    return f"{prefix}{name}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{flag}"
+    flag = "; Secure" if secure else ""
+    named = cookie_name(name, secure=secure)
+    return f"{named}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{flag}"
 
 
 def read_cookie(headers: header.RawHeaders, name: str, *, secure: bool) -> str | None:
@@ -29,5 +35,5 @@ def read_cookie(headers: header.RawHeaders, name: str, *, secure: bool) -> str |
         cookies = SimpleCookie(raw.decode("ascii"))
     except (CookieError, UnicodeDecodeError):
         return None
-    found = cookies.get((_SECURE_PREFIX if secure else "") + name)
+    found = cookies.get(cookie_name(name, secure=secure))
     return None if found is None else found.value

@@ -123,6 +123,7 @@ class PackageQuery(Model):
     body=PackageQuery,
     reply=None,
     media_type="application/octet-stream",
+    not_modified=True,
     scope=Scope.TERMINALS_READ,
     refusals=(TerminalUnknownError,),
     headers={"Cache-Control": "private, no-cache"},

@@ -90,6 +90,21 @@ def test_the_document_names_each_operation_once(face: Face) -> None:
     assert len(names) == len(set(names)) == len(OPERATIONS) + 4
 
 
+def test_an_answer_without_content_is_documented_as_one(face: Face) -> None:
+    answers = face.app.document["paths"]["/v1/terminal-package"]["get"]["responses"]
+    assert "content" not in answers["304"]
+    assert "application/octet-stream" in answers["200"]["content"]
+
+
+def test_session_cookies_are_documented_by_the_name_they_have_on_the_wire(face: Face) -> None:
+    """Why: over https a browser keeps them only with the prefix."""
+    schemes = face.app.document["components"]["securitySchemes"]
+    assert schemes["operator_session"]["name"] == "__Host-cardcore_operator"
+    assert schemes["citizen_session"]["name"] == "__Host-cardcore_citizen"
+    plain = make_face(public_url="http://127.0.0.1").app.document["components"]["securitySchemes"]
+    assert plain["operator_session"]["name"] == "cardcore_operator"
+
+
 def test_every_reference_leads_somewhere(face: Face) -> None:
     schemas = face.app.document["components"]["schemas"]
     for name in re.findall(r"#/components/schemas/(\w+)", str(face.app.document)):
