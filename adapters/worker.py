@@ -57,6 +57,7 @@ from scenes.parking.drivers import Drivers
 
 PERIOD_S: Final = 30.0
 HOSPITAL_PERIOD_S: Final = 5.0
+RECONCILE_PERIOD_S: Final = 600.0
 SUBSIDY_PERIOD_S: Final = 3600.0
 CUSTODY_PERIOD_S: Final = 300.0
 CHANNEL_PERIOD_S: Final = 15.0
@@ -199,6 +200,7 @@ def hospital_duties(hospital: Hospital) -> list[Duty]:
         Duty(name="end_returns", period_s=HOSPITAL_PERIOD_S, run=hospital.returns.saga.advance_due),
         Duty(name="end_deposits", period_s=PERIOD_S, run=hospital.deposits.advance_due),
         Duty(name="lapse_payments", period_s=PERIOD_S, run=hospital.saga.lapse_due),
+        Duty(name="reconcile_hospitals", period_s=RECONCILE_PERIOD_S, run=hospital.reconcile_due),
         Duty(name="end_registrations", period_s=PERIOD_S, run=hospital.end_registrations),
     ]
 

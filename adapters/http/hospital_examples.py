@@ -77,3 +77,8 @@ DEPOSIT: Final[Example] = {
     "amount_fen": 100_000,
     "out_trade_no": "YJ20261125000001",
 }
+HIS_ITEMS: Final[Example] = {
+    "business_on": "2026-11-25",
+    "items": [{"payment_id": _ID, "total_fen": 100_000, "insurer_fen": 96_500, "cash_fen": 3_500}],
+}
+RECONCILIATION: Final[Example] = {"business_on": "2026-11-25"}

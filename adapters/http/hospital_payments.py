@@ -30,9 +30,11 @@ from scenes.hospital.request import (
     BillRequest,
     ConfirmRequest,
     DepositRequest,
+    HISItemsRequest,
     InsuranceRequest,
     OwnConfirmRequest,
     PaymentRequest,
+    ReconciliationRequest,
     ReturnRequest,
     ReviewRequest,
     VisitRequest,
@@ -44,7 +46,10 @@ from scenes.hospital.views import (
     BillsView,
     BillView,
     DepositView,
+    DifferencesView,
+    HISItemsView,
     PaymentView,
+    ReconciliationView,
     ReturnView,
     ReviewsView,
     ReviewView,
@@ -63,6 +68,7 @@ def fee_noun(hospital: Hospital) -> Noun:
     _visits(noun, hospital)
     _payments(noun, hospital)
     _returns(noun, hospital)
+    _reconciliation(noun, hospital)
     _deposits(noun, hospital)
     _own(noun, hospital)
     return noun
@@ -272,6 +278,51 @@ def _returns(noun: Noun, hospital: Hospital) -> None:
             call.caller, call.id("subject_id"), call.body, call.key
         )
         return Answer(view=view, replayed=replayed)
+
+
+def _reconciliation(noun: Noun, hospital: Hospital) -> None:
+    @noun.operation(
+        "POST",
+        "/v1/hospitals/{merchant_id}/collected-items",
+        summary="Tell what the hospital's system has collected",
+        body=HISItemsRequest,
+        reply=HISItemsView,
+        scope=Scope.HOSPITAL_WRITE,
+        refusals=(HospitalUnknownError,),
+        examples={"one payment": example.HIS_ITEMS},
+    )
+    async def take_his_items(call: Call[HISItemsRequest]) -> Answer:
+        """Up to 1,000 at a time; the same again changes nothing."""
+        merchant_id = call.path["merchant_id"]
+        return Answer(view=await hospital.take_his_items(call.caller, merchant_id, call.body))
+
+    @noun.operation(
+        "POST",
+        "/v1/hospitals/{merchant_id}/reconciliations",
+        summary="Compare the three books of a day",
+        body=ReconciliationRequest,
+        reply=ReconciliationView,
+        scope=Scope.HOSPITAL_REVIEW,
+        refusals=(HospitalUnknownError, InsuranceRefusedError, InsuranceSilentError),
+        examples={"today": example.RECONCILIATION},
+    )
+    async def reconcile(call: Call[ReconciliationRequest]) -> Answer:
+        """Hospital, insurer, city. The worker does it every ten minutes for today and yesterday."""
+        merchant_id = call.path["merchant_id"]
+        return Answer(view=await hospital.reconcile(call.caller, merchant_id, call.body))
+
+    @noun.operation(
+        "GET",
+        "/v1/hospitals/{merchant_id}/differences",
+        summary="Differences that stand",
+        reply=DifferencesView,
+        scope=Scope.HOSPITAL_REVIEW,
+        refusals=(HospitalUnknownError,),
+    )
+    async def list_differences(call: Call[None]) -> Answer:
+        """The oldest first, with age and owner."""
+        merchant_id = call.path["merchant_id"]
+        return Answer(view=await hospital.list_differences(call.caller, merchant_id))
 
 
 def _deposits(noun: Noun, hospital: Hospital) -> None:

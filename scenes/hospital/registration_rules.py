@@ -166,4 +166,4 @@ def walk_in_numbers(count: int, walk_in_count: int) -> frozenset[int]:
 
     Spread over the half day, so that nobody who comes early waits until its end.
     """
-    return frozenset((number * count) // walk_in_count + 1 for number in range(walk_in_count))
+    return frozenset((number + 1) * count // walk_in_count for number in range(walk_in_count))

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import errors as pg_errors
-from sqlalchemy import Row, Select, and_, func, insert, select, update
+from sqlalchemy import Row, Select, and_, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -528,4 +528,4 @@ def _schedules() -> Select[Any]:
     names = [name for name in ScheduleView.model_fields if not name.startswith("free_")]
     return select(
         *(schedule.c[name] for name in names), free.c.free_count, free.c.free_walk_in_count
-    ).select_from(schedule.join(free, func.true()))
+    ).select_from(schedule.join(free, true()))

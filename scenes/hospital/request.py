@@ -201,3 +201,25 @@ class ReviewRequest(Model):
 
     decision: Literal["ask", "cancel"]
     note: Words
+
+
+class HISItem(Model):
+    """One payment as the hospital's own system has it."""
+
+    payment_id: UUID
+    total_fen: AmountFen
+    insurer_fen: Annotated[int, Field(strict=True, ge=0)]
+    cash_fen: Annotated[int, Field(strict=True, ge=0)]
+
+
+class HISItemsRequest(Model):
+    """What the hospital's own system has collected on a business date, or a part of it."""
+
+    business_on: date
+    items: Annotated[list[HISItem], Field(min_length=1, max_length=1_000)]
+
+
+class ReconciliationRequest(Model):
+    """The business date whose books are compared."""
+
+    business_on: date

@@ -8,6 +8,7 @@ from cardcore.books import transaction
 from scenes.hospital.payment_service import PaymentService
 from scenes.hospital.payments import Surroundings
 from scenes.hospital.pricing import HospitalPricer
+from scenes.hospital.reconciliation import ReconciliationService
 from scenes.hospital.registration_service import RegistrationService
 from scenes.hospital.returns import Returns
 from scenes.hospital.review_service import ReviewService
@@ -15,7 +16,9 @@ from scenes.hospital.tables import hospital
 from scenes.hospital.visit_service import VisitService
 
 
-class Hospital(RegistrationService, VisitService, PaymentService, ReviewService):
+class Hospital(
+    RegistrationService, VisitService, PaymentService, ReviewService, ReconciliationService
+):
     """The whole service of the scene. All calls may be made concurrently."""
 
     def __init__(self, around: Surroundings, pricer: HospitalPricer) -> None:

@@ -316,3 +316,45 @@ deposit_entry = Table(
     _required("business_on", Date),
     _required("recorded_at", _At),
 )
+
+his_item = Table(
+    "his_item",
+    metadata,
+    _required("merchant_id", Text, key=True),
+    _required("business_on", Date, key=True),
+    _required("payment_id", Uuid, key=True),
+    _required("total_fen", BigInteger),
+    _required("insurer_fen", BigInteger),
+    _required("cash_fen", BigInteger),
+)
+
+insurer_item = Table(
+    "insurer_item",
+    metadata,
+    _required("merchant_id", Text, key=True),
+    _required("settled_on", Date, key=True),
+    _required("setl_id", Text, key=True),
+    _required("psn_no", Text),
+    _required("mdtrt_id", Text),
+    _required("msgid", Text),
+    _required("total_fen", BigInteger),
+    _required("fund_fen", BigInteger),
+    _required("account_fen", BigInteger),
+    _required("cancelled", Boolean),
+)
+
+difference = Table(
+    "difference",
+    metadata,
+    Column("difference_id", BigInteger, Identity(always=True), primary_key=True, nullable=False),
+    _required("merchant_id", Text),
+    _required("business_on", Date),
+    _required("kind", Text),
+    _required("item", Text),
+    _required("owner", Text),
+    Column("expected_fen", BigInteger),
+    Column("found_fen", BigInteger),
+    _required("found_at", _At),
+    Column("closed_at", _At),
+    Column("resolution", Text),
+)

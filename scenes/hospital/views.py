@@ -203,3 +203,48 @@ class ReviewsView(Model):
     """Everything people must look at, oldest first."""
 
     reviews: list[ReviewView]
+
+
+class HISItemsView(Model):
+    """How many items were taken."""
+
+    business_on: date
+    taken: int
+
+
+class ReconciliationView(Model):
+    """One comparison: what each book has, and what differs.
+
+    ``totals_agree``: the insurer's answer to 3201, null where the hospital has no insurer.
+    ``returned``: settlements only the insurer knew, cancelled now.
+    """
+
+    business_on: date
+    totals_agree: bool | None
+    payments: int
+    insurer_items: int
+    his_items: int
+    differences: int
+    new: int
+    gone: int
+    returned: int
+
+
+class DifferenceView(Model):
+    """A difference that stands: ``item`` is a payment's id, or the insurer's of a settlement."""
+
+    difference_id: int
+    business_on: date
+    kind: str
+    item: str
+    owner: str
+    expected_fen: int | None
+    found_fen: int | None
+    found_at: datetime
+    age_days: int
+
+
+class DifferencesView(Model):
+    """Differences that stand, the oldest first."""
+
+    differences: list[DifferenceView]

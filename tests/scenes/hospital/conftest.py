@@ -66,7 +66,7 @@ class Ward:
 
     async def shown(self, user_id: UUID) -> User:
         """A fresh code of a person, as it is scanned."""
-        return User(credential=await self.life.code(user_id, scenes=["hospital"]))
+        return User(credential=await self.life.code(user_id, scenes=["hospital"], cap_fen=600_000))
 
     async def visit(
         self, user_id: UUID, *, by: Caller = HIS, insured: bool = True, **changes: object

@@ -1,0 +1,263 @@
+"""Three books compared, the same day and again the next; what stands alone goes back by itself.
+
+A settlement that only the insurer knows (it came after its own reversal, or its answer was lost
+twice) is cancelled here: nobody has paid for it. Every other difference waits for whose move it is.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cardcore.books import transaction
+from cardcore.calendar import business_date
+from cardcore.caller import Caller, Scope
+from scenes.hospital.counter import Counter
+from scenes.hospital.differences import compare_books, take_insurer_items
+from scenes.hospital.gateway import (
+    GatewaySilentError,
+    InsuranceRefusedError,
+    InsuranceSilentError,
+)
+from scenes.hospital.messages import (
+    DetailsComparison,
+    SettlementCancelling,
+    SettlementDetail,
+    TotalsComparison,
+)
+from scenes.hospital.request import HISItemsRequest, ReconciliationRequest
+from scenes.hospital.tables import difference, his_item, hospital, insurer_item, settlement
+from scenes.hospital.views import (
+    DifferencesView,
+    DifferenceView,
+    HISItemsView,
+    ReconciliationView,
+)
+
+OPTINS: Final = "370406"  # the insurer's office (经办机构): the district's code
+OUTPATIENT_CLEARING: Final = "11"
+DIFFERENCES_MAX: Final = 1_000
+RETURNED_PER_ROUND_MAX: Final = 100
+
+
+class ReconciliationService(Counter):
+    """Serves comparing, and does what can be done without people."""
+
+    async def take_his_items(
+        self, caller: Caller, merchant_id: str, request: HISItemsRequest
+    ) -> HISItemsView:
+        """What the hospital's own system has collected on a day. The same again changes nothing."""
+        caller.require(Scope.HOSPITAL_WRITE)
+        async with transaction(self._around.engine) as (connection, _):
+            await self._hospital(connection, caller, merchant_id)
+            written = insert(his_item)
+            await connection.execute(
+                written.on_conflict_do_update(
+                    index_elements=["merchant_id", "business_on", "payment_id"],
+                    set_={
+                        name: written.excluded[name]
+                        for name in ("total_fen", "insurer_fen", "cash_fen")
+                    },
+                ),
+                [
+                    {
+                        "merchant_id": merchant_id,
+                        "business_on": request.business_on,
+                        **one.model_dump(),
+                    }
+                    for one in request.items
+                ],
+            )
+        return HISItemsView(business_on=request.business_on, taken=len(request.items))
+
+    async def reconcile(
+        self, caller: Caller, merchant_id: str, request: ReconciliationRequest
+    ) -> ReconciliationView:
+        """Compare a day's books now.
+
+        Raises:
+            HospitalUnknownError: no such hospital of this caller.
+            InsuranceSilentError, InsuranceRefusedError: the insurer's file cannot be had.
+        """
+        caller.require(Scope.HOSPITAL_REVIEW)
+        async with transaction(self._around.engine) as (connection, _):
+            found = await self._hospital(connection, caller, merchant_id)
+        return await self._compare(found, request.business_on)
+
+    async def list_differences(self, caller: Caller, merchant_id: str) -> DifferencesView:
+        """Differences that stand, the oldest first, with age and owner."""
+        caller.require(Scope.HOSPITAL_REVIEW)
+        today = business_date(self._around.clock(), self._around.cut_off)
+        d = difference.c
+        async with transaction(self._around.engine) as (connection, _):
+            await self._hospital(connection, caller, merchant_id)
+            rows = await connection.execute(
+                select(difference)
+                .where(d.merchant_id == merchant_id, d.closed_at.is_(None))
+                .order_by(d.business_on, d.difference_id)
+                .limit(DIFFERENCES_MAX)
+            )
+            views = [
+                DifferenceView(
+                    difference_id=row.difference_id,
+                    business_on=row.business_on,
+                    kind=row.kind,
+                    item=row.item,
+                    owner=row.owner,
+                    expected_fen=row.expected_fen,
+                    found_fen=row.found_fen,
+                    found_at=row.found_at,
+                    age_days=(today - row.business_on).days,
+                )
+                for row in rows
+            ]
+        return DifferencesView(differences=views)
+
+    async def reconcile_due(self, now: datetime) -> int:
+        """Compare the day that is running and the one before, in every insured hospital.
+
+        A duty of the worker. Returns how many comparisons that were.
+        """
+        today = business_date(now, self._around.cut_off)
+        async with transaction(self._around.engine) as (connection, _):
+            rows = await connection.execute(
+                select(hospital).where(hospital.c.fixmedins_code.is_not(None))
+            )
+            hospitals = rows.all()
+        compared = 0
+        for found in hospitals:
+            try:
+                for on in (today - timedelta(days=1), today):
+                    await self._compare(found, on)
+                    compared += 1
+            except (InsuranceSilentError, InsuranceRefusedError):
+                continue  # the next round asks again
+        return compared
+
+    async def _compare(self, found: Row[Any], on: date) -> ReconciliationView:
+        agree = None
+        if found.fixmedins_code is not None:
+            agree = await self._totals_agree(found, on)
+            rows = await self._insurer_rows(found, on)
+            async with transaction(self._around.engine) as (_, raw):
+                await take_insurer_items(raw, found.merchant_id, on, rows)
+        now = self._around.clock()
+        async with transaction(self._around.engine) as (_, raw):
+            counts = await compare_books(raw, found.merchant_id, on, now)
+        returned = await self._return_one_sided(found, on)
+        return ReconciliationView(
+            business_on=on,
+            totals_agree=agree,
+            payments=counts[0],
+            insurer_items=counts[1],
+            his_items=counts[2],
+            differences=counts[3],
+            new=counts[4],
+            gone=counts[5],
+            returned=returned,
+        )
+
+    async def _totals_agree(self, found: Row[Any], on: date) -> bool:
+        """3201: do the insurer's totals equal ours?"""
+        totals = await self._our_totals(found.merchant_id, on)
+        compared = await self._around.insurer.compare_totals(
+            found.fixmedins_code,
+            TotalsComparison(
+                insutype="310",
+                clr_type=OUTPATIENT_CLEARING,
+                setl_optins=OPTINS,
+                stmt_begndate=on.isoformat(),
+                stmt_enddate=on.isoformat(),
+                medfee_sumamt=totals.total_fen,
+                fund_pay_sumamt=totals.fund_fen,
+                acct_pay=totals.account_fen,
+                fixmedins_setl_cnt=totals.count,
+            ),
+        )
+        return compared.stmt_rslt == "0"
+
+    async def _insurer_rows(self, found: Row[Any], on: date) -> list[SettlementDetail]:
+        """3202, page by page."""
+        totals = await self._our_totals(found.merchant_id, on)
+        rows: list[SettlementDetail] = []
+        while True:
+            page = await self._around.insurer.details(
+                found.fixmedins_code,
+                DetailsComparison(
+                    setl_optins=OPTINS,
+                    stmt_begndate=on.isoformat(),
+                    stmt_enddate=on.isoformat(),
+                    medfee_sumamt=totals.total_fen,
+                    fund_pay_sumamt=totals.fund_fen,
+                    cash_payamt=totals.cash_fen,
+                    fixmedins_setl_cnt=totals.count,
+                    startrow=len(rows),
+                ),
+            )
+            rows += page
+            if not page:
+                return rows
+
+    async def _our_totals(self, merchant_id: str, on: date) -> Row[Any, Any, Any, Any, Any]:
+        s = settlement.c
+        async with transaction(self._around.engine) as (connection, _):
+            found = await connection.execute(
+                select(
+                    func.coalesce(func.sum(s.total_fen), 0).label("total_fen"),
+                    func.coalesce(func.sum(s.fund_fen), 0).label("fund_fen"),
+                    func.coalesce(func.sum(s.account_fen), 0).label("account_fen"),
+                    func.coalesce(func.sum(s.cash_fen), 0).label("cash_fen"),
+                    func.count().label("count"),
+                ).where(s.merchant_id == merchant_id, s.settled_on == on, s.cancelled_at.is_(None))
+            )
+            return found.one()
+
+    async def _return_one_sided(self, found: Row[Any], on: date) -> int:
+        """2208 for settlements the insurer alone knows."""
+        d, i = difference.c, insurer_item.c
+        async with transaction(self._around.engine) as (connection, _):
+            rows = (
+                await connection.execute(
+                    select(d.difference_id, i.setl_id, i.psn_no, i.mdtrt_id)
+                    .join(
+                        insurer_item,
+                        (i.merchant_id == d.merchant_id)
+                        & (i.settled_on == d.business_on)
+                        & (i.setl_id == d.item),
+                    )
+                    .where(
+                        d.merchant_id == found.merchant_id,
+                        d.business_on == on,
+                        d.kind == "insurer_only",
+                        d.closed_at.is_(None),
+                    )
+                    .limit(RETURNED_PER_ROUND_MAX)
+                )
+            ).all()
+        returned = 0
+        for row in rows:
+            cancelling = SettlementCancelling(
+                setl_id=row.setl_id, mdtrt_id=row.mdtrt_id, psn_no=row.psn_no
+            )
+            try:
+                await self._around.insurer.cancel(
+                    found.fixmedins_code, f"one-sided-{row.setl_id}", cancelling
+                )
+            except (GatewaySilentError, InsuranceRefusedError):
+                continue  # it stays listed, with its age
+            async with transaction(self._around.engine) as (connection, _):
+                await _close(connection, row.difference_id, "returned", self._around.clock())
+            returned += 1
+        return returned
+
+
+async def _close(
+    connection: AsyncConnection, difference_id: int, resolution: str, now: datetime
+) -> None:
+    await connection.execute(
+        update(difference)
+        .where(difference.c.difference_id == difference_id, difference.c.closed_at.is_(None))
+        .values(closed_at=now, resolution=resolution)
+    )

@@ -1,0 +1,146 @@
+"""Three books of a day compared: what differs is found, listed with its owner, or goes back."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import inspect, text, update
+
+from adapters.partners.insurance_fund import InsuranceFund
+from adapters.partners.insurance_gateway import Behaviour
+from cardcore.books import transaction
+from scenes.hospital.errors import HospitalUnknownError
+from scenes.hospital.gateway import InsuranceSilentError
+from scenes.hospital.messages import Envelope, Function
+from scenes.hospital.request import HISItem, HISItemsRequest, ReconciliationRequest
+from scenes.hospital.tables import metadata, payment
+from scenes.hospital.views import PaymentView, ReconciliationView
+from tests.city_life import BUS_OFFICE
+from tests.scenes.hospital.conftest import CODE, HIS, MERCHANT, Ward, line
+
+TODAY = date(2026, 6, 1)
+
+
+async def reconcile(ward: Ward, on: date = TODAY) -> ReconciliationView:
+    return await ward.hospital.reconcile(HIS, MERCHANT, ReconciliationRequest(business_on=on))
+
+
+async def upload(ward: Ward, *paid: PaymentView, extra_fen: int = 0) -> None:
+    items = [
+        HISItem(
+            payment_id=one.payment_id,
+            total_fen=one.total_fen + extra_fen,
+            insurer_fen=one.fund_fen + one.account_fen,
+            cash_fen=one.cash_fen,
+        )
+        for one in paid
+    ]
+    await ward.hospital.take_his_items(
+        HIS, MERCHANT, HISItemsRequest(business_on=TODAY, items=items)
+    )
+
+
+async def kinds(ward: Ward) -> list[tuple[str, str, int]]:
+    found = await ward.hospital.list_differences(HIS, MERCHANT)
+    return [(one.kind, one.owner, one.age_days) for one in found.differences]
+
+
+async def test_books_that_agree_have_no_difference(ward: Ward) -> None:
+    paid = [await ward.pay(await ward.person(), line(fen)) for fen in (60_000, 100_000)]
+    alone = await ward.pay(await ward.person(), line(5_000), insured=False)
+    await ward.give_back(paid[0], 1, 10_000)
+    await upload(ward, *paid, alone)
+    seen = await reconcile(ward)
+    assert seen.totals_agree is True
+    assert (seen.payments, seen.insurer_items, seen.his_items) == (3, 2, 3)
+    assert (seen.differences, seen.returned) == (0, 0)
+
+
+async def test_a_settlement_only_the_insurer_knows_is_returned(ward: Ward) -> None:
+    """Why: a careless gateway settles a message that was reversed before it came."""
+    ward.gateway._books = careless = InsuranceFund(":memory:", forgets_reversals=True)
+    user_id = await ward.person()
+    ward.gateway.plan(Function.SETTLE, Behaviour.LATE)
+    payment_view = await ward.pay(user_id, line(100_000))
+    assert payment_view.state == "returned"
+    ward.gateway.deliver()
+    assert len(careless.standing(CODE)) == 1
+    ward.gateway.plan(Function.CANCEL_SETTLEMENT, Behaviour.SILENT_BEFORE)
+    first = await reconcile(ward)
+    assert (first.totals_agree, first.differences, first.returned) == (False, 1, 0)
+    ward.clock.advance(days=1)
+    assert await kinds(ward) == [("insurer_only", "city", 1)]
+    second = await reconcile(ward)
+    assert (second.new, second.returned) == (0, 1)
+    assert careless.standing(CODE) == []
+    assert (await reconcile(ward)).differences == 0
+    assert await kinds(ward) == []
+    careless.close()
+
+
+async def test_each_difference_names_whose_move_it_is(ward: Ward) -> None:
+    one, two, three = [await ward.pay(await ward.person(), line(60_000)) for _ in range(3)]
+    await upload(ward, one, extra_fen=1)
+    envelope = Envelope(
+        infno=Function.CANCEL_SETTLEMENT,
+        msgid="theirs",
+        inf_time="2026-06-01 10:00:00",
+        fixmedins_code=CODE,
+        opter="insurer",
+        input={"data": {"setl_id": two.setl_id}},
+    )
+    ward.books.handle(envelope)
+    async with transaction(ward.city.engine) as (connection, _):
+        await connection.execute(
+            update(payment).where(payment.c.payment_id == three.payment_id).values(order_id=None)
+        )
+    ghost = PaymentView.model_validate(one.model_dump() | {"payment_id": one.visit_id})
+    await upload(ward, ghost)
+    seen = await reconcile(ward)
+    assert (seen.totals_agree, seen.differences) == (False, 6)
+    assert sorted(await kinds(ward)) == [
+        ("channel_missing", "city", 0),
+        ("his_amount", "hospital", 0),
+        ("his_missing", "hospital", 0),
+        ("his_missing", "hospital", 0),
+        ("his_only", "hospital", 0),
+        ("insurer_missing", "insurer", 0),
+    ]
+    await upload(ward, one, two, three)
+    assert (await reconcile(ward)).gone == 3
+
+
+async def test_what_is_still_on_its_way_is_no_difference(ward: Ward) -> None:
+    ward.gateway.plan(Function.SETTLE, Behaviour.SILENT_AFTER)
+    ward.gateway.plan(Function.READ_SETTLEMENT, Behaviour.SILENT_BEFORE)
+    asking = await ward.pay(await ward.person(), line(60_000))
+    assert asking.state == "asking"
+    assert (await reconcile(ward)).differences == 0
+
+
+async def test_the_worker_compares_yesterday_and_today(ward: Ward) -> None:
+    assert await ward.hospital.reconcile_due(ward.clock.now) == 2
+    ward.gateway.plan(Function.COMPARE_TOTALS, Behaviour.SILENT_BEFORE)
+    assert await ward.hospital.reconcile_due(ward.clock.now) == 0
+    ward.gateway.plan(Function.COMPARE_TOTALS, Behaviour.SILENT_BEFORE)
+    with pytest.raises(InsuranceSilentError):
+        await reconcile(ward)
+    with pytest.raises(HospitalUnknownError):
+        await ward.hospital.list_differences(BUS_OFFICE, MERCHANT)
+
+
+async def test_the_tables_are_those_of_the_schema(ward: Ward) -> None:
+    async with ward.city.engine.connect() as connection:
+
+        def compare(sync: object) -> None:
+            inspector = inspect(sync)
+            names = sorted(table.name for table in metadata.sorted_tables)
+            assert sorted(inspector.get_table_names("scene_hospital")) == names
+            for table in metadata.sorted_tables:
+                columns = inspector.get_columns(table.name, "scene_hospital")
+                assert {(one["name"], one["nullable"]) for one in columns} == {
+                    (column.name, column.nullable) for column in table.columns
+                }, table.name
+
+        await connection.run_sync(compare)
+        with pytest.raises(Exception, match="rows are only ever added"):
+            await connection.execute(text("UPDATE scene_hospital.saga_step SET state = 'paid'"))
