@@ -17,6 +17,7 @@ WAITS: Final = tuple(
 TRIES_MAX: Final = len(WAITS) + 1
 URL_SIZE_MAX: Final = 500
 TOPICS: Final = (
+    "arrears.paid",
     "dispute.contested",
     "dispute.for_citizen",
     "dispute.for_merchant",
