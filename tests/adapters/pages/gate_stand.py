@@ -36,6 +36,8 @@ from tests.conftest import CityClock
 DOOR: Final = "N01"
 PASS: Final = ".result.pass"
 REFUSAL: Final = ".result.refusal"
+# A machine at work is slow; nobody waits longer than it takes.
+expect.set_options(timeout=20_000)
 SCREENSHOTS: Final = Path(__file__).parents[2] / "screenshots" / "gate"
 _FLAGS: Final = (
     "--no-sandbox",

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from playwright.async_api import Route, expect
 
+from adapters import demo_city
 from adapters.bench.film import write_film
 from adapters.wiring import City
+from cardcore.terminals.request import RevocationRequest
 from tests.adapters.pages.gate_stand import (
     PASS,
     REFUSAL,
@@ -98,41 +100,41 @@ async def test_what_was_decided_without_a_network_is_booked_once(
         assert await life.books_are_right()
 
 
-async def test_the_terminals_key_cannot_be_taken_out_of_the_browser(
-    city: City, city_clock: CityClock
-) -> None:
-    async with standing(city, city_clock) as stand:
-        await stand.open()
-        await stand.enrol()
-        taken = await stand.page.evaluate(
-            """() => new Promise((resolve, reject) => {
-                const opening = indexedDB.open("gate");
-                opening.onerror = reject;
-                opening.onsuccess = () => {
-                    const facts = opening.result.transaction("fact").objectStore("fact");
-                    const asked = facts.get("enrolment");
-                    asked.onsuccess = async () => {
-                        const { privateKey } = asked.result.value.pair;
-                        const out = crypto.subtle.exportKey("pkcs8", privateKey);
-                        resolve(await out.then(() => "taken", (error) => error.name));
-                    };
-                };
-            })"""
-        )
-        assert taken == "InvalidAccessError"
-
-
-async def test_a_terminal_that_was_revoked_is_told_so_and_a_wrong_code_enrols_nobody(
+async def test_only_the_right_code_enrols_and_a_revoked_terminal_is_told_so(
     city: City, city_clock: CityClock
 ) -> None:
     async with standing(city, city_clock, locale="en-US") as stand:
+        page = stand.page
+        phone = await stand.resident()
         await stand.open()
-        await stand.page.fill("#terminal-id", "gate-N01")
-        await stand.page.fill("#activation-code", "00000-00000-00000-00000")
-        await stand.page.click("button[type=submit]")
-        await expect(stand.page.locator(".fault")).to_have_text("The activation code is not valid")
-        given = await city.core.give_activation_code(CENTRE, "gate-N01")
-        await stand.page.fill("#terminal-id", "gate-N01")
-        await stand.page.fill("#activation-code", given.activation_code)
-        await stand.page.click("button[type=submit]")
-        await expect(stand.page.locator(".chip.online")).to_be_visible()
+        await page.fill("#terminal-id", demo_city.GATE_TERMINAL)
+        await page.fill("#activation-code", "00000-00000-00000-00000")
+        await page.click("button[type=submit]")
+        await expect(page.locator(".fault")).to_have_text("The activation code is not valid")
+        await stand.enrol()
+        assert await page.evaluate(TAKE_THE_KEY) == "InvalidAccessError"
+        await city.core.revoke_terminal(
+            CENTRE, demo_city.GATE_TERMINAL, RevocationRequest(since=city_clock.now)
+        )
+        city_clock.advance(minutes=11)
+        await stand.context.clock.set_fixed_time(city_clock.now)
+        assert await stand.scan(await phone.code(stand.life)) == ""
+        await expect(page.locator(".notice")).to_contain_text("shut out")
+        # Nothing is thrown away: what it decided goes up if it is let in again.
+        await expect(page.locator(".chip.waiting")).to_have_text("To send 1")
+
+
+# A thief at the open tablet: the key's handle is there, its secret is not.
+TAKE_THE_KEY = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("gate");
+    opening.onerror = reject;
+    opening.onsuccess = () => {
+        const facts = opening.result.transaction("fact").objectStore("fact");
+        const asked = facts.get("enrolment");
+        asked.onsuccess = async () => {
+            const { privateKey } = asked.result.value.pair;
+            const out = crypto.subtle.exportKey("pkcs8", privateKey);
+            resolve(await out.then(() => "taken", (error) => error.name));
+        };
+    };
+})"""

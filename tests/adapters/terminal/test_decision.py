@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -21,7 +21,7 @@ from codes.validator_record import CHAIN_START, Decision, RecordWarning, verify_
 from scenes.bus.fares_part import write_fares_part
 from scenes.bus.gtfs import read_feed
 from scenes.bus.rule_set import DEFAULT_RULES
-from scenes.community.access import AccessBook, Grant, Relation
+from scenes.community.access import AccessBook, Grant, PassUses, Relation
 from scenes.community.access_part import write_access_part
 from tests.adapters.terminal.depot import FARE_FEN, Depot
 from tests.adapters.terminal.fake_server import ISSUER_ID, SENIOR, Issuer
@@ -368,6 +368,38 @@ def test_a_gate_opens_by_the_grants_in_its_package(depot: Depot) -> None:
         assert agent.scan(issuer.code_s(depot.now)).reason == "ask_online"
     with depot.ready(amount_fen=None, gate_id="S01") as agent:
         assert agent.scan(resident.code(depot.now)).reason == "door_unknown"
+
+
+def test_a_visitor_s_pass_opens_as_often_as_was_said_over_restarts(depot: Depot) -> None:
+    issuer = depot.fake.issuer
+    token = b"a visit!"
+    text = issuer.code_p(
+        depot.now, token=token, scope=Scope.COMMUNITY, purpose=Purpose.IDENTITY, cap_fen=0
+    )
+    user_id = UUID(int=1)
+    day = datetime.fromtimestamp(depot.now, UTC).date()
+    book = AccessBook(
+        groups_of_door={"N01": frozenset({"all"})},
+        grants_of_user={
+            user_id: (
+                Grant(
+                    door_group="all",
+                    relation=Relation.VISITOR,
+                    valid_from=day - timedelta(days=1),
+                    valid_to=day + timedelta(days=1),
+                ),
+            )
+        },
+        uses_of_user={user_id: PassUses(uses_max=2)},
+    )
+    depot.fake.scene, depot.fake.place = "community", {"door": "N01"}
+    depot.enrol()
+    depot.fake.publish(access=write_access_part(book, {user_id: [token]}))
+    reasons = []
+    for _ in range(3):
+        with depot.ready(amount_fen=None) as agent:
+            reasons.append(agent.scan(text).reason)
+    assert reasons == [None, None, "pass_used_up"]
 
 
 @pytest.mark.parametrize("part", ["fares", "access"])
