@@ -80,9 +80,10 @@ def decide_charge(
     payables = facts.payables.get(charge.merchant_id)
     if holder is None or payables is None:
         return USER_UNKNOWN
+    citizen_fen, nominal_fen = charge.citizen_fen, charge.nominal_fen
     shares = shares_with_arrears(
         holder,
-        charge.citizen_fen,
+        citizen_fen,
         plan=made.kinds(charge.scene, charge.merchant_id, charge.business_on),
         balances=facts.balances,
         owed_fen=facts.owed_fen.get(holder.user_id, 0),
@@ -103,12 +104,12 @@ def decide_charge(
         subsidy_payable_id=payables.subsidy_payable_id,
         funding_version=made.funding_version,
     )
-    lines = tuple(
-        replace(line, credit_account_id=arrears_payable(charge.merchant_id))
-        if line.fund == ARREARS
-        else line
-        for line in lines
-    )
+    if any(share.kind == ARREARS for share in shares):
+        payable_id = arrears_payable(charge.merchant_id)
+        lines = tuple(
+            replace(line, credit_account_id=payable_id) if line.fund == ARREARS else line
+            for line in lines
+        )
     business_on = charge.business_on
     if made.first_open_on is not None:
         business_on = max(business_on, made.first_open_on)
@@ -123,14 +124,14 @@ def decide_charge(
         out_trade_no=charge.out_trade_no,
         user_id=holder.user_id,
         client_id=made.client_id,
-        nominal_fen=charge.nominal_fen,
-        citizen_fen=charge.citizen_fen,
-        captured_fen=charge.nominal_fen,
+        nominal_fen=nominal_fen,
+        citizen_fen=citizen_fen,
+        captured_fen=nominal_fen,
         refunded_fen=0,
         business_on=business_on,
         occurred_at=charge.occurred_at,
         recorded_at=made.now,
-        request_digest=_digest(charge.out_trade_no, charge.nominal_fen, charge.citizen_fen),
+        request_digest=_digest(charge.out_trade_no, nominal_fen, citizen_fen),
         code_digest=None,
         details=dict(charge.details),
         lines=lines,

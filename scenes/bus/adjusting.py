@@ -156,7 +156,8 @@ def _charge(
                 amount_fen=fen,
                 rule_id="rides" if citizen else "concessions",
                 rule_version=version,
-                reason_zh=f"{business_on:%m月%d日}乘车{rides}次" + ("" if citizen else "优惠"),
+                reason_zh=f"{business_on.month}月{business_on.day}日乘车{rides}次"
+                + ("" if citizen else "优惠"),
                 reason_en=f"{rides} ride(s) of {business_on}" + ("" if citizen else ", concession"),
             )
         )

@@ -168,7 +168,9 @@ def _still_to_book(booked: Booked, charges: Sequence[RideCharge]) -> list[Adjust
     found = []
     for ride_id in sorted(due.keys() | booked.keys()):
         wanted, had = due.get(ride_id, {}), booked.get(ride_id, {})
-        for payer in Payer:
+        if wanted == had:
+            continue
+        for payer in Payer if had else wanted:
             amount_fen = wanted.get(payer, 0) - had.get(payer, 0)
             if amount_fen:
                 found.append(Adjustment(ride_id=ride_id, payer=payer, amount_fen=amount_fen))

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.wiring import City
+from scenes.bus import journey_store
 from scenes.bus.service import activate_rules
 from scenes.bus.tap_intake import Taken
 from tests.city_life import Life
@@ -254,3 +255,37 @@ async def _arrive(bus: BusLife, telling: Telling) -> None:
     states = await bus.states()
     assert [states[tap.tap.tap_id] for tap in taps] == [states[tap.tap.tap_id] for tap in at_once]
     assert "new" not in {states[tap.tap.tap_id] for tap in taps}
+
+
+async def test_two_workers_at_once_book_each_ride_once(bus: BusLife) -> None:
+    """Why: payables of operators are everybody's, so the ledger makes one of them try again."""
+    riders = [await bus.life.person() for _ in range(12)]
+    for rider in riders:
+        await bus.take(bus.report(rider, "single", 0, line=FLAT))
+    after = bus.clock.now + timedelta(hours=1)
+    others = [settling_of(bus.city, weeks_max=2) for _ in range(3)]
+    done = await asyncio.gather(*(other.settle_due(after) for other in others))
+    assert sum(done) == len(riders)
+    assert [await bus.booked(rider) for rider in riders] == [{CITIZEN: 100}] * len(riders)
+    [[orders]] = await bus.rows("SELECT count(*) FROM cardcore.business_order")
+    assert orders == len(riders)
+
+
+async def test_a_round_that_is_cut_off_has_done_nothing(
+    bus: BusLife, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rider = await bus.life.person()
+    await bus.take(bus.report(rider, "single", 0, line=FLAT))
+
+    async def dies(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(journey_store, "write_entries", dies)
+        with pytest.raises(ConnectionResetError):
+            await bus.settle()
+    assert await bus.balance(rider) == 10_000
+    assert await bus.journeys(rider) == []
+    await bus.settle()
+    assert await bus.booked(rider) == {CITIZEN: 100}
+    assert await bus.balance(rider) == 10_000 - 100
