@@ -58,6 +58,7 @@ from cardcore.books import RawConnection, transaction
 from cardcore.business.merchants import open_fixed_accounts
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.plain_pricing import PlainPricer
+from cardcore.foreign_service import CLEARING_KEY
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import good_epochs
 from cardcore.platform.operators import TOTP_KEY
@@ -121,6 +122,7 @@ SECRET_KEYS: Final = (
     (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
     (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (SIGNING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (CLEARING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
 )
 

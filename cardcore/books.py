@@ -64,6 +64,7 @@ def account(account_id: UUID, code: AccountCode, *, ledger: int = LEDGER_CNY) ->
         AccountCode.CUSTODY,
         AccountCode.IN_TRANSIT,
         AccountCode.SUBSIDY_RECEIVABLE,
+        AccountCode.ISSUER_RECEIVABLE,
         AccountCode.ARREARS,
     ):
         flags = AccountFlags.credits_must_not_exceed_debits

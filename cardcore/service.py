@@ -31,6 +31,7 @@ from cardcore.channel_service import ChannelService
 from cardcore.citizen_service import CitizenService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
+from cardcore.foreign_service import ForeignService
 from cardcore.fund_service import FundService
 from cardcore.lifecycle_service import LifecycleService
 from cardcore.order_service import OrderService
@@ -70,6 +71,7 @@ class CardCore(
     ArrearsService,
     StatementService,
     ChannelService,
+    ForeignService,
 ):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 
@@ -99,6 +101,7 @@ class CardCore(
         ArrearsService.__init__(self, parts)
         StatementService.__init__(self, parts)
         ChannelService.__init__(self, parts)
+        ForeignService.__init__(self, parts)
 
     async def key_ring(self) -> dict[str, Any]:
         """The public keys every verifier needs. Public."""

@@ -29,6 +29,7 @@ from adapters.http.custody import CUSTODY
 from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
 from adapters.http.door_limits import DoorLimits
+from adapters.http.foreign import FOREIGN
 from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
@@ -91,6 +92,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     STATEMENTS,
     CUSTODY,
     CHANNELS,
+    FOREIGN,
 )
 NOUNS: Final[tuple[Noun, ...]] = (
     ORDERS,

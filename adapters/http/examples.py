@@ -294,3 +294,19 @@ CONTRACT: Final[Example] = {
 }
 ALERT_CLAIM: Final[Example] = {"stay_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a11"}
 ALERT_CLOSING: Final[Example] = {"finding": "cloned"}
+FOREIGN_ISSUER: Final[Example] = {
+    "issuer": "37040600",
+    "name_zh": "邻市公交",
+    "name_en": "Neighbour City Transit",
+    "root_index": 1,
+    "root_key": "02e6acedcfe02e9cc993b904f3f88f61519512dee6d34a27ddd24c4c7c698fb3a4",
+    "concessions": {"2": "student", "3": "senior"},
+}
+FOREIGN_RIDE: Final[Example] = {
+    "code": "8101492401020304",
+    "merchant_id": "shanting-bus",
+    "terminal_id": "bus-V0001",
+    "out_trade_no": "F-20261123-0001",
+    "occurred_at": "2026-11-23T18:00:00+08:00",
+    "details": {"line": "K1", "on_stop": "SC01"},
+}

@@ -8,6 +8,7 @@ covered, so that custody can be checked to the fen at every cut-off:
                                           + merchants' payables + suspense + fees earned
     subsidy receivable   = merchants' subsidy payables
     arrears              = merchants' arrears payables
+    issuers' receivables = merchants' issuer payables
 """
 
 from enum import IntEnum
@@ -41,6 +42,7 @@ class AccountCode(IntEnum):
     CUSTODY = 1001
     IN_TRANSIT = 1002
     SUBSIDY_RECEIVABLE = 1201
+    ISSUER_RECEIVABLE = 1202
     ARREARS = 1301
     CITIZEN_CREDIT = 1302
     CITIZEN_FUND = 2001
@@ -48,6 +50,7 @@ class AccountCode(IntEnum):
     MERCHANT_PAYABLE = 2101
     MERCHANT_SUBSIDY_PAYABLE = 2102
     MERCHANT_ARREARS_PAYABLE = 2103
+    MERCHANT_ISSUER_PAYABLE = 2104
     SPONSOR_DEPOSIT = 2201
     SUSPENSE = 2901
     FEES = 4001
@@ -61,6 +64,7 @@ class TransferCode(IntEnum):
     TOP_UP = 10
     PAYMENT = 20
     SUBSIDY = 21
+    FOREIGN_RIDE = 24
     ARREARS_PAID = 22
     ARREARS_CLEARED = 23
     REFUND = 30

@@ -32,6 +32,7 @@ WORDS: Final[dict[TransferCode, tuple[str, str]]] = {
     TransferCode.SUBSIDY: ("补贴承担", "Borne by a subsidy"),
     TransferCode.ARREARS_PAID: ("补缴欠款", "Arrears paid"),
     TransferCode.ARREARS_CLEARED: ("欠款核销", "Arrears cleared"),
+    TransferCode.FOREIGN_RIDE: ("异地码乘车", "Ride by a code of another city"),
     TransferCode.REFUND: ("退款", "Refund"),
     TransferCode.SUBSIDY_REFUND: ("补贴退回", "Subsidy given back"),
     TransferCode.MOVE: ("账户合并转入", "Moved from a merged account"),

@@ -1,0 +1,247 @@
+"""Codes of other cities on our buses, with the project's own public vectors."""
+
+import asyncio
+import hashlib
+import itertools
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from adapters import demo_city
+from cardcore.business.foreign_request import (
+    ClearingFileUnknownError,
+    ForeignIssuerUnknownError,
+    ForeignRideRequest,
+    ForeignRideView,
+    RegisterIssuerRequest,
+)
+from cardcore.business.quote import PricingFacts, QuoteLine, Subject
+from cardcore.caller import Caller
+from cardcore.errors import (
+    CodeRefusedError,
+    ForbiddenError,
+    LimitExceededError,
+    MerchantUnknownError,
+    OrderConflictError,
+    TerminalUnknownError,
+)
+from cardcore.ports import ScenePricer
+from codes import jtt
+from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, GATE, VALIDATOR, Life
+
+VECTORS = json.loads(
+    (Path(__file__).parents[3] / "docs" / "vectors" / "ride_codes.json").read_text("utf-8")
+)
+GOOD, CUSTOM = VECTORS["codes"][0], VECTORS["codes"][1]
+NOW = datetime.fromtimestamp(GOOD["now_s"], UTC)
+ISSUER = "37040600"
+_numbers = itertools.count(1)
+
+
+def key() -> str:
+    return f"foreign-{next(_numbers)}"
+
+
+async def registered(life: Life, **changes: object) -> None:
+    values: dict[str, object] = {
+        "issuer": ISSUER,
+        "name_zh": "邻市公交",
+        "name_en": "Neighbour City Transit",
+        "root_index": 1,
+        "root_key": VECTORS["roots"]["1"],
+        "concessions": {},
+    }
+    request = RegisterIssuerRequest.model_validate(values | changes)
+    await life.city.core.register_issuer(CENTRE, request)
+
+
+async def ride(
+    life: Life,
+    code: str = GOOD["code"],
+    *,
+    caller: Caller = VALIDATOR,
+    name: str = "",
+    **more: object,
+) -> tuple[ForeignRideView, bool]:
+    values: dict[str, object] = {
+        "code": code,
+        "merchant_id": demo_city.BUS_MERCHANT,
+        "terminal_id": demo_city.BUS_TERMINAL,
+        "out_trade_no": key(),
+        "occurred_at": life.clock.now,
+        "details": {"line": "K1", "on_stop": "SC01"},
+    }
+    request = ForeignRideRequest.model_validate(values | more)
+    return await life.city.core.foreign_ride(caller, request, name or key())
+
+
+async def owed_fen(life: Life) -> int:
+    return (await life.city.core.read_issuer(CENTRE, ISSUER)).receivable_fen
+
+
+async def test_a_ride_is_owed_by_the_issuer_and_nobody_here_pays(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    view, replayed = await ride(life)
+    assert (view.issuer, view.nominal_fen, view.issuer_fen) == (ISSUER, 100, FLAT_FARE_FEN)
+    assert [line.payer for line in view.lines] == ["issuer"]
+    assert not replayed
+    assert await owed_fen(life) == FLAT_FARE_FEN
+    assert await life.books_are_right()
+
+
+async def test_a_card_type_gets_the_concession_the_city_grants_it(life: Life) -> None:
+    life.clock.now = NOW
+    card_type = jtt.read(bytes.fromhex(GOOD["code"])).card_type
+    await registered(life, concessions={str(card_type): "senior"})
+    view, _ = await ride(life)
+    assert view.nominal_fen == FLAT_FARE_FEN
+    assert view.issuer_fen < FLAT_FARE_FEN
+    assert {line.payer for line in view.lines} == {"issuer", "finance_bureau"}
+    assert await owed_fen(life) == view.issuer_fen
+    assert await life.books_are_right()
+
+
+async def test_a_retry_is_answered_and_the_same_code_again_is_refused(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    first = await ride(life, name="k", out_trade_no="one")
+    again = await ride(life, name="k", out_trade_no="one")
+    assert (again[0], again[1]) == (first[0], True)
+    with pytest.raises(CodeRefusedError) as refused:
+        await ride(life)
+    assert refused.value.reason == "code_replayed"
+    # The identity is issuer, account and instant: other bytes of the same code are the same code.
+    with pytest.raises(CodeRefusedError):
+        await ride(life, CUSTOM["code"])
+    assert await owed_fen(life) == FLAT_FARE_FEN
+
+
+async def test_of_many_validators_that_see_one_code_one_takes_it(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    tries = await asyncio.gather(*(ride(life) for _ in range(8)), return_exceptions=True)
+    taken = [one for one in tries if not isinstance(one, BaseException)]
+    assert len(taken) == 1
+    assert all(isinstance(one, CodeRefusedError) for one in tries if one not in taken)
+    assert await owed_fen(life) == FLAT_FARE_FEN
+
+
+async def test_every_vector_is_judged_as_it_says(life: Life) -> None:
+    await registered(life)
+    wrong = []
+    for number, entry in enumerate(VECTORS["codes"]):
+        life.clock.now = datetime.fromtimestamp(entry["now_s"], UTC)
+        async with life.city.pool.connection() as connection:
+            await connection.execute("DELETE FROM cardcore.used_code")
+        try:
+            await ride(life, entry["code"])
+            valid = True
+        except (CodeRefusedError, ForeignIssuerUnknownError):
+            valid = False
+        if valid != entry["valid"]:
+            wrong.append((number, entry["note"]))
+    assert wrong == []
+
+
+async def test_what_is_not_known_or_not_ones_own_is_refused_with_its_reason(life: Life) -> None:
+    life.clock.now = NOW
+    with pytest.raises(ForeignIssuerUnknownError) as unknown:
+        await ride(life)
+    assert unknown.value.facts == {"issuer": ISSUER}
+    await registered(life)
+    await registered(life)
+    with pytest.raises(OrderConflictError):
+        await registered(life, name_zh="别的城市")
+    with pytest.raises(OrderConflictError):
+        await registered(life, issuer="11000000", root_key="03" + "11" * 32)
+    with pytest.raises(MerchantUnknownError):
+        await ride(life, caller=GATE)
+    with pytest.raises(TerminalUnknownError):
+        await ride(life, caller=BUS_OFFICE, terminal_id="nowhere")
+    with pytest.raises(ForbiddenError):
+        await life.city.core.register_issuer(
+            BUS_OFFICE,
+            RegisterIssuerRequest(
+                issuer=ISSUER, name_zh="x", name_en="x", root_index=1, root_key="02" + "11" * 32
+            ),
+        )
+    await ride(life, out_trade_no="same")
+    async with life.city.pool.connection() as connection:
+        await connection.execute("DELETE FROM cardcore.used_code")
+    with pytest.raises(OrderConflictError):
+        await ride(life, out_trade_no="same")
+
+
+async def test_the_issuers_file_is_signed_sums_up_and_holds_each_ride_once(life: Life) -> None:
+    core = life.city.core
+    life.clock.now = NOW
+    await registered(life)
+    view, _ = await ride(life)
+    today: date = view.business_on
+    with pytest.raises(ClearingFileUnknownError):
+        await core.clearing_file(CENTRE, ISSUER, today)
+    life.clock.now = NOW + timedelta(days=1)
+    file = await core.clearing_file(CENTRE, ISSUER, today)
+    again = await core.clearing_file(CENTRE, ISSUER, today)
+    assert again == file
+    assert (file.rides_count, file.sum_fen) == (1, FLAT_FARE_FEN)
+    content = file.content.encode()
+    assert hashlib.sha256(content).hexdigest() == file.sha256
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(file.public_key)).verify(
+        bytes.fromhex(file.signature), content
+    )
+    rows = [row.split(",") for row in file.content.splitlines()]
+    account = jtt.read(bytes.fromhex(GOOD["code"])).payment_account
+    assert rows[2][:2] == [str(view.ride_id), account]
+    assert rows[-1] == ["count", "1", "sum_fen", "100"]
+    life.clock.now += timedelta(days=1)
+    empty = await core.clearing_file(CENTRE, ISSUER, today + timedelta(days=1))
+    assert (empty.rides_count, empty.sum_fen) == (0, 0)
+    with pytest.raises(ForbiddenError):
+        await core.clearing_file(BUS_OFFICE, ISSUER, today)
+
+
+async def test_no_account_number_lies_in_the_clear(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    view, _ = await ride(life)
+    account = jtt.read(bytes.fromhex(GOOD["code"])).payment_account
+    async with life.city.pool.connection() as connection:
+        found = await connection.execute("SELECT r::text FROM cardcore.foreign_ride r")
+        rows = await found.fetchall()
+    assert account not in str(rows)
+    assert account.encode().hex() not in str(rows)
+    assert account not in view.model_dump_json()
+
+
+async def test_a_code_pays_no_more_than_it_may(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    cap_fen = jtt.read(bytes.fromhex(GOOD["code"])).cap_fen
+    assert cap_fen >= FLAT_FARE_FEN
+    parts = life.city.core._parts
+    dear = Dear(parts.pricers["bus"], cap_fen + 1)
+    object.__setattr__(parts, "pricers", {**parts.pricers, "bus": dear})
+    with pytest.raises(LimitExceededError) as refused:
+        await ride(life)
+    assert refused.value.facts["limit"] == "code_cap"
+    assert await owed_fen(life) == 0
+
+
+class Dear:
+    """A bus that costs too much."""
+
+    def __init__(self, pricer: ScenePricer, amount_fen: int) -> None:
+        self._pricer = pricer
+        self._amount_fen = amount_fen
+
+    def price(self, facts: PricingFacts, subject: Subject) -> list[QuoteLine]:
+        return [
+            replace(line, amount_fen=self._amount_fen)
+            for line in self._pricer.price(facts, subject)
+        ]
