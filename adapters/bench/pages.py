@@ -102,6 +102,8 @@ async def _measure(
             executable_path=chromium, args=list(CHROMIUM_FLAGS), chromium_sandbox=False
         )
         stand = _Stand(browser, url, host, account)
+        # First, because a person may authorise only so many phones.
+        warm, alone = await stand.again(openings)
         cold, empty, sizes = [], [], []
         for _ in range(openings):
             async with stand.phone() as (context, page):
@@ -109,7 +111,6 @@ async def _measure(
                 size = await _bytes_of(context, page)
                 cold.append(await stand.code_ms(page))
                 sizes.append(float(sum(size)))
-        warm, alone = await stand.again(openings)
         await browser.close()
     return [
         compared(

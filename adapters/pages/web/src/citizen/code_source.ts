@@ -6,7 +6,7 @@
  */
 
 import { base64url, fromBase64url } from "../verifier/bytes.ts";
-import { type Api, NetworkAwayError } from "./api.ts";
+import { type Api, NetworkAwayError, Refusal } from "./api.ts";
 import { readAuthorisation } from "./authorisation.ts";
 import { makeDevice, signer, suiteOf } from "./device_key.ts";
 import { offlineCode, PHONE_OFFLINE } from "./offline_code.ts";
@@ -58,6 +58,7 @@ export interface CodeParts {
 export class CodeSource {
   readonly #parts: CodeParts;
   #preparing: Promise<void> | null = null;
+  #refused: string | null = null;
 
   constructor(parts: CodeParts) {
     this.#parts = parts;
@@ -103,12 +104,30 @@ export class CodeSource {
     return { text, origin: "page", expiresAtMs, refreshAtMs: expiresAtMs - AHEAD_MS };
   }
 
-  /** Be able to go on alone: a key, and an authorisation that is not due for renewal. */
+  /**
+   * Be able to go on alone: a key, and an authorisation that is not due for renewal.
+   *
+   * What goes wrong is no fault of the code on the screen; `refused` says what the server said.
+   */
   prepare(scenes: readonly string[]): Promise<void> {
-    this.#preparing ??= this.#prepare(scenes).finally(() => {
-      this.#preparing = null;
-    });
+    this.#preparing ??= this.#prepare(scenes)
+      .then(
+        () => {
+          this.#refused = null;
+        },
+        (fault: unknown) => {
+          this.#refused = fault instanceof Refusal ? fault.message : null;
+        },
+      )
+      .finally(() => {
+        this.#preparing = null;
+      });
     return this.#preparing;
+  }
+
+  /** Why the server does not authorise this phone, such as too many phones; null where it does. */
+  get refused(): string | null {
+    return this.#refused;
   }
 
   /** Until when codes can be made without a network; null where they cannot. */

@@ -144,7 +144,7 @@ class CodePanel {
       const code = await codes.next(scenesOf(sceneMode, scene));
       if (this.#leaving.aborted) return;
       this.#show(code);
-      if (code.origin === "server") await codes.prepare(ALL_SCENES).catch(() => undefined);
+      if (code.origin === "server") await codes.prepare(ALL_SCENES);
     } catch (fault) {
       if (!this.#leaving.aborted) this.#tell(fault);
     } finally {

@@ -233,11 +233,12 @@ export const moreView: View = {
       ),
       ready,
     );
-    const untilMs = await page.parts.codes.offlineUntilMs();
+    const { codes } = page.parts;
+    const untilMs = await codes.offlineUntilMs();
     fill(
       ready,
       untilMs === null
-        ? page.say("offlineNotReady")
+        ? `${page.say("offlineNotReady")} ${codes.refused ?? ""}`
         : page.say("offlineReady", { date: page.instant(untilMs) }),
     );
     const me = await page.read<Me>("/v1/me").catch(() => null);
