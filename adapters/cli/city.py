@@ -12,6 +12,7 @@ from rich.console import Console
 
 from adapters import demo_city, demo_people
 from adapters.assertions import refuse_optimised_python
+from adapters.bus_scene import BusDuties
 from adapters.database import DatabaseUnfitError, migrate
 from adapters.demo.api_client import APIClient
 from adapters.demo.job import PEOPLE
@@ -22,6 +23,7 @@ from adapters.server import guest_server, listen, serve, serve_with_workers
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
 from adapters.worker import (
+    bus_duties,
     channel_duties,
     duties_of,
     fund_duties,
@@ -192,6 +194,8 @@ async def _work(city: City, settings: Settings) -> None:
     duties += terminal_duties(city.engine, city.hsm, settings)
     duties += await stream_duties(city.engine, city.hsm, settings)
     duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
+    bus = BusDuties(engine=city.engine, pool=city.pool, book=city.book, cut_off=settings.cut_off)
+    duties += bus_duties(bus)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)
 
 
