@@ -9,7 +9,19 @@ import structlog
 import typer
 from rich.console import Console
 
-from adapters.cli import audit, bench, books, bus, codes, hsm, keys, ledger, operator, terminal
+from adapters.cli import (
+    audit,
+    bench,
+    books,
+    bus,
+    codes,
+    hsm,
+    insurance,
+    keys,
+    ledger,
+    operator,
+    terminal,
+)
 from adapters.cli.city import (
     migrate_command,
     run_command,
@@ -44,6 +56,7 @@ app.command("token")(token_command)
 app.add_typer(bench.app, name="bench")
 bench.app.command("hsm")(hsm.bench_command)
 app.add_typer(hsm.app, name="hsm")
+app.add_typer(insurance.app, name="insurance")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(codes.app, name="codes")
