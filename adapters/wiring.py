@@ -25,6 +25,7 @@ from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
+from adapters.http.bus_flow import flow_noun
 from adapters.http.door_limits import DoorLimits
 from adapters.http.hospital import registration_noun
 from adapters.http.hospital_payments import fee_noun
@@ -80,6 +81,7 @@ from ledger import BusinessDay, Ledger
 from scenes.bus.clearing_service import ClearingService
 from scenes.bus.concessions import DEFAULT_POLICY
 from scenes.bus.fare_table import FareTable
+from scenes.bus.flow_service import FlowService
 from scenes.bus.journey_service import JourneyService
 from scenes.bus.pricing import BusPricer
 from scenes.bus.service import load_fare_table, load_rules
@@ -215,7 +217,12 @@ async def make_api(
     the same one and no file holds it. ``frame_ancestors``: origins that may embed the citizen's
     page.
     """
-    bus_nouns = (bus_noun(city.bus_journeys), clearing_noun(city.bus_clearing))
+    flow = FlowService(city.engine, city.sandbox_clock or clock)
+    bus_nouns = (
+        bus_noun(city.bus_journeys),
+        clearing_noun(city.bus_clearing),
+        flow_noun(flow),
+    )
     nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital))
     nouns = (*nouns, parking_noun(city.parking))
     if city.sandbox_clock is not None:

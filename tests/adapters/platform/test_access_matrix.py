@@ -22,6 +22,7 @@ from adapters.demo_city import public_jwk
 from adapters.http.app import NOUNS, PLATFORM_NOUNS
 from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
+from adapters.http.bus_flow import flow_noun
 from adapters.http.operation import Operation
 from adapters.http.parking import parking_noun
 from adapters.http.session_cookies import OPERATOR_COOKIE
@@ -34,13 +35,18 @@ from cardcore.caller import Caller, Scope
 from cardcore.platform.request import NewWebhookEndpoint
 from cardcore.platform.roles import SCOPES, Role
 from scenes.bus.clearing_service import ClearingService
+from scenes.bus.flow_service import FlowService
 from scenes.bus.journey_service import JourneyService
 from scenes.hospital.service import Hospital
 from scenes.parking.service import ParkingService
 from tests.adapters.platform.conftest import PUBLIC_URL, Desk, Web
 
 # Declared over a service that these declarations do not ask: the web's own does the work.
-BUS = (bus_noun(cast("JourneyService", None)), clearing_noun(cast("ClearingService", None)))
+BUS = (
+    bus_noun(cast("JourneyService", None)),
+    clearing_noun(cast("ClearingService", None)),
+    flow_noun(cast("FlowService", None)),
+)
 # What is declared is the same for every hospital.
 HOSPITAL = hospital_nouns(cast("Hospital", None))
 PARKING = parking_noun(cast("ParkingService", None))
@@ -52,7 +58,14 @@ OPERATORS = [one for one in OPERATIONS if not one.public and one.access in ("ope
 CITIZENS = [one for one in OPERATIONS if not one.public and one.access == "citizen"]
 # What belongs to one merchant, and what a request calls it by.
 OWNED = {"merchant_id", "order_id", "endpoint_id", "delivery_id", "terminal_id"}
-CANDIDATES = (demo_city.BUS_MERCHANT, "2026-06-01", "1", "payable", str(uuid4()))
+CANDIDATES = (
+    demo_city.BUS_MERCHANT,
+    "2026-06-01",
+    "2026-06-01T00:00:00Z",
+    "1",
+    "payable",
+    str(uuid4()),
+)
 
 
 def name_of(operation: Operation) -> str:
