@@ -8,8 +8,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.books import RawConnection
 from cardcore.charges.writer import ChargeWriter
+from cardcore.connections import RawConnection
 from cardcore.ports import Clock
 from ledger import Ledger
 from scenes.bus.journey_service import JourneyService

@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 
 SERVER_VERSION_MIN: Final = 15
 POOL_WAIT_S: Final = 5.0

@@ -5,7 +5,7 @@ from datetime import datetime
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
 
 

@@ -55,10 +55,11 @@ from cardcore.account.channel import PaymentChannel
 from cardcore.account.custody import LEDGER_SEAL_KEY
 from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.audit import SEAL_KEY
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.merchants import open_fixed_accounts
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.plain_pricing import PlainPricer
+from cardcore.connections import RawConnection
 from cardcore.foreign_service import CLEARING_KEY
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import good_epochs

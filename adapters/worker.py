@@ -38,8 +38,8 @@ from cardcore import audit
 from cardcore.account.arrears import ArrearsCollection
 from cardcore.account.channel_money import ChannelMoney
 from cardcore.account.duties import FundDuties
-from cardcore.books import RawConnection
 from cardcore.business.holds import HoldExpiry
+from cardcore.connections import RawConnection
 from cardcore.dispute_service import DisputeDeadlines
 from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills

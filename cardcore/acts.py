@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.life_events import Doing, read_event, record_event

@@ -18,7 +18,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from hsm_sim.interface import SignatureInvalidError
 
 SEAL_KEY: Final = "audit-seal"

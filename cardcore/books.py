@@ -2,20 +2,17 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.account.chart import LEDGER_CNY, AccountCode
+from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
 from ledger import Account, AccountFlags, Ledger
-
-RawConnection = psycopg.AsyncConnection[Any]
 
 
 @asynccontextmanager
@@ -36,22 +33,6 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnectio
         if isinstance(error.orig, psycopg.OperationalError):
             raise ServiceUnavailableError from error
         raise
-
-
-@asynccontextmanager
-async def own_statements(
-    pool: AsyncConnectionPool[RawConnection],
-) -> AsyncIterator[RawConnection]:
-    """A connection on which each statement is a transaction of its own: two round trips less."""
-    async with pool.connection() as connection:
-        await connection.set_autocommit(True)
-        try:
-            yield connection
-        finally:
-            if connection.info.transaction_status == TransactionStatus.IDLE:
-                await connection.set_autocommit(False)
-            else:  # left in the middle of something: the pool makes a new one
-                await connection.close()
 
 
 def account(account_id: UUID, code: AccountCode, *, ledger: int = LEDGER_CNY) -> Account:

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 
 
 async def copy_rows(

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.card_life import CardVerb

@@ -9,9 +9,10 @@ from cardcore.account.channel_money import ChannelMoney
 from cardcore.account.effect import Effect
 from cardcore.account.request import TopUpIntentRequest, WithdrawalRequest
 from cardcore.account.views import NoticeTakenView, TopUpIntentView, WithdrawalView
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import UserFrozenError
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest

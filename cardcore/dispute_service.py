@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.dispute_errors import DisputeStateError
 from cardcore.business.dispute_lists import DisputeRowsView, DisputesPage, list_disputes
 from cardcore.business.dispute_request import (
@@ -20,6 +20,7 @@ from cardcore.business.dispute_states import DisputeStep
 from cardcore.business.dispute_views import DisputeView, EvidenceView
 from cardcore.business.disputes import BY_ITSELF, Disputes, Saying
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError
 from cardcore.ids import RandomBytes
 from cardcore.model import Model

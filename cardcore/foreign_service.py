@@ -22,7 +22,7 @@ from cardcore.account.chart import (
     account_id,
     subsidy_receivable,
 )
-from cardcore.books import RawConnection, account, open_accounts, transaction
+from cardcore.books import account, open_accounts, transaction
 from cardcore.business.foreign_clearing import ClearedRide, write_clearing_file
 from cardcore.business.foreign_request import (
     ClearingFileUnknownError,
@@ -44,6 +44,7 @@ from cardcore.business.quote import Payer, PricingFacts, Quote, Subject
 from cardcore.business.views import LineView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     CodeRefusedError,
     ForbiddenError,

@@ -39,10 +39,11 @@ from cardcore.account.views import (
     TalliesView,
     TallyEntryView,
 )
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.scenes import list_scenes
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import PersonStateError, SceneUnknownError
 from cardcore.once import Recall, once
 from cardcore.parts import Parts, request_digest

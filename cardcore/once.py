@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore import tables
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     CardcoreError,
     CodeRefusedError,

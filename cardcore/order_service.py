@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection, own_statements, transaction
+from cardcore.books import transaction
 from cardcore.business.explain import explain
 from cardcore.business.holds import Holds
 from cardcore.business.order_batch import Booked, OrderWriter
@@ -28,6 +28,7 @@ from cardcore.business.request import (
 from cardcore.business.views import ExplainView, LineView, OrderView, QuoteView, RefundView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection, own_statements
 from cardcore.errors import (
     CardcoreError,
     CodeRefusedError,

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cardcore.account.channel import PaymentChannel
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.books import RawConnection
 from cardcore.business.order_rules import RuleBook
 from cardcore.calendar import CUT_OFF_DEFAULT
+from cardcore.connections import RawConnection
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
 from cardcore.terminals.packages import PackageSigning

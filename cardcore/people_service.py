@@ -10,13 +10,14 @@ from cardcore.account.effect import Effect
 from cardcore.account.funds import Funds
 from cardcore.account.request import TopUpRequest
 from cardcore.account.views import TopUpView
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.order_rules import code_scene
 from cardcore.business.quote import Subject
 from cardcore.business.request import VerifyRequest
 from cardcore.business.views import UserView, VerifyView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     ForbiddenError,
     NotFoundError,

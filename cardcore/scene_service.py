@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.scenes import (
     ChangeSceneRequest,
     RegisterSceneRequest,
@@ -21,6 +21,7 @@ from cardcore.business.scenes import (
     scene_versions,
 )
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError, ForbiddenError
 from cardcore.once import once, record_refusal
 from cardcore.parts import Parts, request_digest

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore import tables
 from cardcore.account.chart import CUSTODY, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.views import ClaimView
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     NotFoundError,
     OrderConflictError,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.account.chart import COVERED_BY_CUSTODY, COVERING, LEDGER_CNY, AccountCode
 from cardcore.account.fund_tables import custody_check
 from cardcore.account.views import CustodyView
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from ledger.as_of import DayBalance, counters_by_code, totals_by_code
 
 LEDGER_SEAL_KEY: Final = "ledger-seal"

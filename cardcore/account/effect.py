@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from cardcore.account.effect import Effect
 from cardcore.account.fund_tables import fund_regime
 from cardcore.account.funds import Funds
 from cardcore.account.subsidies import Subsidies
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     FundUnknownError,
     LimitExceededError,

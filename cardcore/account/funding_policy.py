@@ -15,7 +15,7 @@ from typing_extensions import override
 from cardcore import tables
 from cardcore.account.fund_tables import fund_regime, funding_policy, subsidy_programme
 from cardcore.account.funding_plan import SUBSIDY, FundingPolicy, Programme
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.errors import FundUnknownError
 
 

@@ -21,7 +21,8 @@ from cardcore.account.programmes import programme_ends
 from cardcore.account.request import TopUpRequest
 from cardcore.account.turnover import TurnoverLimits, check_limits
 from cardcore.account.views import FundView, TopUpView
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     FundUnknownError,
     LimitExceededError,

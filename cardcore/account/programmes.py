@@ -16,7 +16,8 @@ from cardcore.account.funding_plan import Programme
 from cardcore.account.funding_policy import set_programme
 from cardcore.account.request import ProgrammeRequest
 from cardcore.account.views import ProgrammeStandsView, ProgrammeView
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
+from cardcore.connections import RawConnection
 from cardcore.errors import FundUnknownError, NotFoundError, OrderConflictError
 from ledger import Ledger
 

@@ -20,7 +20,7 @@ from cardcore.account.funds import Funds
 from cardcore.account.programmes import ended_programmes, find_programme, fund_of
 from cardcore.account.request import DepositRequest, GrantRequest
 from cardcore.account.views import SubsidyMovementView
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     InsufficientBalanceError,
     LimitExceededError,

@@ -17,7 +17,8 @@ from cardcore.account.funds import Funds
 from cardcore.account.programmes import fund_of
 from cardcore.account.request import TallyRequest
 from cardcore.account.views import TalliesView, TallyEntryView, TallyView
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     FundUnknownError,
     InsufficientBalanceError,

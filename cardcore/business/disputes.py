@@ -23,7 +23,6 @@ from cardcore.account.arrears_payments import take_back
 from cardcore.account.chart import ARREARS, DISPUTES, LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
-from cardcore.books import RawConnection
 from cardcore.business.dispute_claims import credit_id, disputed_by_line, recovery_id
 from cardcore.business.dispute_errors import DisputeExceedsError
 from cardcore.business.dispute_states import (
@@ -43,6 +42,7 @@ from cardcore.business.quote import Payer
 from cardcore.business.refund_split import split_refund
 from cardcore.business.refunds import refunded_by_line
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import NotFoundError, OrderStateError, RefundExceedsError
 from cardcore.ids import RandomBytes, new_id
 from ledger import Ledger, Transfer, TransferFlags

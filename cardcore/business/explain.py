@@ -20,7 +20,6 @@ from cardcore.account.chart import (
     arrears_payable,
     subsidy_receivable,
 )
-from cardcore.books import RawConnection
 from cardcore.business.dispute_claims import credit_id, recovery_id
 from cardcore.business.dispute_tables import dispute, dispute_event
 from cardcore.business.limit_rules import limits_of_order
@@ -34,6 +33,7 @@ from cardcore.business.views import (
     ExplainView,
     TransferView,
 )
+from cardcore.connections import RawConnection
 from cardcore.user.people_tables import delegation
 from ledger import Ledger, Transfer
 

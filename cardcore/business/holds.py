@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore import tables
 from cardcore.account.chart import LEDGER_CNY
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.booking import payment_code
 from cardcore.business.order_states import HOLDING, OrderStatus, OrderStep, after
 from cardcore.business.orders import OrderLine, OrderRecord, load_order, load_orders
 from cardcore.business.request import Mode
 from cardcore.business.views import OrderView
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import CaptureExceedsError, OrderStateError
 from cardcore.ids import RandomBytes, new_id, part_id
 from ledger import Ledger, Transfer, TransferFlags

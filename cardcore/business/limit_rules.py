@@ -13,10 +13,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.books import RawConnection
 from cardcore.business.limits import EVERY_SCENE, Measure
 from cardcore.business.orders import OrderRecord
 from cardcore.business.views import JudgedLimit
+from cardcore.connections import RawConnection
 from cardcore.errors import NotFoundError
 from cardcore.model import Model
 

@@ -18,9 +18,10 @@ from cardcore.account.chart import (
     account_id,
     subsidy_receivable,
 )
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
 from cardcore.business.quote import Payer
 from cardcore.caller import ClientRecord, Scope
+from cardcore.connections import RawConnection
 from ledger import Ledger
 
 

@@ -24,7 +24,6 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cardcore.account.funding_plan import FundBalance
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.books import RawConnection, own_statements
 from cardcore.business.limits import CounterKey
 from cardcore.business.limits import check as check_limits
 from cardcore.business.order_checks import (
@@ -45,6 +44,7 @@ from cardcore.business.order_rows import Rows, rows_of
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.orders import OrderRecord, load_orders
 from cardcore.business.quote import Quote
+from cardcore.connections import RawConnection, own_statements
 from cardcore.errors import (
     CardcoreError,
     MerchantUnknownError,

@@ -10,10 +10,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from cardcore.account.funding_plan import FundBalance
-from cardcore.books import RawConnection
 from cardcore.business.limits import CounterKey
 from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
 from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode

@@ -7,11 +7,11 @@ from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
 
-from cardcore.books import RawConnection
 from cardcore.business.limits import CounterKey, Use
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError, CodeRefusedError
 from cardcore.user.presented import PresentedCode
 from ledger import Planned

@@ -11,9 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
-from cardcore.books import RawConnection
 from cardcore.business.limits import EVERY_SCENE, LimitRule, LimitSubject, Measure, Period
 from cardcore.business.scenes import RegisteredScene
+from cardcore.connections import RawConnection
 
 HOLD_TIMEOUT_DEFAULT_S: Final = 7 * 86_400
 _LIMITS: Final = """

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
 from cardcore.business.order_states import AS_MADE, HOLDING, OrderStatus, OrderStep, after
 from cardcore.business.request import Mode
 from cardcore.business.views import LineView, OrderView
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import NotFoundError
 from cardcore.tables import business_order
 

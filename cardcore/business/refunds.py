@@ -15,7 +15,6 @@ from cardcore.account.arrears_tables import arrears_return
 from cardcore.account.chart import ARREARS, LEDGER_CNY, TransferCode
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
-from cardcore.books import RawConnection
 from cardcore.business.dispute_claims import disputed_by_line
 from cardcore.business.holds import captured_by_line
 from cardcore.business.order_states import OrderStatus, OrderStep, after
@@ -24,6 +23,7 @@ from cardcore.business.refund_split import split_by_rule, split_refund
 from cardcore.business.request import RefundRequest
 from cardcore.business.views import RefundView
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     MerchantBalanceError,
     OrderConflictError,

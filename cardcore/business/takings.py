@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 
 TAKING: Final = "pg_temp.taking"
 _MAKE: Final = """

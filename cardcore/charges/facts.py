@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from cardcore.account.chart import arrears_of
-from cardcore.books import RawConnection
 from cardcore.business.dispute_states import CLAIMING
 from cardcore.business.orders import OrderLine
+from cardcore.connections import RawConnection
 from cardcore.terminals.record_booking import Payables
 from cardcore.terminals.record_facts import Holder
 from ledger import Ledger

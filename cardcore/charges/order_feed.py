@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from cardcore.books import RawConnection
 from cardcore.business.quote import Payer
+from cardcore.connections import RawConnection
 
 # Ids rise with the instant an order came; one that came earlier may be committed this much later.
 OVERLAP: Final = timedelta(seconds=5)

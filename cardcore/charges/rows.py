@@ -7,9 +7,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from cardcore.books import RawConnection
 from cardcore.bulk import copy_rows
 from cardcore.charges.deciding import DecidedCharge, DecidedReturn, return_digest
+from cardcore.connections import RawConnection
 from cardcore.terminals.record_booking import ARREARS
 
 _ORDER: Final = (

@@ -18,7 +18,7 @@ from cardcore.account.chart import (
 from cardcore.account.claims import Claims
 from cardcore.account.fund_life import landing_accounts
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
 from cardcore.business.holds import Holds
 from cardcore.business.quote import Payer
 from cardcore.calendar import business_date
@@ -40,6 +40,7 @@ from cardcore.charges.facts import (
     read_people,
 )
 from cardcore.charges.rows import write_charges, write_returns
+from cardcore.connections import RawConnection
 from cardcore.ids import RandomBytes, new_id
 from cardcore.terminals.record_booking import ARREARS
 from cardcore.terminals.record_facts import Holder

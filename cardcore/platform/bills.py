@@ -11,9 +11,10 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore import tables as core_tables
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import MerchantUnknownError, NotFoundError
 from cardcore.platform import tables
 from cardcore.platform.bill_file import GRACE, BillFile, Movement, day_of, write_bill

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables as core_tables
 from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.ids import part_id
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import begin_epoch

@@ -15,8 +15,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import audit
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError, NotFoundError
 from cardcore.ids import new_id
 from cardcore.once import once, record_refusal

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import audit
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
 from cardcore.once import record_refusal
 from cardcore.parts import Parts

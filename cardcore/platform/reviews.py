@@ -14,12 +14,13 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import audit, tables
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.business.quote import Payer, QuoteLine
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
 from cardcore.charges.charge import Charge
 from cardcore.charges.writer import ChargeWriter
+from cardcore.connections import RawConnection
 from cardcore.errors import NotFoundError
 from cardcore.model import Model
 from cardcore.once import once

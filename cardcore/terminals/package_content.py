@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.terminals.scene import TerminalScene
 from cardcore.terminals.tables import terminal_parameters
 from cardcore.user.authorisation_tables import code_authorisation, tariff_class

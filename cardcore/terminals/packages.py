@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.ids import RandomBytes
 from cardcore.terminals.package_content import PackageContent, read_content
 from cardcore.terminals.scene import PlainTerminals, TerminalScene

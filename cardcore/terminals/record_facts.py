@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from cardcore.account.chart import arrears_of
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
 from codes.card_tap import TOKEN_SIZE

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from pydantic_core import to_json
 
 from cardcore.account.chart import ARREARS
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_booking import BookedRecord
 from cardcore.terminals.record_judging import JudgedRecord

@@ -11,8 +11,8 @@ from typing import Final
 
 from psycopg_pool import AsyncConnectionPool
 
-from cardcore.books import RawConnection
 from cardcore.calendar import business_date
+from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError, ServiceUnavailableError
 from cardcore.terminals.record_judging import (
     FAULT,

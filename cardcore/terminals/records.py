@@ -14,8 +14,9 @@ from psycopg import errors as pg_errors
 from psycopg_pool import AsyncConnectionPool
 
 from cardcore.account.chart import AccountCode, arrears_of, arrears_payable
-from cardcore.books import RawConnection, account, open_accounts
+from cardcore.books import account, open_accounts
 from cardcore.business.order_rows import write_orders
+from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
 from cardcore.parts import Parts
 from cardcore.terminals.record_deciding import (

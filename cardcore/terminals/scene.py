@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
 from cardcore.business.plain_pricing import PlainPricer
+from cardcore.connections import RawConnection
 from cardcore.ports import ScenePricer
 
 AliasesOf = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Sequence[bytes]]]]

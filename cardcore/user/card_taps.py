@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import codes
+from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
 from cardcore.user.card_errors import (
     CardCounterError,
@@ -33,7 +33,6 @@ from codes.card_tap import CardSuite, CardTap, TapPolicy, check_tap, decode_tap,
 from codes.errors import ClockSkewError, CodeExpiredError, CodeMalformedError
 from hsm_sim.interface import CardHSM, HSMError, SignatureInvalidError
 
-RawConnection = psycopg.AsyncConnection[Any]
 FIELD: Final = "user.card"
 TAP_CLASS: Final = "T"
 # A tap accepted online must still be known when a terminal uploads it as offline: a week later, and

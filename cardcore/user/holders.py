@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cardcore.books import RawConnection, own_statements
+from cardcore.connections import RawConnection, own_statements
 from cardcore.errors import (
     CardcoreError,
     CodeRefusedError,

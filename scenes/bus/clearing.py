@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import Any, Final
 
-from cardcore.books import RawConnection
 from cardcore.calendar import CUT_OFF_DEFAULT, day_begins
+from cardcore.connections import RawConnection
 from scenes.bus.operator_revenue import (
     ChainRide,
     FeeRate,

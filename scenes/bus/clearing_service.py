@@ -8,9 +8,10 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError, MerchantUnknownError, OrderConflictError
 from cardcore.ports import Clock
 from scenes.bus.clearing import ClearingReport, ClearingRules, clear_days

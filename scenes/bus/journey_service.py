@@ -9,9 +9,10 @@ from psycopg.rows import dict_row
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.calendar import CUT_OFF_DEFAULT, business_date
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     ForbiddenError,
     LimitExceededError,

@@ -5,9 +5,9 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from cardcore.books import RawConnection
 from cardcore.bulk import copy_rows
 from cardcore.business.quote import Payer
+from cardcore.connections import RawConnection
 from scenes.bus.journeys import Correction, CorrectionKind, TapState
 from scenes.bus.stored_weeks import Entry, PersonOfWeek, StoredTap, StoredWeek
 from scenes.bus.taps import Tap, TapKind

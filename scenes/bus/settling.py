@@ -15,11 +15,12 @@ from uuid import UUID
 from psycopg import errors as pg_errors
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cardcore.books import RawConnection, transaction
+from cardcore.books import transaction
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.charges.charge import OvertakenError
 from cardcore.charges.facts import read_people
 from cardcore.charges.writer import ChargeWriter
+from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
 from cardcore.ids import RandomBytes, new_id
 from cardcore.terminals.record_facts import Holder

@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from cardcore.books import RawConnection
 from cardcore.bulk import copy_rows
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.charges.facts import read_merchants_of
+from cardcore.connections import RawConnection
 from scenes.bus.taps import ClockRefusal, ClockRule, Tap, happened_at
 from scenes.bus.week_pricing import weeks_touched
 

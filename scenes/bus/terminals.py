@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.ports import ScenePricer
 from cardcore.terminals.scene import AliasesOf, RecordedBusiness, RecordPlace
 from scenes.bus import feed_store

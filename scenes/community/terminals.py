@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
+from cardcore.connections import RawConnection
 from cardcore.ports import ScenePricer
 from cardcore.terminals.scene import AliasesOf, RecordedBusiness, RecordPlace
 from scenes.community.access_part import ACCESS_PART, write_access_part

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.books import RawConnection
 from cardcore.business.quote import Subject
 from cardcore.business.request import User, VerifyRequest
 from cardcore.caller import Caller
+from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError
 from cardcore.ids import new_id
 from cardcore.once import once

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
-from cardcore.books import RawConnection
 from cardcore.business.takings import lay_out_takings
+from cardcore.connections import RawConnection
 from scenes.hospital.messages import SettlementDetail
 
 _COPY: Final = """
