@@ -4,8 +4,10 @@ from uuid import UUID
 
 import pytest
 
+from adapters.bus_scene import BusDuties
 from adapters.wiring import City
 from cardcore.business.request import Mode
+from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.errors import CardcoreError
 from scenes.bus.order_taps import OrderTaps
 from scenes.bus.tap_intake import TapIntake
@@ -84,3 +86,19 @@ async def test_taps_nobody_could_price_are_refused_at_the_validator(
     rider = await bus.life.person()
     with pytest.raises(CardcoreError):
         await tap(bus, rider, type_, mode, **details)
+
+
+async def test_the_worker_reads_orders_and_prices_them(bus: BusLife) -> None:
+    """How: the duties as the worker has them, with the funding plans read anew each time."""
+    duties = BusDuties(
+        engine=bus.city.engine, pool=bus.city.pool, book=bus.city.book, cut_off=CUT_OFF_DEFAULT
+    )
+    rider = await bus.life.person()
+    await tap(bus, rider, "tap_on", Mode.RECORD, on_stop="SC01")
+    assert await duties.collect_taps(bus.clock.now) == 1
+    assert await duties.settle_weeks(bus.clock.now) == 1
+    assert [row[0] for row in await bus.journeys(rider)] == ["open"]
+    bus.clock.advance(hours=4)
+    assert await duties.settle_weeks(bus.clock.now) == 1
+    assert await bus.booked(rider) == {CITIZEN: 600}
+    assert await duties.settle_weeks(bus.clock.now) == 0
