@@ -50,6 +50,7 @@ async def test_the_code_on_the_screen_pays_and_the_page_shows_every_fen(
 ) -> None:
     async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
         page = await phone.page()
+        await expect(page.locator("[aria-current=page]")).to_have_text("亮码")
         order = await here.ride(await read_code(page))
         assert order["citizen_fen"] == FLAT_FARE_FEN
         await page.click("text=订单")
@@ -83,6 +84,7 @@ async def test_in_a_basement_the_page_makes_codes_that_terminals_accept_and_the_
         await expect(page.locator(CODE)).to_be_visible()
         assert await origin(page) == "page"
         await expect(page.locator(".origin")).to_contain_text("离线码")
+        await page.screenshot(path=picture("offline"))
         text = await read_code(page)
         outcome = await street.work(
             lambda agent: agent.scan(text), line_id=FLAT_LINE, stop_id="SC01", offline=True
@@ -210,6 +212,7 @@ async def test_another_account_in_the_app_finds_nothing_of_the_one_before(
         await phone.context.set_offline(offline=True)
         await page.reload()
         await expect(page.locator(NOTICE)).to_contain_text("暂时不能亮码")
+        await page.screenshot(path=picture("no-code"))
         await phone.context.set_offline(offline=False)
         await page.reload()
         order = await here.ride(await read_code(page))
@@ -237,9 +240,8 @@ async def test_the_app_embeds_the_page_in_a_frame_and_a_stranger_cannot(
         await expect(page.locator(".screen.brightest")).to_be_visible()
         # The same page of an origin that nobody named: the browser shows it nothing of ours.
         await page.goto(here.host_url.replace("127.0.0.1", "localhost"))
-        await page.click("text=示例0")
-        await expect(page.locator("iframe")).to_be_visible()
-        await page.wait_for_timeout(0)
+        async with page.expect_console_message(lambda said: "frame-ancestors" in said.text):
+            await page.click("text=示例0")
         assert await frame.locator("main").count() == 0
 
 
@@ -279,6 +281,11 @@ async def test_a_scene_bound_or_switched_to_is_the_only_one_the_code_is_for(
         await page.click("text=绑定场景")
         await page.click("text=社区")
         assert scope_of(await read_code(page)) == 1 << 4
+        await page.screenshot(path=picture("bound"), full_page=True)
+        await page.click("text=高亮显示")
+        await expect(page.locator("dialog.bright")).to_contain_text("手动调到最亮")
+        await page.screenshot(path=picture("bright"))
+        await page.click("dialog >> text=关闭")
         await page.reload()
         assert scope_of(await read_code(page)) == 1 << 4
         await page.click("text=融合码")

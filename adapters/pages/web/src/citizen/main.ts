@@ -87,7 +87,7 @@ class Citizen {
     this.#api.language = language;
     document.documentElement.lang = language;
     document.documentElement.classList.toggle("elder", elder);
-    const [name = "code", id = ""] = location.hash.slice(1).split("/");
+    const [name = "code", id = ""] = (location.hash.slice(1) || "code").split("/");
     const view = viewOf(name, id);
     document.title = `${this.#page.say(view.title)} · ${this.#page.say("title")}`;
     const body = element("main", { id: "main", tabindex: -1 });
