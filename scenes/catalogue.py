@@ -113,7 +113,7 @@ CLASSES: Final[tuple[SceneClass, ...]] = (
         department_zh="城市管理局",
         department_en="Urban Management Bureau",
         level_min=IdentityLevel.PHONE,
-        funds=("purse",),
+        funds=("purse", "parking_arrears"),
         offline=OfflineRule.CAPPED_PAYMENT,
         settlement=SettlementCycle.NEXT_DAY,
     ),
