@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.bench import bus as bus_bench
+from adapters.bench import hospital as hospital_bench
 from adapters.bench import ledger as ledger_bench
 from adapters.bench import orders as orders_bench
 from adapters.bench import records as records_bench
@@ -24,6 +25,12 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 def orders(*, quick: Quick = False, as_json: AsJSON = False) -> None:
     """Whole orders per second, in process and over HTTP."""
     print_report(orders_bench.run(quick=quick), as_json=as_json)
+
+
+@app.command()
+def hospital(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+    """Registrations and payments of 32 counters, and a day's three books compared."""
+    print_report(hospital_bench.run(quick=quick), as_json=as_json)
 
 
 @app.command()

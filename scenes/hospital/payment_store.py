@@ -253,6 +253,17 @@ async def put_off_refund(connection: AsyncConnection, found: Refund, *, now: dat
     await _put_off(connection, refund, refund.c.refund_id, found.refund_id, found, now)
 
 
+async def note_said(connection: AsyncConnection, found: Refund, *, now: datetime) -> bool:
+    """Something is about to be said for the first time; False where it was said before."""
+    r = refund.c
+    noted = await connection.execute(
+        update(refund)
+        .where(r.refund_id == found.refund_id, r.version == found.version, r.attempts == 0)
+        .values(attempts=1, due_at=now + PATIENCE)
+    )
+    return noted.rowcount == 1
+
+
 async def due(
     connection: AsyncConnection, table: Table, now: datetime, rows_max: int
 ) -> list[UUID]:

@@ -26,6 +26,7 @@ from scenes.hospital.gateway import (
     InsuranceRefusedError,
     InsuranceSilentError,
 )
+from scenes.hospital.insurer import Cancelled
 from scenes.hospital.messages import SettlementInfo
 from scenes.hospital.payment_states import REFUND_FINAL, RefundState
 from scenes.hospital.payment_store import Move, OvertakenError, Refund
@@ -90,9 +91,14 @@ class RefundSaga:
     # -- steps: each returns whether the next may follow at once -----------------------------------
 
     async def _cancel(self, found: Refund) -> bool:
-        """2208: the settlement that stands is taken back."""
+        """2208: the settlement that stands is taken back.
+
+        Only the refusal of a first 2208 says that nothing has changed: one that was said before
+        may have been heard, or may be heard yet. From then on there is no way back.
+        """
         async with transaction(self._around.engine) as (connection, _):
             setl_id = await store.settled_setl_id(connection, found.payment.payment_id)
+            first = await store.note_said(connection, found, now=self._around.clock())
         assert setl_id is not None, "an insured payment that is paid has a settlement"
         paid = found.payment
         try:
@@ -100,7 +106,14 @@ class RefundSaga:
                 self._hospital(found), found.cancel_msgid, cancelling_of(paid, setl_id)
             )
         except InsuranceRefusedError as refusal:
-            return await self._refuse(found, refusal)
+            if first:
+                return await self._refuse(found, refusal)
+            info = await self._around.insurer.find_settlement(
+                self._hospital(found), query_of(paid, paid.batch_no, setl_id)
+            )
+            if info is None or info.refd_setl_flag == "0":
+                return await self._wait(found, refusal)
+            done = Cancelled.BEFORE
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
             rest = await self._rest(connection, found)

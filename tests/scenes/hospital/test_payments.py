@@ -376,6 +376,22 @@ async def test_a_settlement_the_insurer_keeps_changes_nothing(ward: Ward) -> Non
     assert (await ward.give_back(paid, 1, TOTAL_FEN)).state == "refunded"
 
 
+async def test_a_refusal_after_an_unheard_cancelling_is_not_believed(ward: Ward) -> None:
+    """Why: the first one may have been done, or may be on its way still."""
+    user_id = await ward.person()
+    paid = await ward.pay(user_id, line(60_000), line(40_000))
+    ward.gateway.plan(
+        Function.CANCEL_SETTLEMENT, Behaviour.LATE, Behaviour.REFUSE, Behaviour.REFUSE
+    )
+    back = await ward.give_back(paid, 2, 40_000)
+    await ward.worker()
+    assert (await ward.hospital.read_return(HIS, back.refund_id)).state == "cancelling"
+    ward.gateway.deliver()
+    await ward.worker()
+    assert (await ward.hospital.read_return(HIS, back.refund_id)).state == "refunded"
+    assert len(ward.books.standing(CODE)) == 1
+
+
 async def test_twenty_returns_at_once_never_give_back_more_than_was_paid(ward: Ward) -> None:
     user_id = await ward.person()
     paid = await ward.pay(user_id, line(10_000), insured=False)
