@@ -318,6 +318,7 @@ refund_line = Table(
     required("line_no", SmallInteger, key=True),
     required("amount_fen", BigInteger),
     required("transfer_id", Uuid),
+    required("waived_fen", BigInteger),  # set by the database: let off instead of returned
 )
 
 used_code = Table(
