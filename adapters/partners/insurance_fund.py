@@ -67,9 +67,17 @@ class _RefusedError(Exception):
 class InsuranceFund:
     """Answers every message of the interface that the scene knows. Safe to share by threads."""
 
-    def __init__(self, path: Path | str, *, forgets_reversals: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        forgets_reversals: bool = False,
+        balance_fen: int = BALANCE_FEN,
+        deductible_fen: int = DEDUCTIBLE_FEN,
+    ) -> None:
         """Open the books, made where there are none.
 
+        ``balance_fen`` and ``deductible_fen``: what a person who is new to them begins with.
         ``forgets_reversals``: a message that arrives after its reversal is settled all the same,
         as careless gateways do; the comparison of the day must find it.
         """
@@ -77,6 +85,7 @@ class InsuranceFund:
         self._connection.executescript(_SCHEMA)
         self._lock = threading.Lock()
         self._forgets = forgets_reversals
+        self._beginning = (balance_fen, deductible_fen)
 
     def close(self) -> None:
         """Close the books."""
@@ -346,9 +355,7 @@ class InsuranceFund:
         return str(row[0])
 
     def _person(self, psn_no: str) -> tuple[int, int]:
-        self._run(
-            "INSERT OR IGNORE INTO person VALUES (?, ?, ?)", psn_no, BALANCE_FEN, DEDUCTIBLE_FEN
-        )
+        self._run("INSERT OR IGNORE INTO person VALUES (?, ?, ?)", psn_no, *self._beginning)
         row = self._one(
             "SELECT balance_fen, deductible_left_fen FROM person WHERE psn_no = ?", psn_no
         )
