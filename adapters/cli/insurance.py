@@ -24,6 +24,8 @@ def serve(
 ) -> None:
     """Serve until stopped; the books lie in the data folder and stay."""
     listener = listen(host, port)
+    # Connections made from now on wait: whoever reads the address may connect.
+    listener.listen()
     url = f"http://{host}:{listener.getsockname()[1]}"
     Console().print(f"模拟医保 simulated insurer: CARDCORE_INSURANCE_URL={url}")
     serve_insurer(Settings().home, listener)

@@ -10,7 +10,7 @@ from datetime import date, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from scenes.community.access import Grant, Relation
+from scenes.community.access import EVERY_WEEKDAY, Grant, Relation
 
 DAYS_MAX: Final = 7
 USES_MAX: Final = 20
@@ -80,9 +80,16 @@ def _covers(right: Grant, visit: Visit) -> bool:
 
 
 def _hours_fit(right: Grant, visit: Visit) -> bool:
-    """Do the visit's hours lie inside the right's? Those over midnight fit only themselves."""
+    """Do the visit's hours lie inside the right's?
+
+    Hours over midnight fit only themselves, or a right to every hour of every day: their small
+    hours are on a day that the right may not have.
+    """
     if right.starts is None or right.ends is None:
-        return True
+        over_midnight = (
+            visit.starts is not None and visit.ends is not None and visit.starts > visit.ends
+        )
+        return not over_midnight or right.weekdays == EVERY_WEEKDAY
     if visit.starts is None or visit.ends is None:
         return False
     if (right.starts, right.ends) == (visit.starts, visit.ends):

@@ -32,7 +32,7 @@ async def sandbox(
     """The demo city as a sandbox."""
     async with open_city(city_addresses, sandbox_settings, clock=city_clock) as city:
         app = await make_api(city, public_url=PUBLIC_URL, clock=city_clock)
-        made = Web(city, app, city_clock, Life(city, city_clock))
+        made = Web(city, app, city_clock, Life(city, city_clock), sandbox_settings)
         yield made
         for client in made.opened:
             await client.aclose()

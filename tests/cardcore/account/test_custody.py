@@ -159,7 +159,8 @@ async def test_the_worker_says_a_difference_in_its_log_and_goes_on(
     )
     duties = fund_duties(funding.city.engine, funding.city.book, funding.city.hsm, city_settings)
     funding.clock.advance(days=1)
-    assert [await duty.run(funding.clock.now) for duty in duties] == [0, 1]
+    done = {duty.name: await duty.run(funding.clock.now) for duty in duties}
+    assert {name for name, count in done.items() if count} == {"check_custody"}
     said = capsys.readouterr()
     assert "custody_difference" in said.out + said.err
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scenes.community.access import AccessBook, Decision, Grant, Relation
@@ -85,6 +85,14 @@ days = st.dates(TODAY - timedelta(days=9), TODAY + timedelta(days=9))
 hours = st.none() | st.tuples(st.times(), st.times())
 
 
+@example(
+    window=[date(2026, 5, 23), date(2026, 6, 1)],
+    visit_hours=(time(22), time(2)),
+    own_hours=None,
+    weekdays=frozenset({6}),
+    on=date(2026, 5, 25),
+    at=time(1),
+)
 @given(
     window=st.tuples(days, days).map(sorted),
     visit_hours=hours,
