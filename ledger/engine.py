@@ -330,7 +330,7 @@ class Ledger(Queries):
         return Planned(results=outcome.results, parameters=parameters)
 
     def forget_plans(self, reason: BaseException) -> None:
-        """To be called when a plan was not booked: what is remembered is not so.
+        """To be called when a caller's batch was not booked: what is remembered is not so.
 
         Where another writer moves money of the same accounts it will do so again. To guess and be
         wrong costs more than to lock first, so the next batches do that.

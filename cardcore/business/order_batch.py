@@ -229,11 +229,11 @@ class OrderWriter:
             await self._rows(orders, state, ()).write(connection)
             return
         planned = self._ledger.plan_new_transfers(connection, transfers)
-        if planned is None:
-            await self._book_by_asking(connection, orders, state, transfers)
-            return
         try:
-            await self._rows(orders, state, planned.results).write(connection, planned)
+            if planned is None:
+                await self._book_by_asking(connection, orders, state, transfers)
+            else:
+                await self._rows(orders, state, planned.results).write(connection, planned)
         except BaseException as error:
             self._ledger.forget_plans(error)
             raise
