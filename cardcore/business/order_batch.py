@@ -204,13 +204,14 @@ class OrderWriter:
         for what this one has claimed it reads again.
         """
         batch = [prepared for _, prepared in orders]
+        claims = all_claims_of(batch)
         turns = self._turns
         facts = await self._read_facts(connection, batch)
         async with self._turn:
-            if self._turns != turns and not self._claimed.isdisjoint(all_claims_of(batch)):
+            if self._turns != turns and not self._claimed.isdisjoint(claims):
                 facts = await self._read_facts(connection, batch)
             self._turns += 1
-            self._claimed = all_claims_of(batch)
+            self._claimed = claims
             await self._read_balances(connection, facts, orders)
             state = self._decide_all(facts, orders)
             await self._answer_replays(connection, state)
