@@ -4,8 +4,6 @@ The schema itself is made by ``schema/*.sql``; a test compares the two. Bulk imp
 write SQL.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -23,81 +21,76 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeEngine
+
+from cardcore.tables import required
 
 metadata = MetaData(schema="scene_bus")
 _At = DateTime(timezone=True)
-
-
-def _required(
-    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], *, key: bool = False
-) -> Column[Any]:
-    return Column(name, kind, primary_key=key, nullable=False)
 
 
 tariff_version = Table(
     "tariff_version",
     metadata,
     Column("version_no", Integer, Identity(always=True), primary_key=True, nullable=False),
-    _required("source", Text),
-    _required("format", Text),
-    _required("timezone", Text),
-    _required("digest", LargeBinary),
-    _required("notices", JSONB),
-    _required("imported_by", Text),
-    _required("recorded_at", _At),
+    required("source", Text),
+    required("format", Text),
+    required("timezone", Text),
+    required("digest", LargeBinary),
+    required("notices", JSONB),
+    required("imported_by", Text),
+    required("recorded_at", _At),
 )
 
 activation = Table(
     "activation",
     metadata,
     Column("activation_no", Integer, Identity(always=True), primary_key=True, nullable=False),
-    _required("source", Text),
+    required("source", Text),
     Column("version_no", Integer),
-    _required("activated_by", Text),
-    _required("recorded_at", _At),
+    required("activated_by", Text),
+    required("recorded_at", _At),
 )
 
 stop = Table(
     "stop",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("stop_id", Text, key=True),
-    _required("name", Text),
-    _required("zone_id", Text),
-    _required("parent_id", Text),
-    _required("location_type", SmallInteger),
+    required("version_no", Integer, key=True),
+    required("stop_id", Text, key=True),
+    required("name", Text),
+    required("zone_id", Text),
+    required("parent_id", Text),
+    required("location_type", SmallInteger),
 )
 
 line = Table(
     "line",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("line_id", Text, key=True),
-    _required("name", Text),
-    _required("agency_id", Text),
-    _required("network_id", Text),
+    required("version_no", Integer, key=True),
+    required("line_id", Text, key=True),
+    required("name", Text),
+    required("agency_id", Text),
+    required("network_id", Text),
 )
 
 pattern_stop = Table(
     "pattern_stop",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("line_id", Text, key=True),
-    _required("pattern_no", Integer, key=True),
-    _required("sequence", Integer, key=True),
-    _required("stop_id", Text),
+    required("version_no", Integer, key=True),
+    required("line_id", Text, key=True),
+    required("pattern_no", Integer, key=True),
+    required("sequence", Integer, key=True),
+    required("stop_id", Text),
 )
 
 trip = Table(
     "trip",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("trip_id", Text, key=True),
-    _required("line_id", Text),
-    _required("service_id", Text),
-    _required("direction", SmallInteger),
-    _required("pattern_no", Integer),
+    required("version_no", Integer, key=True),
+    required("trip_id", Text, key=True),
+    required("line_id", Text),
+    required("service_id", Text),
+    required("direction", SmallInteger),
+    required("pattern_no", Integer),
     Column("starts_s", Integer),
     Column("ends_s", Integer),
 )
@@ -105,199 +98,199 @@ trip = Table(
 service = Table(
     "service",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("service_id", Text, key=True),
-    _required("weekdays", ARRAY(SmallInteger)),
-    _required("starts_on", Date),
-    _required("ends_on", Date),
-    _required("added", ARRAY(Date)),
-    _required("removed", ARRAY(Date)),
+    required("version_no", Integer, key=True),
+    required("service_id", Text, key=True),
+    required("weekdays", ARRAY(SmallInteger)),
+    required("starts_on", Date),
+    required("ends_on", Date),
+    required("added", ARRAY(Date)),
+    required("removed", ARRAY(Date)),
 )
 
 fare = Table(
     "fare",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("fare_id", Text, key=True),
-    _required("price_fen", BigInteger),
-    _required("prepaid", Boolean),
+    required("version_no", Integer, key=True),
+    required("fare_id", Text, key=True),
+    required("price_fen", BigInteger),
+    required("prepaid", Boolean),
     Column("transfers", Integer),
     Column("transfer_duration_s", Integer),
-    _required("agency_id", Text),
+    required("agency_id", Text),
 )
 
 fare_rule = Table(
     "fare_rule",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("rule_no", Integer, key=True),
-    _required("fare_id", Text),
-    _required("line_id", Text),
-    _required("origin_id", Text),
-    _required("destination_id", Text),
-    _required("contains_id", Text),
+    required("version_no", Integer, key=True),
+    required("rule_no", Integer, key=True),
+    required("fare_id", Text),
+    required("line_id", Text),
+    required("origin_id", Text),
+    required("destination_id", Text),
+    required("contains_id", Text),
 )
 
 product_file = Table(
     "product_file",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("name", Text, key=True),
-    _required("content", LargeBinary),
+    required("version_no", Integer, key=True),
+    required("name", Text, key=True),
+    required("content", LargeBinary),
 )
 
 currency = Table(
     "currency",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("code", Text, key=True),
-    _required("minor_per_unit", Integer),
+    required("version_no", Integer, key=True),
+    required("code", Text, key=True),
+    required("minor_per_unit", Integer),
 )
 
 distance_line = Table(
     "distance_line",
     metadata,
-    _required("version_no", Integer, key=True),
-    _required("line_id", Text, key=True),
-    _required("name", Text),
-    _required("sentence", Text),
-    _required("stops", ARRAY(Text)),
-    _required("along_m", ARRAY(Integer)),
+    required("version_no", Integer, key=True),
+    required("line_id", Text, key=True),
+    required("name", Text),
+    required("sentence", Text),
+    required("stops", ARRAY(Text)),
+    required("along_m", ARRAY(Integer)),
 )
 
 rule_set = Table(
     "rule_set",
     metadata,
     Column("rule_set_no", Integer, Identity(always=True), primary_key=True, nullable=False),
-    _required("version", Text),
-    _required("document", JSONB),
-    _required("activated_by", Text),
-    _required("recorded_at", _At),
+    required("version", Text),
+    required("document", JSONB),
+    required("activated_by", Text),
+    required("recorded_at", _At),
 )
 
 tap = Table(
     "tap",
     metadata,
-    _required("tap_id", Uuid, key=True),
-    _required("user_id", Uuid),
-    _required("kind", Text),
-    _required("medium", Text),
-    _required("merchant_id", Text),
-    _required("terminal_id", Text),
+    required("tap_id", Uuid, key=True),
+    required("user_id", Uuid),
+    required("kind", Text),
+    required("medium", Text),
+    required("merchant_id", Text),
+    required("terminal_id", Text),
     Column("terminal_counter", BigInteger),
-    _required("line_id", Text),
-    _required("trip_id", Text),
-    _required("vehicle_id", Text),
-    _required("driver_id", Text),
-    _required("stop_id", Text),
+    required("line_id", Text),
+    required("trip_id", Text),
+    required("vehicle_id", Text),
+    required("driver_id", Text),
+    required("stop_id", Text),
     Column("sequence", Integer),
     Column("off_stop_id", Text),
     Column("off_sequence", Integer),
-    _required("tapped_at", _At),
+    required("tapped_at", _At),
     Column("sent_at", _At),
-    _required("received_at", _At),
+    required("received_at", _At),
     Column("happened_at", _At),
     Column("order_id", Uuid),
-    _required("stands", Boolean),
-    _required("state", Text),
+    required("stands", Boolean),
+    required("state", Text),
 )
 
 due_week = Table(
     "due_week",
     metadata,
     Column("due_no", BigInteger, Identity(always=True), primary_key=True, nullable=False),
-    _required("bucket", SmallInteger),
-    _required("user_id", Uuid),
-    _required("week_on", Date),
-    _required("not_before", _At),
+    required("bucket", SmallInteger),
+    required("user_id", Uuid),
+    required("week_on", Date),
+    required("not_before", _At),
 )
 
 journey = Table(
     "journey",
     metadata,
-    _required("journey_id", Uuid, key=True),
-    _required("user_id", Uuid),
-    _required("week_on", Date),
-    _required("business_on", Date),
-    _required("state", Text),
-    _required("reason", Text),
-    _required("merchant_id", Text),
-    _required("terminal_id", Text),
-    _required("line_id", Text),
-    _required("trip_id", Text),
-    _required("vehicle_id", Text),
-    _required("driver_id", Text),
-    _required("medium", Text),
-    _required("class", Text),
-    _required("on_stop_id", Text),
+    required("journey_id", Uuid, key=True),
+    required("user_id", Uuid),
+    required("week_on", Date),
+    required("business_on", Date),
+    required("state", Text),
+    required("reason", Text),
+    required("merchant_id", Text),
+    required("terminal_id", Text),
+    required("line_id", Text),
+    required("trip_id", Text),
+    required("vehicle_id", Text),
+    required("driver_id", Text),
+    required("medium", Text),
+    required("class", Text),
+    required("on_stop_id", Text),
     Column("off_stop_id", Text),
-    _required("began_at", _At),
+    required("began_at", _At),
     Column("ended_at", _At),
-    _required("reported_at", _At),
-    _required("chain_id", Uuid),
-    _required("offer", Text),
-    _required("full_fen", BigInteger),
-    _required("fare_fen", BigInteger),
-    _required("citizen_fen", BigInteger),
-    _required("subsidy_fen", BigInteger),
-    _required("forgone_fen", BigInteger),
-    _required("rule_id", Text),
-    _required("rule_version", Text),
-    _required("priced_at", _At),
+    required("reported_at", _At),
+    required("chain_id", Uuid),
+    required("offer", Text),
+    required("full_fen", BigInteger),
+    required("fare_fen", BigInteger),
+    required("citizen_fen", BigInteger),
+    required("subsidy_fen", BigInteger),
+    required("forgone_fen", BigInteger),
+    required("rule_id", Text),
+    required("rule_version", Text),
+    required("priced_at", _At),
 )
 
 charge_entry = Table(
     "charge_entry",
     metadata,
     Column("entry_no", BigInteger, Identity(always=True), primary_key=True, nullable=False),
-    _required("journey_id", Uuid),
-    _required("user_id", Uuid),
-    _required("week_on", Date),
-    _required("business_on", Date),
-    _required("merchant_id", Text),
-    _required("payer", Text),
-    _required("amount_fen", BigInteger),
-    _required("order_id", Uuid),
+    required("journey_id", Uuid),
+    required("user_id", Uuid),
+    required("week_on", Date),
+    required("business_on", Date),
+    required("merchant_id", Text),
+    required("payer", Text),
+    required("amount_fen", BigInteger),
+    required("order_id", Uuid),
     Column("refund_id", Uuid),
-    _required("recorded_at", _At),
+    required("recorded_at", _At),
 )
 
 correction = Table(
     "correction",
     metadata,
-    _required("correction_id", Uuid, key=True),
-    _required("journey_id", Uuid),
-    _required("user_id", Uuid),
-    _required("kind", Text),
+    required("correction_id", Uuid, key=True),
+    required("journey_id", Uuid),
+    required("user_id", Uuid),
+    required("kind", Text),
     Column("off_stop_id", Text),
-    _required("reason", Text),
-    _required("made_by", Text),
-    _required("made_at", _At),
+    required("reason", Text),
+    required("made_by", Text),
+    required("made_at", _At),
 )
 
 order_mark = Table(
     "order_mark",
     metadata,
     Column("only_row", Boolean, primary_key=True, nullable=False),
-    _required("order_id", Uuid),
+    required("order_id", Uuid),
 )
 
 vehicle_count = Table(
     "vehicle_count",
     metadata,
-    _required("vehicle_id", Text, key=True),
-    _required("business_on", Date, key=True),
-    _required("taps_count", BigInteger),
-    _required("told_by", Text),
-    _required("recorded_at", _At, key=True),
+    required("vehicle_id", Text, key=True),
+    required("business_on", Date, key=True),
+    required("taps_count", BigInteger),
+    required("told_by", Text),
+    required("recorded_at", _At, key=True),
 )
 
 clearing_rule = Table(
     "clearing_rule",
     metadata,
     Column("rule_no", Integer, Identity(always=True), primary_key=True, nullable=False),
-    _required("version", Text),
-    _required("document", JSONB),
-    _required("set_by", Text),
-    _required("recorded_at", _At),
+    required("version", Text),
+    required("document", JSONB),
+    required("set_by", Text),
+    required("recorded_at", _At),
 )
