@@ -1,6 +1,5 @@
 """The composition root: the only place that builds implementations and ties them together."""
 
-import contextlib
 import io
 import os
 import time
@@ -11,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import BinaryIO, Final
 
-import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.registry import Collector
 from psycopg_pool import AsyncConnectionPool
@@ -21,6 +19,7 @@ from typing_extensions import Buffer, override
 from adapters.assertions import refuse_optimised_python
 from adapters.bus_scene import journey_service
 from adapters.database import open_engine, open_pool
+from adapters.first_keys import TOKEN_KEY, TOKEN_KEY_CONTEXT, ensure_keys
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
 from adapters.http.bus import bus_noun
@@ -37,14 +36,8 @@ from adapters.http.sandbox import sandbox_noun
 from adapters.http.settings import HTTPSettings
 from adapters.http.visitors import visitor_noun
 from adapters.infrastructure import Addresses
+from adapters.outside import insurance_gateway, payment_channels
 from adapters.pages.routes import served_pages
-from adapters.partners.insurance_fund import InsuranceFund
-from adapters.partners.insurance_gateway import (
-    TIMEOUT_S as INSURANCE_TIMEOUT_S,
-)
-from adapters.partners.insurance_gateway import HTTPGateway, SimulatedGateway
-from adapters.partners.payment_channel import NAME as SIMULATED
-from adapters.partners.payment_channel import SimulatedChannel
 from adapters.record_judges import ProcessJudges
 from adapters.sandbox import SandboxClock, SandboxCore, open_clock
 from adapters.settings import Settings
@@ -52,32 +45,20 @@ from adapters.used_assertions import SharedUsedAssertions
 from adapters.valkey import ValkeyReplayHints
 from adapters.valkey_rates import ValkeyBuckets
 from cardcore.account.channel import PaymentChannel
-from cardcore.account.custody import LEDGER_SEAL_KEY
 from cardcore.account.funding_policy import FundingPlans, read_policy
-from cardcore.audit import SEAL_KEY
 from cardcore.books import transaction
-from cardcore.business.merchants import open_fixed_accounts
 from cardcore.business.order_rules import RuleBook
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.connections import RawConnection
-from cardcore.foreign_service import CLEARING_KEY
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import good_epochs
-from cardcore.platform.operators import TOTP_KEY
-from cardcore.platform.webhooks import SIGNING_KEY
 from cardcore.ports import Clock, NoReplayHints, ReplayHints, ScenePricer
-from cardcore.service import PSEUDONYM_KEY, CardCore, serve_core
+from cardcore.service import CardCore, serve_core
 from cardcore.terminals.packages import PackageSigning
 from cardcore.terminals.scene import TerminalScene
-from cardcore.user.card_taps import register_card_key
-from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
 from cardcore.user.citizen_codes import CitizenCodes
-from cardcore.user.issuer_keys import CLOCKS_APART, publish_key, read_issuer_keys
-from cardcore.user.personal_data import INDEX_KEY, WRAPPING_KEY
-from codes.card_tap import CardSuite
-from codes.key_ring import KeyUse
+from cardcore.user.issuer_keys import read_issuer_keys
 from hsm_sim.client import HSMClient
-from hsm_sim.interface import HSM, Algorithm, KeyExistsError, KeyUsage
 from ledger import BusinessDay, Ledger
 from scenes.bus.clearing_service import ClearingService
 from scenes.bus.concessions import DEFAULT_POLICY
@@ -92,7 +73,7 @@ from scenes.community.pricing import GatePricer
 from scenes.community.service import load_access_book
 from scenes.community.terminals import GateTerminals
 from scenes.community.visits import VisitorDesk
-from scenes.hospital.gateway import InsuranceGateway, NoGateway
+from scenes.hospital.gateway import InsuranceGateway
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
 from scenes.hospital.pricing import HospitalPricer
@@ -102,32 +83,6 @@ from scenes.parking.service import ParkingService
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-ISSUER_ID: Final = 0x3704
-# Two suites from the first day: terminals must know how to read both.
-FIRST_KEYS: Final = (
-    (KeyUse.CODES, 1, Algorithm.ED25519),
-    (KeyUse.CODES, 2, Algorithm.P256),
-    (KeyUse.PACKAGES, 128, Algorithm.ED25519),
-    (KeyUse.LISTS, 129, Algorithm.ED25519),
-)
-CARD_KEY: Final = "card-master-1"
-CARD_KEY_VERSION: Final = 1
-TOKEN_KEY: Final = "access-token"  # noqa: S105  (a label, not a secret)
-TOKEN_KEY_CONTEXT: Final = b"access token signing key, version %d"
-SECRET_KEYS: Final = (
-    (WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
-    (INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
-    (PSEUDONYM_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
-    (TOKEN_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
-    (SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
-    (LEDGER_SEAL_KEY, Algorithm.ED25519, KeyUsage.SIGN),
-    (NUMBER_WRAPPING_KEY, Algorithm.AES256, KeyUsage.WRAP),
-    (NUMBER_INDEX_KEY, Algorithm.HMAC_SHA256, KeyUsage.MAC),
-    (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
-    (SIGNING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
-    (CLEARING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
-    (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,35 +335,6 @@ def door_limits(settings: Settings, buckets: ValkeyBuckets | None) -> DoorLimits
     return DoorLimits(time.monotonic, buckets, trusted=settings.trusted_proxies)
 
 
-async def payment_channels(
-    pool: AsyncConnectionPool[RawConnection], hsm: HSM, settings: Settings
-) -> dict[str, PaymentChannel]:
-    """The channels of an installation: the sandbox has one that is simulated."""
-    if not settings.sandbox:
-        return {}
-    simulated = SimulatedChannel(pool, await hsm.mac(TOKEN_KEY, b"simulated payment channel"))
-    await simulated.prepare()
-    return {SIMULATED: simulated}
-
-
-@asynccontextmanager
-async def insurance_gateway(settings: Settings) -> AsyncIterator[InsuranceGateway]:
-    """The way to the insurer: over HTTP where one is set, in the sandbox one that is simulated."""
-    if settings.insurance_url is not None:
-        async with httpx2.AsyncClient(
-            base_url=settings.insurance_url, timeout=INSURANCE_TIMEOUT_S
-        ) as client:
-            yield HTTPGateway(client)
-    elif settings.sandbox:
-        books = InsuranceFund(settings.home / "insurance.sqlite3")
-        try:
-            yield SimulatedGateway(books, by_amount=True)
-        finally:
-            books.close()
-    else:
-        yield NoGateway()
-
-
 def business_day_of(settings: Settings) -> BusinessDay:
     """The ledger's calendar, with the same cut-off as the orders': one day, one rule."""
     cut_off = settings.cut_off
@@ -433,40 +359,3 @@ def scene_pricers(
 def terminal_scenes() -> dict[str, TerminalScene]:
     """What terminals carry and bring by rules of their scene's own."""
     return {"bus": BusTerminals(), "community": GateTerminals()}
-
-
-async def ensure_secret_keys(hsm: HSM) -> None:
-    """Make the keys that are missing; two processes may start at once."""
-    known = {info.label for info in await hsm.list_keys()}
-    for label, algorithm, usage in SECRET_KEYS:
-        if label not in known:
-            with contextlib.suppress(KeyExistsError):
-                await hsm.generate(label, algorithm, usage)
-
-
-async def ensure_keys(hsm: HSM, engine: AsyncEngine, book: Ledger, now: datetime) -> None:
-    """Make the keys and accounts an installation cannot be without; does nothing the next time."""
-    await ensure_secret_keys(hsm)
-    async with transaction(engine) as (connection, raw):
-        await open_fixed_accounts(book, raw)
-        await register_card_key(
-            connection,
-            issuer_id=ISSUER_ID,
-            key_version=CARD_KEY_VERSION,
-            suite=CardSuite.SM4,
-            label=CARD_KEY,
-            now=now,
-        )
-        known = await read_issuer_keys(connection, now)
-        for use, kid, algorithm in FIRST_KEYS:
-            if not getattr(known, use.value):
-                await publish_key(
-                    connection,
-                    hsm,
-                    issuer_id=ISSUER_ID,
-                    kid=kid,
-                    algorithm=algorithm,
-                    use=use,
-                    signs_from=now - CLOCKS_APART,
-                    now=now,
-                )

@@ -7,7 +7,7 @@ from datetime import datetime
 from stdnum import luhn
 
 from adapters import demo_city
-from adapters.wiring import CARD_KEY, CARD_KEY_VERSION, ISSUER_ID
+from adapters.first_keys import CARD_KEY, CARD_KEY_VERSION, ISSUER_ID
 from codes.card_tap import CardSuite, CardTap, TapKind, terminal_digest
 from hsm_sim.interface import CardHSM
 

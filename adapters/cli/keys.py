@@ -10,8 +10,9 @@ from rich.table import Table
 
 from adapters.database import open_engine
 from adapters.embedded_postgres import EmbeddedPostgres
+from adapters.first_keys import ISSUER_ID
 from adapters.settings import Settings
-from adapters.wiring import ISSUER_ID, utc_now
+from adapters.wiring import utc_now
 from cardcore.books import transaction
 from cardcore.platform.access_epochs import good_epochs
 from cardcore.platform.key_epochs import IssuerKeysView, read_keys

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from adapters.wiring import ISSUER_ID
+from adapters.first_keys import ISSUER_ID
 from cardcore.books import transaction
 from cardcore.terminals.packages import Packages
 from cardcore.user.card_life import CardVerb

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters import demo_city
-from adapters.wiring import ISSUER_ID
+from adapters.first_keys import ISSUER_ID
 from cardcore.business.request import CardTapText, Mode, OrderRequest, User, VerifyRequest
 from cardcore.business.views import OrderView
 from cardcore.caller import Caller
