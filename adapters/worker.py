@@ -22,18 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.bus_scene import BusDuties
 from adapters.database import open_engine, open_pool
+from adapters.first_keys import ensure_secret_keys
 from adapters.infrastructure import Addresses
 from adapters.jetstream import JetStream
+from adapters.outside import payment_channels
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
-from adapters.wiring import (
-    business_day_of,
-    ensure_secret_keys,
-    open_city,
-    payment_channels,
-    terminal_scenes,
-    utc_now,
-)
+from adapters.wiring import business_day_of, open_city, terminal_scenes, utc_now
 from cardcore import audit
 from cardcore.account.arrears import ArrearsCollection
 from cardcore.account.channel_money import ChannelMoney
