@@ -19,9 +19,10 @@ from cardcore.user.card_request import (
     IssueCardRequest,
     ReplaceCardRequest,
 )
+from cardcore.user.card_rows import card_view, issued_view
 from cardcore.user.card_vault import CardVault
 from cardcore.user.card_views import CardsView, CardView, IssuedCardView
-from cardcore.user.cards import Cards, Note, card_view, issued_view
+from cardcore.user.cards import Cards, Note
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
 _Perform = Callable[[AsyncConnection], Awaitable[tuple[UUID, ViewT]]]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.books import transaction
 from cardcore.business.dispute_errors import DisputeStateError
+from cardcore.business.dispute_journal import BY_ITSELF, Saying, dispute_view
 from cardcore.business.dispute_lists import DisputeRowsView, DisputesPage, list_disputes
 from cardcore.business.dispute_request import (
     Answer,
@@ -18,7 +19,7 @@ from cardcore.business.dispute_request import (
 )
 from cardcore.business.dispute_states import DisputeStep
 from cardcore.business.dispute_views import DisputeView, EvidenceView
-from cardcore.business.disputes import BY_ITSELF, Disputes, Saying
+from cardcore.business.disputes import Disputes
 from cardcore.caller import Caller, Scope
 from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError
@@ -189,7 +190,7 @@ class DisputeService:
         async def recall(
             connection: AsyncConnection, _: RawConnection, event_id: UUID
         ) -> DisputeView:
-            return await self._disputes.view(connection, event_id)
+            return await dispute_view(connection, event_id)
 
         return await once(
             self._parts.engine,

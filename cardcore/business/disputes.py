@@ -1,43 +1,41 @@
-"""Disputes in the books: opening, each step with its money, and what falls due by itself.
+"""Disputes: opening, each step with its money, and what falls due by itself.
 
-The citizen is credited out of the city's dispute account, which may go below zero: what it is
-short of is what merchants and citizens still owe it. It stands under suspense, so custody covers
-the citizen's credit from the first instant on. Only the citizen's share is disputed; a subsidy
-goes back with a refund.
+Only the citizen's share is disputed; a subsidy goes back with a refund.
 """
 
-import hashlib
-import json
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore import tables
 from cardcore.account.arrears import payments_of
-from cardcore.account.arrears_payments import take_back
-from cardcore.account.chart import ARREARS, DISPUTES, LEDGER_CNY, SUSPENSE, TransferCode
-from cardcore.account.claims import Claims
-from cardcore.account.fund_life import landing_accounts
-from cardcore.business.dispute_claims import credit_id, disputed_by_line, recovery_id
+from cardcore.account.chart import ARREARS
+from cardcore.business.dispute_claims import disputed_by_line
 from cardcore.business.dispute_errors import DisputeExceedsError
+from cardcore.business.dispute_journal import (
+    BY_ITSELF,
+    Saying,
+    digest_of,
+    dispute_view,
+    money_of,
+    write_event,
+)
 from cardcore.business.dispute_states import (
     UNDECIDED,
-    Bearer,
     DisputeMoney,
     DisputeStatus,
     DisputeStep,
     step,
 )
 from cardcore.business.dispute_tables import dispute, dispute_event, dispute_line, dispute_rule
-from cardcore.business.dispute_views import DisputeEventView, DisputeView, EvidenceView
+from cardcore.business.dispute_transfers import DisputeTransfers
+from cardcore.business.dispute_views import DisputeView, EvidenceView
 from cardcore.business.explain import explain
 from cardcore.business.holds import captured_by_line
-from cardcore.business.orders import OrderLine, OrderRecord, load_order, load_orders
+from cardcore.business.orders import OrderLine, OrderRecord, load_order
 from cardcore.business.quote import Payer
 from cardcore.business.refund_split import split_refund
 from cardcore.business.refunds import refunded_by_line
@@ -45,22 +43,11 @@ from cardcore.caller import Caller
 from cardcore.connections import RawConnection
 from cardcore.errors import NotFoundError, OrderStateError, RefundExceedsError
 from cardcore.ids import RandomBytes, new_id
-from ledger import Ledger, Transfer, TransferFlags
+from ledger import Ledger
 
-BY_ITSELF: Final = "worker"
 DUE_PER_ROUND_MAX: Final = 100
 _DISPUTABLE: Final = ("captured", "refunded")
 _d, _e, _l = dispute.c, dispute_event.c, dispute_line.c
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """Who takes a step, when, and on what grounds."""
-
-    client_id: str
-    now: datetime
-    grounds: str | None = None
-    reference: str | None = None
 
 
 class Disputes:
@@ -69,7 +56,7 @@ class Disputes:
     def __init__(self, book: Ledger, random_bytes: RandomBytes) -> None:
         self._book = book
         self._random_bytes = random_bytes
-        self._claims = Claims(book, random_bytes)
+        self._transfers = DisputeTransfers(book, random_bytes)
 
     async def open(
         self,
@@ -127,10 +114,10 @@ class Disputes:
         )
         event_id = new_id(now, self._random_bytes)
         saying = Saying(client_id=caller.client_id, now=now)
-        await _write_event(
+        await write_event(
             connection, dispute_id, event_id, "open", DisputeStatus.OPEN, money, saying
         )
-        return event_id, await self.view(connection, event_id)
+        return event_id, await dispute_view(connection, event_id)
 
     async def take(
         self,
@@ -151,54 +138,13 @@ class Disputes:
             DisputeStateError: its state does not allow the step.
         """
         row = await self._row(connection, caller, dispute_id)
-        status, money, credit_fen = step(DisputeStatus(row.status), _money(row), taken)
+        status, money, credit_fen = step(DisputeStatus(row.status), money_of(row), taken)
         event_id = new_id(saying.now, self._random_bytes)
         if credit_fen:
-            await self._credit(connection, raw, row, event_id, saying.now)
-        money = money.recover(await self._recover(connection, raw, row, event_id, money))
-        await _write_event(connection, dispute_id, event_id, taken.value, status, money, saying)
-        return event_id, await self.view(connection, event_id)
-
-    async def view(self, connection: AsyncConnection, event_id: UUID) -> DisputeView:
-        """The dispute as it stood after one of its events."""
-        event = (
-            await connection.execute(select(dispute_event).where(_e.event_id == event_id))
-        ).one()
-        row = (
-            await connection.execute(select(dispute).where(_d.dispute_id == event.dispute_id))
-        ).one()
-        events = await connection.execute(
-            select(dispute_event)
-            .where(_e.dispute_id == event.dispute_id, _e.seq <= event.seq)
-            .order_by(_e.seq)
-        )
-        return DisputeView(
-            dispute_id=row.dispute_id,
-            order_id=row.order_id,
-            merchant_id=row.merchant_id,
-            reason=row.reason,
-            amount_fen=row.amount_fen,
-            currency="CNY",
-            status=event.status_after,
-            credited_fen=event.credited_after_fen,
-            recovered_fen=event.recovered_after_fen,
-            borne_by=event.borne_by_after,
-            opened_at=row.opened_at,
-            respond_by=row.respond_by,
-            credit_by=row.credit_by,
-            decide_by=row.decide_by,
-            evidence_sha256=row.evidence_digest.hex(),
-            events=[
-                DisputeEventView(
-                    step=one.step,
-                    by=one.client_id,
-                    grounds=one.grounds,
-                    reference=one.reference,
-                    recorded_at=one.recorded_at,
-                )
-                for one in events
-            ],
-        )
+            await self._transfers.credit(connection, raw, row, event_id, saying.now)
+        money = money.recover(await self._transfers.recover(connection, raw, row, event_id, money))
+        await write_event(connection, dispute_id, event_id, taken.value, status, money, saying)
+        return event_id, await dispute_view(connection, event_id)
 
     async def read(
         self, connection: AsyncConnection, caller: Caller, dispute_id: UUID
@@ -209,7 +155,7 @@ class Disputes:
             select(_e.event_id).where(_e.dispute_id == dispute_id).order_by(_e.seq.desc()).limit(1)
         )
         assert latest is not None
-        return await self.view(connection, latest)
+        return await dispute_view(connection, latest)
 
     async def evidence(
         self, connection: AsyncConnection, caller: Caller, dispute_id: UUID
@@ -252,14 +198,14 @@ class Disputes:
     ) -> int:
         """Take more of what is owed, where there is some by now; returns how much, in fen."""
         row = await self._row(connection, None, dispute_id)
-        money = _money(row)
+        money = money_of(row)
         event_id = new_id(now, self._random_bytes)
-        taken_fen = await self._recover(connection, raw, row, event_id, money)
+        taken_fen = await self._transfers.recover(connection, raw, row, event_id, money)
         if taken_fen:
             saying = Saying(client_id=BY_ITSELF, now=now)
             status = DisputeStatus(row.status)
             money = money.recover(taken_fen)
-            await _write_event(connection, dispute_id, event_id, "recover", status, money, saying)
+            await write_event(connection, dispute_id, event_id, "recover", status, money, saying)
         return taken_fen
 
     # -- parts -------------------------------------------------------------------------------
@@ -313,176 +259,6 @@ class Disputes:
             "details": order.details,
         }
 
-    async def _credit(
-        self,
-        connection: AsyncConnection,
-        raw: RawConnection,
-        row: Row[Any],
-        event_id: UUID,
-        now: datetime,
-    ) -> None:
-        """Give the disputed amount back to where it came from, out of the dispute account."""
-        shares = await self._shares(connection, raw, row)
-        landing = await landing_accounts(connection, [fund_id for fund_id, _ in shares])
-        transfers = [
-            Transfer(
-                id=credit_id(event_id, position).int,
-                debit_account_id=DISPUTES.int,
-                credit_account_id=landing.get(fund_id, fund_id).int,
-                amount=fen,
-                ledger=LEDGER_CNY,
-                code=TransferCode.DISPUTE_CREDIT,
-                flags=(TransferFlags.linked if position + 1 < len(shares) else TransferFlags(0)),
-                user_data_128=row.dispute_id.int,
-            )
-            for position, (fund_id, fen) in enumerate(shares)
-        ]
-        results = await self._book.create_transfers(transfers, connection=raw)
-        assert set(results) == {"created"}, results
-        await self._claims.write_homeless(connection, shares, landing, reason="dispute", now=now)
-
-    async def _recover(
-        self,
-        connection: AsyncConnection,
-        raw: RawConnection,
-        row: Row[Any],
-        event_id: UUID,
-        money: DisputeMoney,
-    ) -> int:
-        """Take what the bearer owes as far as there is something, into the dispute account."""
-        taken_fen = 0
-        if not money.owed_fen:
-            return taken_fen
-        debtors = await self._debtors(connection, raw, row, money)
-        found = await self._book.lookup_accounts([one.int for one in debtors], connection=raw)
-        for position, account in enumerate(found):
-            available_fen = account.credits_posted - account.debits_posted - account.debits_pending
-            fen = min(money.owed_fen - taken_fen, max(available_fen, 0))
-            if fen:
-                results = await self._book.create_transfers(
-                    [
-                        Transfer(
-                            id=recovery_id(event_id, position).int,
-                            debit_account_id=account.id,
-                            credit_account_id=DISPUTES.int,
-                            amount=fen,
-                            ledger=LEDGER_CNY,
-                            code=TransferCode.DISPUTE_RECOVERY,
-                            user_data_128=row.dispute_id.int,
-                        )
-                    ],
-                    connection=raw,
-                )
-                # Somebody was faster: what is owed stays owed, and the worker asks again.
-                taken_fen += fen if list(results) == ["created"] else 0
-        return taken_fen
-
-    async def _debtors(
-        self, connection: AsyncConnection, raw: RawConnection, row: Row[Any], money: DisputeMoney
-    ) -> list[UUID]:
-        """Accounts of the bearer, in the order in which they are asked."""
-        if money.bearer is Bearer.MERCHANT:
-            merchant = tables.merchant.c
-            payable = await connection.scalar(
-                select(merchant.payable_id).where(merchant.merchant_id == row.merchant_id)
-            )
-            assert payable is not None
-            return [payable]
-        fund_ids = [fund_id for fund_id, _ in await self._shares(connection, raw, row)]
-        landing = await landing_accounts(connection, fund_ids)
-        landed = [landing.get(fund_id, fund_id) for fund_id in fund_ids]
-        return list(dict.fromkeys(one for one in landed if one != SUSPENSE))
-
-    async def _shares(
-        self, connection: AsyncConnection, raw: RawConnection, row: Row[Any]
-    ) -> list[tuple[UUID, int]]:
-        """Funds the disputed amount came from, and how much from each."""
-        order = (await load_orders(raw, [row.order_id]))[row.order_id]
-        lines = {line.line_no: line for line in order.lines}
-        payments = await payments_of(connection, row.order_id)
-        shares = []
-        for one in await connection.execute(
-            select(_l.line_no, _l.amount_fen)
-            .where(_l.dispute_id == row.dispute_id)
-            .order_by(_l.line_no.desc())
-        ):
-            line = lines[one.line_no]
-            if line.fund == ARREARS:
-                # The oldest payments: refunds take the latest, and the two never meet.
-                paid = take_back(one.amount_fen, payments[one.line_no])
-                shares += [(payment.fund_id, fen) for payment, fen in paid]
-                continue
-            assert line.debit_account_id is not None
-            shares.append((line.debit_account_id, one.amount_fen))
-        return shares
-
-
-def digest_of(pack: dict[str, Any]) -> bytes:
-    """SHA-256 of the pack as JSON with sorted keys and no spaces, in UTF-8."""
-    text = json.dumps(pack, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
-
 
 def _is_citizens(line: OrderLine) -> bool:
     return line.payer == Payer.CITIZEN and line.fund is not None
-
-
-def _money(row: Row[Any]) -> DisputeMoney:
-    return DisputeMoney(
-        amount_fen=row.amount_fen,
-        credited_fen=row.credited_fen,
-        recovered_fen=row.recovered_fen,
-        bearer=None if row.borne_by is None else Bearer(row.borne_by),
-    )
-
-
-async def _write_event(
-    connection: AsyncConnection,
-    dispute_id: UUID,
-    event_id: UUID,
-    name: str,
-    status: DisputeStatus,
-    money: DisputeMoney,
-    saying: Saying,
-) -> None:
-    """Write down how the dispute stands after a step, in its row, its journal and the outbox."""
-    bearer = None if money.bearer is None else money.bearer.value
-    await connection.execute(
-        update(dispute)
-        .where(_d.dispute_id == dispute_id)
-        .values(
-            status=status.value,
-            credited_fen=money.credited_fen,
-            recovered_fen=money.recovered_fen,
-            borne_by=bearer,
-        )
-    )
-    await connection.execute(
-        insert(dispute_event).values(
-            event_id=event_id,
-            dispute_id=dispute_id,
-            step=name,
-            client_id=saying.client_id,
-            grounds=saying.grounds,
-            reference=saying.reference,
-            status_after=status.value,
-            credited_after_fen=money.credited_fen,
-            recovered_after_fen=money.recovered_fen,
-            borne_by_after=bearer,
-            recorded_at=saying.now,
-        )
-    )
-    # Named by the order, so that it goes where the order's own events go.
-    order_id = await connection.scalar(select(_d.order_id).where(_d.dispute_id == dispute_id))
-    await connection.execute(
-        insert(tables.outbox).values(
-            topic=f"dispute.{status.value}",
-            subject_id=order_id,
-            recorded_at=saying.now,
-            payload={
-                "order_id": str(order_id),
-                "dispute_id": str(dispute_id),
-                "status": status.value,
-            },
-        )
-    )

@@ -15,21 +15,28 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.errors import UserFrozenError, UserUnknownError
 from cardcore.ids import RandomBytes, new_id
-from cardcore.user.card_errors import CardBoundError, CardNumberError, CardUnknownError
+from cardcore.user.card_errors import CardBoundError, CardUnknownError
 from cardcore.user.card_life import ENDS_TOKENS, CardState, CardStatus, CardVerb, state_after
 from cardcore.user.card_request import (
     BindCardRequest,
     IssueCardRequest,
     ReplaceCardRequest,
 )
-from cardcore.user.card_tables import card, card_event, card_key, card_token
+from cardcore.user.card_rows import (
+    CARD_SUITE,
+    card_view,
+    issued_view,
+    key_version_of,
+    locked_card,
+    require_active,
+    view_of,
+)
+from cardcore.user.card_tables import card, card_event, card_token
 from cardcore.user.card_vault import CardVault, format_of, mask_number, read_formats
-from cardcore.user.card_views import CardTokenView, CardView, IssuedCardView
+from cardcore.user.card_views import CardView, IssuedCardView
 from cardcore.user.status_indices import allocate_index
 
-CARD_SUITE: Final = {"cpu": "sm4", "legacy": "3des"}
 # Behind the last record of a tap that may still come in.
 INDEX_KEPT: Final = timedelta(days=8)
 
@@ -111,7 +118,7 @@ class Cards:
             raise CardUnknownError(field="number")
         if found.user_id is not None:
             raise CardBoundError(field="number")
-        await _require_active(connection, request.user_id)
+        await require_active(connection, request.user_id)
         event_id = await self._change(
             connection, found, CardVerb.BIND, user_id=request.user_id, note=note
         )
@@ -128,7 +135,7 @@ class Cards:
             CardUnknownError: no such card.
             CardStateError: not in this state, see ``card_life``.
         """
-        found = await _locked(connection, card_id)
+        found = await locked_card(connection, card_id)
         event_id = await self._change(connection, found, verb, user_id=None, note=note)
         return event_id, await card_view(connection, event_id)
 
@@ -145,7 +152,7 @@ class Cards:
 
         Raises: as ``change`` and ``issue`` do.
         """
-        old = await _locked(connection, card_id)
+        old = await locked_card(connection, card_id)
         token = card_token.c
         domains = [
             (row.scene, row.merchant_id)
@@ -171,7 +178,7 @@ class Cards:
         rows = await connection.execute(
             select(card).where(card.c.user_id == user_id).order_by(card.c.card_id.desc())
         )
-        return [_view(row, row) for row in rows]
+        return [view_of(row, row) for row in rows]
 
     async def close_of_user(self, connection: AsyncConnection, user_id: UUID, note: Note) -> int:
         """Close what a leaving person still has; returns how many cards."""
@@ -214,8 +221,8 @@ class Cards:
         replaces: UUID | None = None,
     ) -> tuple[UUID, IssuedCardView]:
         issuer_id = format_of(request.number, await read_formats(connection)).issuer_id
-        key_version = await _key_version(connection, issuer_id, request)
-        await _require_active(connection, user_id)
+        key_version = await key_version_of(connection, issuer_id, request)
+        await require_active(connection, user_id)
         known = await connection.execute(select(card.c.card_id).where(card.c.number_index == index))
         if known.one_or_none() is not None:
             raise CardBoundError(field="number")
@@ -390,94 +397,3 @@ class Cards:
 def _end_of(valid_to: date) -> datetime:
     # Two days later than the last day: whatever the zone and the cut-off are.
     return datetime.combine(valid_to + timedelta(days=2), time(), UTC)
-
-
-async def card_view(connection: AsyncConnection, event_id: UUID) -> CardView:
-    """The card as an event left it."""
-    row, event = await _card_and_event(connection, event_id)
-    return _view(row, event)
-
-
-async def issued_view(connection: AsyncConnection, event_id: UUID) -> IssuedCardView:
-    """The card as an event left it, with the tokens the event made."""
-    row, event = await _card_and_event(connection, event_id)
-    token = card_token.c
-    tokens = await connection.execute(
-        select(token.token, token.scene, token.merchant_id)
-        .where(token.event_id == event_id)
-        .order_by(token.scene, token.merchant_id)
-    )
-    return IssuedCardView(
-        **_view(row, event).model_dump(),
-        issuer_id=row.issuer_id,
-        key_version=row.key_version,
-        status_index=row.status_index,
-        tokens=[
-            CardTokenView(token=one.token.hex(), scene=one.scene, merchant_id=one.merchant_id)
-            for one in tokens
-        ],
-    )
-
-
-async def _card_and_event(connection: AsyncConnection, event_id: UUID) -> tuple[Row[Any], Row[Any]]:
-    event = (
-        await connection.execute(select(card_event).where(card_event.c.event_id == event_id))
-    ).one()
-    row = (await connection.execute(select(card).where(card.c.card_id == event.card_id))).one()
-    return row, event
-
-
-def _view(row: Row[Any], state: Row[Any]) -> CardView:
-    return CardView(
-        card_id=row.card_id,
-        user_id=state.user_id,
-        kind=row.kind,
-        number_masked=row.number_masked,
-        status=state.status,
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        liability_from=state.liability_from,
-        replaces=row.replaces,
-    )
-
-
-async def _locked(connection: AsyncConnection, card_id: UUID) -> Row[Any]:
-    row = (
-        await connection.execute(select(card).where(card.c.card_id == card_id).with_for_update())
-    ).one_or_none()
-    if row is None:
-        raise CardUnknownError(field="card_id")
-    return row
-
-
-async def _require_active(connection: AsyncConnection, user_id: UUID) -> None:
-    status = (
-        await connection.execute(
-            select(tables.person.c.status).where(tables.person.c.user_id == user_id)
-        )
-    ).scalar_one_or_none()
-    if status is None:
-        raise UserUnknownError(field="user_id")
-    if status != "active":
-        raise UserFrozenError(field="user_id")
-
-
-async def _key_version(
-    connection: AsyncConnection, issuer_id: int, request: IssueCardRequest | ReplaceCardRequest
-) -> int | None:
-    """The master key the card was made with: the one it names, else the newest of its kind."""
-    if request.kind not in CARD_SUITE:
-        return None
-    key = card_key.c
-    versions = select(key.key_version).where(
-        key.issuer_id == issuer_id, key.suite == CARD_SUITE[request.kind]
-    )
-    if request.key_version is not None:
-        versions = versions.where(key.key_version == request.key_version)
-    found = (
-        await connection.execute(versions.order_by(key.key_version.desc()).limit(1))
-    ).scalar_one_or_none()
-    if found is None:
-        raise CardNumberError("no such key for cards of this kind", field="key_version")
-    version: int = found
-    return version

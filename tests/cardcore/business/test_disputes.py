@@ -10,6 +10,7 @@ import pytest
 from adapters import demo_city
 from cardcore.account.chart import DISPUTES
 from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
+from cardcore.business.dispute_journal import digest_of
 from cardcore.business.dispute_lists import DisputesPage
 from cardcore.business.dispute_request import (
     Answer,
@@ -22,7 +23,6 @@ from cardcore.business.dispute_request import (
 )
 from cardcore.business.dispute_states import DisputeStatus
 from cardcore.business.dispute_views import DisputeView
-from cardcore.business.disputes import digest_of
 from cardcore.business.request import RefundRequest
 from cardcore.business.views import OrderView
 from cardcore.caller import Caller
