@@ -4,9 +4,13 @@ import itertools
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import pytest
+
 from cardcore.caller import Caller
+from cardcore.errors import CardcoreError
 from cardcore.user.people_request import (
     Act,
+    BindPlateRequest,
     CloseRequest,
     FundAct,
     MergeRequest,
@@ -14,8 +18,10 @@ from cardcore.user.people_request import (
 )
 from cardcore.user.people_views import LifeEventView
 from cardcore.user.request import OpenUserRequest
-from tests.city_life import CENTRE, Life
+from tests.city_life import CENTRE, VALIDATOR, Life
 
+PHONE = "13800138000"
+PLATE = "鲁D12345"
 _keys = itertools.count(1)
 
 
@@ -73,3 +79,19 @@ async def settle(life: Life, claim_id: UUID, channel_no: str = "P1") -> LifeEven
     request = SettleClaimRequest(channel="bank", channel_no=channel_no)
     event, _ = await life.city.core.settle_claim(CENTRE, claim_id, request, key())
     return event
+
+
+async def duplicate(life: Life, *, balance_fen: int = 300) -> UUID:
+    """Somebody known by a phone alone, with a car."""
+    user_id = await opened(life, level="phone", phone=PHONE, funds=["transit"])
+    await life.top_up(user_id, balance_fen)
+    plate = BindPlateRequest(plate=PLATE)
+    await life.city.core.bind_plate(CENTRE, user_id, plate, key())
+    return user_id
+
+
+async def refused_code(life: Life, code: str) -> str:
+    """Why a ride with this code is refused."""
+    with pytest.raises(CardcoreError) as refused:
+        await life.city.core.order(VALIDATOR, life.ride(code), key())
+    return refused.value.code
