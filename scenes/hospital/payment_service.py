@@ -15,6 +15,7 @@ from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
 from cardcore.errors import RequestInvalidError
 from scenes.hospital import payment_store as store
+from scenes.hospital import saga_moves as moves
 from scenes.hospital.bills import keys_of, open_lines, read_visit, total_of
 from scenes.hospital.counter import Counter
 from scenes.hospital.deposits import available_fen, reserve
@@ -24,7 +25,7 @@ from scenes.hospital.gateway import InsuranceRefusedError
 from scenes.hospital.insurer import local_text
 from scenes.hospital.messages import TrialSettlement, VisitDescription, VisitRegistration
 from scenes.hospital.payment_states import PaymentState
-from scenes.hospital.payment_store import Move, Payment
+from scenes.hospital.payment_store import Payment
 from scenes.hospital.payments import MED_TYPE, PaymentSaga, Surroundings
 from scenes.hospital.pricing import FEE, HospitalPricer
 from scenes.hospital.request import (
@@ -34,6 +35,7 @@ from scenes.hospital.request import (
     ReturnRequest,
 )
 from scenes.hospital.returns import Returns
+from scenes.hospital.saga_moves import Move
 from scenes.hospital.split import Split, self_paid, split_of
 from scenes.hospital.tables import (
     bill,
@@ -287,7 +289,7 @@ class PaymentService(Counter):
             )
         )
         note = {"total_fen": split.total_fen}
-        await store.write_first_step(connection, payment_id, PaymentState.QUOTED, note, now)
+        await moves.write_first_step(connection, payment_id, PaymentState.QUOTED, note, now)
 
     def _order(
         self, found: Payment, user: User, account: Account, terminal_id: str | None
@@ -331,7 +333,7 @@ class PaymentService(Counter):
                 if isinstance(order.account.payer, UUID):
                     changes["payer_id"] = order.account.payer
             move = Move(to=PaymentState.HOLDING, changes=changes, note={"by": caller.client_id})
-            await store.move_payment(connection, locked, move, now=now)
+            await moves.move_payment(connection, locked, move, now=now)
             return payment_id, await self._view_payment(connection, payment_id)
 
         view, replayed = await self._once(

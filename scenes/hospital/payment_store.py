@@ -1,50 +1,24 @@
-"""Payments, refunds and their steps as rows: read, and moved from state to state.
+"""Payments and refunds as rows: read, and shown.
 
-A move is one update that names the version it moves from: of two who would move the same payment
-only one does, the other is overtaken and reads anew.
+They are moved from state to state by ``saga_moves``; what the insurer told of them is kept by
+``settlements``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Table, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or_leave
+from sqlalchemy import Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError
-from scenes.hospital.payment_states import (
-    FINAL,
-    REFUND_FINAL,
-    REFUND_STEPS,
-    STEPS,
-    PaymentState,
-    RefundState,
-)
+from scenes.hospital.payment_states import PaymentState, RefundState
 from scenes.hospital.split import Split
-from scenes.hospital.tables import (
-    bill,
-    bill_line,
-    hospital,
-    payment,
-    refund,
-    saga_step,
-    settlement,
-    visit,
-)
+from scenes.hospital.tables import bill, bill_line, hospital, payment, refund, saga_step, visit
 from scenes.hospital.views import PaymentView, ReturnView, StepView
-
-# Whoever moves a payment has this long for the next step before the worker takes it for lost.
-PATIENCE: Final = timedelta(seconds=30)
-WAIT_FIRST: Final = timedelta(seconds=5)
-WAIT_MAX: Final = timedelta(minutes=10)
-
-
-class OvertakenError(Exception):
-    """Somebody else has moved it meanwhile: read anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +88,6 @@ class Refund:
     def batch_no(self) -> str:
         """Number of the batch of what stays charged."""
         return self.refund_id.hex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """A step: where to, with what changed and what is to be remembered of it."""
-
-    to: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    note: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _payment_of(row: Row[Any]) -> Payment:
@@ -203,67 +168,6 @@ async def read_refund(
     return Refund(**names, payment=paid, state=RefundState(row.state))
 
 
-async def move_payment(
-    connection: AsyncConnection, found: Payment, move: Move, *, now: datetime
-) -> None:
-    """Take a step of the table, write it down, and say until when the next is expected.
-
-    Raises:
-        OvertakenError: somebody else was first.
-    """
-    to = PaymentState(move.to)
-    assert to in STEPS[found.state], (found.state, to)
-    waits = to in FINAL or to is PaymentState.REVIEW
-    await _move(
-        connection,
-        payment,
-        payment.c.payment_id,
-        (found.payment_id, found.version),
-        move,
-        now=now,
-        due_at=None if waits else now + PATIENCE,
-    )
-
-
-async def move_refund(
-    connection: AsyncConnection, found: Refund, move: Move, *, now: datetime
-) -> None:
-    """As ``move_payment``."""
-    to = RefundState(move.to)
-    assert to in REFUND_STEPS[found.state], (found.state, to)
-    waits = to in REFUND_FINAL or to is RefundState.REVIEW
-    await _move(
-        connection,
-        refund,
-        refund.c.refund_id,
-        (found.refund_id, found.version),
-        move,
-        now=now,
-        due_at=None if waits else now + PATIENCE,
-    )
-
-
-async def put_off_payment(connection: AsyncConnection, found: Payment, *, now: datetime) -> None:
-    """Nothing came of the step: wait longer each time."""
-    await _put_off(connection, payment, payment.c.payment_id, found.payment_id, found, now)
-
-
-async def put_off_refund(connection: AsyncConnection, found: Refund, *, now: datetime) -> None:
-    """As ``put_off_payment``."""
-    await _put_off(connection, refund, refund.c.refund_id, found.refund_id, found, now)
-
-
-async def note_said(connection: AsyncConnection, found: Refund, *, now: datetime) -> bool:
-    """Something is about to be said for the first time; False where it was said before."""
-    r = refund.c
-    noted = await connection.execute(
-        update(refund)
-        .where(r.refund_id == found.refund_id, r.version == found.version, r.attempts == 0)
-        .values(attempts=1, due_at=now + PATIENCE)
-    )
-    return noted.rowcount == 1
-
-
 async def due(
     connection: AsyncConnection, table: Table, now: datetime, rows_max: int
 ) -> list[UUID]:
@@ -273,67 +177,6 @@ async def due(
         select(identity).where(table.c.due_at <= now).order_by(table.c.due_at).limit(rows_max)
     )
     return list(rows.scalars())
-
-
-async def write_first_step(
-    connection: AsyncConnection,
-    subject_id: UUID,
-    state: str,
-    note: Mapping[str, Any],
-    now: datetime,
-) -> None:
-    """The step that made it."""
-    await connection.execute(
-        insert(saga_step).values(
-            subject_id=subject_id, version=1, state=state, note=dict(note), recorded_at=now
-        )
-    )
-
-
-async def note_settlement(
-    connection: AsyncConnection,
-    found: Payment,
-    split: Split,
-    *,
-    setl_id: str,
-    msgid: str,
-    on: date,
-    now: datetime,
-) -> None:
-    """The insurer has told of a settlement."""
-    await connection.execute(
-        insert_or_leave(settlement)
-        .values(
-            merchant_id=found.merchant_id,
-            setl_id=setl_id,
-            payment_id=found.payment_id,
-            psn_no=found.psn_no,
-            mdtrt_id=found.mdtrt_id,
-            msgid=msgid,
-            total_fen=split.total_fen,
-            fund_fen=split.fund_fen,
-            account_fen=split.account_fen,
-            cash_fen=split.cash_fen,
-            settled_on=on,
-            settled_at=now,
-        )
-        .on_conflict_do_nothing()
-    )
-
-
-async def note_cancelled(
-    connection: AsyncConnection, merchant_id: str, setl_id: str, now: datetime
-) -> None:
-    """A settlement was taken back."""
-    await connection.execute(
-        update(settlement)
-        .where(
-            settlement.c.merchant_id == merchant_id,
-            settlement.c.setl_id == setl_id,
-            settlement.c.cancelled_at.is_(None),
-        )
-        .values(cancelled_at=now)
-    )
 
 
 async def bill_lines(connection: AsyncConnection, payment_id: UUID) -> Sequence[Row[Any]]:
@@ -354,39 +197,6 @@ async def release_bills(connection: AsyncConnection, payment_id: UUID) -> None:
         update(bill)
         .where(bill.c.payment_id == payment_id, bill.c.state == "open")
         .values(payment_id=None)
-    )
-
-
-async def settled_setl_id(connection: AsyncConnection, payment_id: UUID) -> str | None:
-    """The settlement of a payment that stands now."""
-    found = await connection.execute(
-        select(settlement.c.setl_id).where(
-            settlement.c.payment_id == payment_id, settlement.c.cancelled_at.is_(None)
-        )
-    )
-    return found.scalar_one_or_none()
-
-
-async def standing_split(connection: AsyncConnection, found: Payment) -> Split:
-    """What each payer pays of a payment now, after the refunds so far."""
-    r = refund.c
-    row = (
-        await connection.execute(
-            select(
-                func.coalesce(func.sum(r.fund_fen), 0),
-                func.coalesce(func.sum(r.account_fen), 0),
-                func.coalesce(func.sum(r.cash_fen), 0),
-                func.coalesce(func.sum(r.amount_fen), 0),
-            ).where(r.payment_id == found.payment_id, r.state == RefundState.REFUNDED.value)
-        )
-    ).one()
-    fund_fen, account_fen, cash_fen, amount_fen = (int(fen) for fen in row)
-    given_fen = fund_fen + account_fen + cash_fen
-    return Split(
-        fund_fen=found.split.fund_fen - fund_fen,
-        account_fen=found.split.account_fen - account_fen,
-        cash_fen=found.split.cash_fen - cash_fen,
-        hospital_fen=found.split.hospital_fen - (amount_fen - given_fen),
     )
 
 
@@ -438,55 +248,3 @@ async def _steps(connection: AsyncConnection, subject_id: UUID) -> list[StepView
         .order_by(saga_step.c.version)
     )
     return [StepView(state=row.state, recorded_at=row.recorded_at) for row in rows]
-
-
-async def _move(
-    connection: AsyncConnection,
-    table: Table,
-    identity: Any,  # noqa: ANN401  (a column of the table)
-    at: tuple[UUID, int],
-    move: Move,
-    *,
-    now: datetime,
-    due_at: datetime | None,
-) -> None:
-    subject_id, version = at
-    moved = await connection.execute(
-        update(table)
-        .where(identity == subject_id, table.c.version == version)
-        .values(
-            **move.changes,
-            state=str(move.to),
-            version=version + 1,
-            due_at=due_at,
-            attempts=0,
-            changed_at=now,
-        )
-    )
-    if moved.rowcount != 1:
-        raise OvertakenError
-    await connection.execute(
-        insert(saga_step).values(
-            subject_id=subject_id,
-            version=version + 1,
-            state=str(move.to),
-            note=dict(move.note),
-            recorded_at=now,
-        )
-    )
-
-
-async def _put_off(
-    connection: AsyncConnection,
-    table: Table,
-    identity: Any,  # noqa: ANN401  (a column of the table)
-    subject_id: UUID,
-    found: Payment | Refund,
-    now: datetime,
-) -> None:
-    wait = min(WAIT_FIRST * 2 ** min(found.attempts, 10), WAIT_MAX)
-    await connection.execute(
-        update(table)
-        .where(identity == subject_id, table.c.version == found.version)
-        .values(due_at=now + wait, attempts=found.attempts + 1)
-    )

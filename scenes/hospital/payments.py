@@ -23,6 +23,8 @@ from cardcore.errors import CardcoreError, OrderStateError, ServiceUnavailableEr
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock
 from scenes.hospital import payment_store as store
+from scenes.hospital import saga_moves as moves
+from scenes.hospital import settlements
 from scenes.hospital.gateway import GatewaySilentError, InsuranceRefusedError
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.messages import (
@@ -32,7 +34,8 @@ from scenes.hospital.messages import (
     SettlementQuery,
 )
 from scenes.hospital.payment_states import FINAL, PaymentState
-from scenes.hospital.payment_store import Move, OvertakenError, Payment
+from scenes.hospital.payment_store import Payment
+from scenes.hospital.saga_moves import Move, OvertakenError
 from scenes.hospital.split import InsuranceSumsError, Split, split_of
 from scenes.hospital.tables import bill, deposit_account, payment, registration
 from scenes.hospital.uniform_api import SCENE, UniformAPI
@@ -90,7 +93,7 @@ class PaymentSaga:
                 continue
             except (GatewaySilentError, ServiceUnavailableError):
                 async with transaction(self._around.engine) as (connection, _raw):
-                    await store.put_off_payment(connection, found, now=self._around.clock())
+                    await moves.put_off_payment(connection, found, now=self._around.clock())
                 return
         raise AssertionError(f"payment {payment_id} goes round in circles")
 
@@ -116,7 +119,7 @@ class PaymentSaga:
             for payment_id in ids:
                 found = await store.find_payment(connection, payment_id)
                 assert found is not None
-                await store.move_payment(connection, found, Move(to=S.LAPSED), now=now)
+                await moves.move_payment(connection, found, Move(to=S.LAPSED), now=now)
                 await store.release_bills(connection, payment_id)
         return len(ids)
 
@@ -189,7 +192,7 @@ class PaymentSaga:
                 to = S.REVIEW
             else:
                 to = S.SETTLED if _same(split, found.split) else S.CANCELLING
-                await store.note_settlement(
+                await settlements.note_settlement(
                     connection,
                     found,
                     split,
@@ -201,7 +204,7 @@ class PaymentSaga:
             if to is S.CANCELLING:
                 changes["reason"] = "split_changed"
             move = Move(to=to, changes=changes, note=info.evidence())
-            await store.move_payment(connection, found, move, now=now)
+            await moves.move_payment(connection, found, move, now=now)
         return to is not S.REVIEW
 
     async def _reverse(self, found: Payment) -> bool:
@@ -230,7 +233,7 @@ class PaymentSaga:
                 return await self._move(found, Move(to=to, changes={"reason": "hold_expired"}))
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
-            await store.move_payment(connection, found, Move(to=S.PAID), now=now)
+            await moves.move_payment(connection, found, Move(to=S.PAID), now=now)
             await close_paid(connection, found, now)
         return False
 
@@ -246,8 +249,8 @@ class PaymentSaga:
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
             move = Move(to=S.RELEASING, note={"cancelled": done.value})
-            await store.move_payment(connection, found, move, now=now)
-            await store.note_cancelled(connection, found.merchant_id, found.setl_id, now)
+            await moves.move_payment(connection, found, move, now=now)
+            await settlements.note_cancelled(connection, found.merchant_id, found.setl_id, now)
         return True
 
     async def _release(self, found: Payment) -> bool:
@@ -269,7 +272,7 @@ class PaymentSaga:
         note = {} if refusal is None else _note(refusal)
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
-            await store.move_payment(
+            await moves.move_payment(
                 connection, found, Move(to=to, changes=changes, note=note), now=now
             )
             await store.release_bills(connection, found.payment_id)
@@ -288,7 +291,7 @@ class PaymentSaga:
 
     async def _move(self, found: Payment, move: Move) -> bool:
         async with transaction(self._around.engine) as (connection, _):
-            await store.move_payment(connection, found, move, now=self._around.clock())
+            await moves.move_payment(connection, found, move, now=self._around.clock())
         return PaymentState(move.to) not in FINAL
 
 

@@ -20,6 +20,8 @@ from cardcore.calendar import business_date
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError, ServiceUnavailableError
 from scenes.hospital import payment_store as store
+from scenes.hospital import saga_moves as moves
+from scenes.hospital import settlements
 from scenes.hospital.fees import fees_of
 from scenes.hospital.gateway import (
     GatewaySilentError,
@@ -29,7 +31,7 @@ from scenes.hospital.gateway import (
 from scenes.hospital.insurer import Cancelled
 from scenes.hospital.messages import SettlementInfo
 from scenes.hospital.payment_states import REFUND_FINAL, RefundState
-from scenes.hospital.payment_store import Move, OvertakenError, Refund
+from scenes.hospital.payment_store import Refund
 from scenes.hospital.payments import (
     ADVANCED_PER_ROUND_MAX,
     STEPS_MAX,
@@ -39,6 +41,7 @@ from scenes.hospital.payments import (
     settlement_of,
 )
 from scenes.hospital.pricing import ACCOUNT_RULE, CASH_RULE, FUND_RULE
+from scenes.hospital.saga_moves import Move, OvertakenError
 from scenes.hospital.split import InsuranceSumsError, ResettledAboveError, given_back, split_of
 from scenes.hospital.tables import bill_line, refund
 from scenes.hospital.uniform_api import SCENE
@@ -76,7 +79,7 @@ class RefundSaga:
                 continue
             except (GatewaySilentError, InsuranceSilentError, ServiceUnavailableError):
                 async with transaction(self._around.engine) as (connection, _raw):
-                    await store.put_off_refund(connection, found, now=self._around.clock())
+                    await moves.put_off_refund(connection, found, now=self._around.clock())
                 return
         # The insurer loses every settlement: nothing is wrong with ours, and the worker comes back.
 
@@ -97,8 +100,8 @@ class RefundSaga:
         may have been heard, or may be heard yet. From then on there is no way back.
         """
         async with transaction(self._around.engine) as (connection, _):
-            setl_id = await store.settled_setl_id(connection, found.payment.payment_id)
-            first = await store.note_said(connection, found, now=self._around.clock())
+            setl_id = await settlements.settled_setl_id(connection, found.payment.payment_id)
+            first = await moves.note_said(connection, found, now=self._around.clock())
         assert setl_id is not None, "an insured payment that is paid has a settlement"
         paid = found.payment
         try:
@@ -119,7 +122,7 @@ class RefundSaga:
             rest = await self._rest(connection, found)
             changes: dict[str, Any] = {}
             if not rest:
-                left = await store.standing_split(connection, paid)
+                left = await settlements.standing_split(connection, paid)
                 changes = {
                     "fund_fen": left.fund_fen,
                     "account_fen": left.account_fen,
@@ -130,8 +133,8 @@ class RefundSaga:
                 changes=changes,
                 note={"cancelled": done.value, "setl_id": setl_id},
             )
-            await store.move_refund(connection, found, move, now=now)
-            await store.note_cancelled(connection, paid.merchant_id, setl_id, now)
+            await moves.move_refund(connection, found, move, now=now)
+            await settlements.note_cancelled(connection, paid.merchant_id, setl_id, now)
         return True
 
     async def _resettle(self, found: Refund) -> bool:
@@ -179,9 +182,9 @@ class RefundSaga:
         try:
             rest = split_of(info, sent_fen=rest_fen)
             async with transaction(self._around.engine) as (connection, _):
-                before = await store.standing_split(connection, found.payment)
+                before = await settlements.standing_split(connection, found.payment)
                 back = given_back(before, rest)
-                await store.note_settlement(
+                await settlements.note_settlement(
                     connection,
                     found.payment,
                     rest,
@@ -197,7 +200,7 @@ class RefundSaga:
                     "setl_id": info.setl_id,
                 }
                 move = Move(to=R.REFUNDING, changes=changes, note=info.evidence())
-                await store.move_refund(connection, found, move, now=now)
+                await moves.move_refund(connection, found, move, now=now)
         except (InsuranceSumsError, ResettledAboveError) as refusal:
             return await self._review(found, refusal)
         return True
@@ -246,13 +249,13 @@ class RefundSaga:
                 .where(refund.c.refund_id == found.refund_id)
                 .values(fault=refusal.code)
             )
-            await store.put_off_refund(connection, found, now=self._around.clock())
+            await moves.put_off_refund(connection, found, now=self._around.clock())
         return False
 
     async def _refuse(self, found: Refund, refusal: CardcoreError) -> bool:
         async with transaction(self._around.engine) as (connection, _):
             move = Move(to=R.REFUSED, changes={"fault": refusal.code})
-            await store.move_refund(connection, found, move, now=self._around.clock())
+            await moves.move_refund(connection, found, move, now=self._around.clock())
             await give_lines_back(connection, found.lines, sign=-1)
         return False
 
@@ -264,7 +267,7 @@ class RefundSaga:
 
     async def _move(self, found: Refund, move: Move) -> bool:
         async with transaction(self._around.engine) as (connection, _):
-            await store.move_refund(connection, found, move, now=self._around.clock())
+            await moves.move_refund(connection, found, move, now=self._around.clock())
         return RefundState(move.to) not in REFUND_FINAL
 
     async def _rest(self, connection: AsyncConnection, found: Refund) -> Sequence[Row[Any]]:

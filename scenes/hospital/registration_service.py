@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.books import transaction
 from cardcore.business.request import User
 from cardcore.caller import Caller, Scope
+from scenes.hospital import calling, schedules
 from scenes.hospital.counter import Counter, rules_of
 from scenes.hospital.errors import RegistrationStateError
 from scenes.hospital.payments import Surroundings
+from scenes.hospital.registration_rows import read_registration, view_registration
 from scenes.hospital.registrations import Registrations
 from scenes.hospital.request import (
     CallRequest,
@@ -74,8 +76,9 @@ class RegistrationService(Counter):
 
         async def perform(connection: AsyncConnection, now: datetime) -> tuple[UUID, ScheduleView]:
             await self._hospital(connection, caller, merchant_id)
-            made = await self.registrations.plan(connection, merchant_id, request, now)
-            return made, await self.registrations.schedule_view(connection, made)
+            made = self._new_id(now)
+            await schedules.plan(connection, made, merchant_id, request, now)
+            return made, await schedules.schedule_view(connection, made)
 
         return await self._once(
             caller,
@@ -83,7 +86,7 @@ class RegistrationService(Counter):
             request,
             f"schedule/{merchant_id}",
             perform,
-            self.registrations.schedule_view,
+            schedules.schedule_view,
         )
 
     async def list_schedules(
@@ -93,7 +96,7 @@ class RegistrationService(Counter):
         caller.require(Scope.HOSPITAL_READ)
         async with transaction(self._around.engine) as (connection, _):
             await self._hospital(connection, caller, merchant_id)
-            found = await self.registrations.schedules(connection, merchant_id, query)
+            found = await schedules.schedules_of_day(connection, merchant_id, query)
         return SchedulesView(schedules=found)
 
     async def register(
@@ -132,8 +135,8 @@ class RegistrationService(Counter):
         if caller.user_id is None:
             caller.require(Scope.HOSPITAL_READ)
         async with transaction(self._around.engine) as (connection, _):
-            row = await self.registrations.read(connection, caller, registration_id)
-            return await self.registrations.view(connection, row)
+            row = await read_registration(connection, caller, registration_id)
+            return await view_registration(connection, row)
 
     async def cancel_registration(
         self, caller: Caller, registration_id: UUID, key: str
@@ -151,7 +154,7 @@ class RegistrationService(Counter):
         async def perform(
             connection: AsyncConnection, now: datetime
         ) -> tuple[UUID, RegistrationView]:
-            row = await self.registrations.read(connection, caller, registration_id, lock=True)
+            row = await read_registration(connection, caller, registration_id, lock=True)
             found = await self._hospital(connection, caller, row.merchant_id)
             await self.registrations.cancel(
                 connection, rules_of(found), row, by=caller.client_id, now=now
@@ -178,7 +181,7 @@ class RegistrationService(Counter):
         """Here they are, by what they present. Raises ``RegistrationStateError``."""
         caller.require(Scope.HOSPITAL_WRITE)
         async with transaction(self._around.engine) as (connection, _):
-            row = await self.registrations.read(connection, caller, registration_id)
+            row = await read_registration(connection, caller, registration_id)
             found = await self._hospital(connection, caller, row.merchant_id)
         patient = await self._patient(caller, found, request.user)
         if patient.user_id != row.user_id:
@@ -187,8 +190,8 @@ class RegistrationService(Counter):
         async def perform(
             connection: AsyncConnection, now: datetime
         ) -> tuple[UUID, RegistrationView]:
-            locked = await self.registrations.read(connection, caller, registration_id, lock=True)
-            await self.registrations.check_in(
+            locked = await read_registration(connection, caller, registration_id, lock=True)
+            await calling.check_in(
                 connection, locked, priority=request.priority, by=caller.client_id, now=now
             )
             return registration_id, await self._view_registration(connection, registration_id)
@@ -208,7 +211,7 @@ class RegistrationService(Counter):
         async def perform(
             connection: AsyncConnection, now: datetime
         ) -> tuple[UUID, RegistrationView]:
-            called = await self.registrations.call_next(
+            called = await calling.call_next(
                 connection, caller, request, by=caller.client_id, now=now
             )
             return called, await self._view_registration(connection, called)
@@ -261,8 +264,8 @@ class RegistrationService(Counter):
         self, connection: AsyncConnection, registration_id: UUID
     ) -> RegistrationView:
         anybody = Caller(client_id="", merchant_id=None, scopes=frozenset())
-        row = await self.registrations.read(connection, anybody, registration_id)
-        return await self.registrations.view(connection, row)
+        row = await read_registration(connection, anybody, registration_id)
+        return await view_registration(connection, row)
 
 
 async def _put(connection: AsyncConnection, table: Table, values: dict[str, object]) -> None:

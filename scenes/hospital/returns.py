@@ -14,6 +14,7 @@ from cardcore.calendar import business_date
 from cardcore.errors import NotFoundError
 from cardcore.ids import new_id
 from scenes.hospital import payment_store as store
+from scenes.hospital import saga_moves as moves
 from scenes.hospital.errors import (
     BillConflictError,
     PaymentStateError,
@@ -85,7 +86,7 @@ class Returns:
                         account_fen=None if insured else 0,
                         cash_fen=None if insured else amount_fen,
                         cancel_msgid=f"{refund_id.hex}c",
-                        due_at=now + store.PATIENCE,
+                        due_at=now + moves.PATIENCE,
                         business_on=business_date(now, self._around.cut_off),
                         recorded_at=now,
                         changed_at=now,
@@ -97,7 +98,7 @@ class Returns:
             raise
         await give_lines_back(connection, lines)
         note = {"lines": len(lines), "amount_fen": amount_fen}
-        await store.write_first_step(connection, refund_id, state.value, note, now)
+        await moves.write_first_step(connection, refund_id, state.value, note, now)
         return refund_id
 
     async def whole_bill(

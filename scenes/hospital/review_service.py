@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
 from scenes.hospital import payment_store as store
+from scenes.hospital import saga_moves as moves
 from scenes.hospital.counter import Counter
 from scenes.hospital.errors import PaymentStateError
-from scenes.hospital.payment_store import Move
 from scenes.hospital.payments import PaymentSaga, Surroundings
 from scenes.hospital.refunds import RefundSaga
 from scenes.hospital.request import ReviewRequest
+from scenes.hospital.saga_moves import Move
 from scenes.hospital.tables import payment, refund
 from scenes.hospital.views import ReviewsView, ReviewView
 
@@ -76,14 +77,14 @@ class ReviewService(Counter):
                 taken = await store.read_refund(connection, caller, subject_id)
                 _require_review(taken.state.value)
                 to = "asking" if request.decision == "ask" else "reversing"
-                await store.move_refund(connection, taken, Move(to=to, note=note), now=now)
+                await moves.move_refund(connection, taken, Move(to=to, note=note), now=now)
             else:
                 await store.read_payment(connection, caller, subject_id)
                 _require_review(found.state.value)
                 to = "asking"
                 if request.decision == "cancel":
                     to = "reversing" if found.setl_id is None else "cancelling"
-                await store.move_payment(connection, found, Move(to=to, note=note), now=now)
+                await moves.move_payment(connection, found, Move(to=to, note=note), now=now)
             return subject_id, await _view_review(connection, subject_id)
 
         view, replayed = await self._once(

@@ -24,7 +24,7 @@ from scenes.hospital.errors import (
 )
 from scenes.hospital.payments import Surroundings
 from scenes.hospital.pricing import DEPOSIT
-from scenes.hospital.registrations import Registrations
+from scenes.hospital.registration_rows import read_registration
 from scenes.hospital.request import (
     AgreementRequest,
     BillLine,
@@ -100,10 +100,9 @@ class VisitService(Counter):
         """
         if caller.user_id is None:
             caller.require(Scope.HOSPITAL_WRITE)
-        registrations = Registrations(self._around.random_bytes)
 
         async def perform(connection: AsyncConnection, now: datetime) -> tuple[UUID, VisitView]:
-            row = await registrations.read(connection, caller, registration_id, lock=True)
+            row = await read_registration(connection, caller, registration_id, lock=True)
             if row.state != "held" or row.bill_id is not None:
                 raise RegistrationStateError(field="registration_id", status=row.state)
             visit_id, bill_id = self._new_id(now), self._new_id(now)

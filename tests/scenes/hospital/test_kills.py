@@ -35,6 +35,7 @@ from cardcore.caller import Caller
 from cardcore.errors import CardcoreError
 from cardcore.user.request import OpenUserRequest
 from scenes.hospital import payment_store as store
+from scenes.hospital import settlements
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.messages import Function, fen_of
 from scenes.hospital.payment_states import FINAL, PaymentState
@@ -325,7 +326,7 @@ class Hospitals(RuleBasedStateMachine):
                 if found.state is not PaymentState.PAID:
                     assert standing == [], "returned, and still settled"
                     continue
-                split = await store.standing_split(connection, found)
+                split = await settlements.standing_split(connection, found)
                 kept_fen += split.cash_fen
                 if found.psn_no is not None and split.total_fen:
                     (row,) = standing
