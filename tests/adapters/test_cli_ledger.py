@@ -21,9 +21,9 @@ ACCOUNT = "00000000-0000-0000-0000-000000000002"
 
 
 @pytest.fixture
-def url(make_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
+def url(lend_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
     """Books with one transfer, made by the commands themselves."""
-    url = make_database()
+    url = lend_database()
     monkeypatch.setenv("CARDCORE_DATABASE_URL", url)
     monkeypatch.setenv("CARDCORE_HSM_SOCKET", "/nonexistent/hsm.sock")
     assert RUNNER.invoke(app, ["install"]).exit_code == 0

@@ -28,8 +28,8 @@ def ledger_template(make_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def ledger_url(make_database: Callable[..., str], ledger_template: str) -> str:
-    return make_database(template=ledger_template)
+def ledger_url(lend_database: Callable[..., str], ledger_template: str) -> str:
+    return lend_database(template=ledger_template)
 
 
 @pytest.fixture
