@@ -93,6 +93,7 @@ CLIENTS: Final = (
             Scope.HOSPITAL_WRITE,
             Scope.HOSPITAL_READ,
             Scope.HOSPITAL_REVIEW,
+            Scope.HOSPITAL_REPORTS,
             Scope.VERIFY,
             Scope.ORDERS_READ,
         ),

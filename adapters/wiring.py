@@ -28,6 +28,7 @@ from adapters.http.bus_flow import flow_noun
 from adapters.http.door_limits import DoorLimits
 from adapters.http.hospital import registration_noun
 from adapters.http.hospital_payments import fee_noun
+from adapters.http.hospital_reports import report_noun
 from adapters.http.logs import Log
 from adapters.http.operation import Noun
 from adapters.http.parking import parking_noun
@@ -77,6 +78,7 @@ from scenes.hospital.gateway import InsuranceGateway
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
 from scenes.hospital.pricing import HospitalPricer
+from scenes.hospital.report_service import ReportService
 from scenes.hospital.service import Hospital
 from scenes.parking.pricing import ParkingPricer
 from scenes.parking.service import ParkingService
@@ -97,6 +99,7 @@ class City:
     bus: BusPricer
     gates: GatePricer
     hospital: Hospital
+    reports: ReportService
     parking: ParkingService
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
@@ -154,9 +157,9 @@ class EpochKeys:
         return {epoch: self._derived[epoch] for epoch in good}
 
 
-def hospital_nouns(hospital: Hospital) -> tuple[Noun, ...]:
+def hospital_nouns(hospital: Hospital, reports: ReportService) -> tuple[Noun, ...]:
     """The operations of the hospital scene."""
-    return registration_noun(hospital), fee_noun(hospital)
+    return registration_noun(hospital), fee_noun(hospital), report_noun(reports)
 
 
 async def make_api(
@@ -179,7 +182,7 @@ async def make_api(
         clearing_noun(city.bus_clearing),
         flow_noun(flow),
     )
-    nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital))
+    nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital, city.reports))
     nouns = (*nouns, parking_noun(city.parking))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
@@ -287,16 +290,13 @@ async def open_city(
         )
         if insurance is None:
             insurance = await stack.enter_async_context(insurance_gateway(settings))
-        hospital = Hospital(
-            HospitalSurroundings(
-                engine=engine,
-                api=core,
-                insurer=Insurer(insurance, clock=clock, random_bytes=os.urandom),
-                clock=clock,
-                random_bytes=os.urandom,
-                cut_off=settings.cut_off,
-            ),
-            fees,
+        wards = HospitalSurroundings(
+            engine=engine,
+            api=core,
+            insurer=Insurer(insurance, clock=clock, random_bytes=os.urandom),
+            clock=clock,
+            random_bytes=os.urandom,
+            cut_off=settings.cut_off,
         )
         city = City(
             core=core,
@@ -306,7 +306,8 @@ async def open_city(
             hsm=hsm,
             bus=bus,
             gates=gates,
-            hospital=hospital,
+            hospital=Hospital(wards, fees),
+            reports=ReportService(wards, core),
             parking=ParkingService(core, engine, clock, os.urandom),
             collectors=collectors,
             limits=rate_limits(settings, buckets),

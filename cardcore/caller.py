@@ -50,6 +50,7 @@ class Scope(StrEnum):
     HOSPITAL_WRITE = "hospital:write"
     HOSPITAL_READ = "hospital:read"
     HOSPITAL_REVIEW = "hospital:review"
+    HOSPITAL_REPORTS = "hospital:reports"
     PARKING_EVENTS = "parking:events"
     PARKING_READ = "parking:read"
     PARKING_WRITE = "parking:write"

@@ -42,6 +42,7 @@ from cardcore.platform.service import Platform
 from cardcore.rights_service import RightsService
 from cardcore.rule_service import RuleService
 from cardcore.scene_service import SceneService
+from cardcore.sealed_service import SealedService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
 from cardcore.user.holders import READS_AT_ONCE, Asked, Holder, Holders
@@ -63,6 +64,7 @@ class CardCore(
     TerminalService,
     LifecycleService,
     RightsService,
+    SealedService,
     PlateService,
     DisputeService,
     SceneService,
@@ -93,6 +95,7 @@ class CardCore(
         acts = Acts(parts)
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
+        SealedService.__init__(self, parts, acts)
         PlateService.__init__(self, parts, acts)
         DisputeService.__init__(self, parts)
         SceneService.__init__(self, parts)

@@ -85,5 +85,8 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     Scope.HOSPITAL_READ: ScopeWords(
         "查询号源、挂号与缴费", "Read slots, registrations and payments."
     ),
+    Scope.HOSPITAL_REPORTS: ScopeWords(
+        "上传、调阅、互认检查检验结果", "Put, read and recognise reports of examinations."
+    ),
     Scope.HOSPITAL_REVIEW: ScopeWords("核对医保差异", "Look into differences with the insurer."),
 }

@@ -28,6 +28,8 @@ class Purpose(StrEnum):
     PAYOUT = "payout"
     LEGAL_ORDER = "legal_order"
     AUDIT = "audit"
+    TREATMENT = "treatment"
+    EMERGENCY = "emergency"
 
 
 PURPOSE_WORDS: Final[dict[Purpose, tuple[str, str]]] = {
@@ -37,6 +39,8 @@ PURPOSE_WORDS: Final[dict[Purpose, tuple[str, str]]] = {
     Purpose.PAYOUT: ("退还余额", "paying out a balance"),
     Purpose.LEGAL_ORDER: ("依法协助调查", "assisting an authority as the law demands"),
     Purpose.AUDIT: ("审计", "audit"),
+    Purpose.TREATMENT: ("诊疗中经本人同意调阅", "read for a treatment, as the person agreed"),
+    Purpose.EMERGENCY: ("紧急救治调阅", "read in an emergency, without being asked"),
 }
 
 

@@ -36,6 +36,7 @@ class Field(StrEnum):
     EVIDENCE = "evidence"
     NOTE = "note"
     PAYEE = "payee"
+    REPORT = "report"
 
 
 class DataKey:

@@ -37,6 +37,7 @@ from cardcore.platform.roles import SCOPES, Role
 from scenes.bus.clearing_service import ClearingService
 from scenes.bus.flow_service import FlowService
 from scenes.bus.journey_service import JourneyService
+from scenes.hospital.report_service import ReportService
 from scenes.hospital.service import Hospital
 from scenes.parking.service import ParkingService
 from tests.adapters.platform.conftest import PUBLIC_URL, Desk, Web
@@ -48,7 +49,7 @@ BUS = (
     flow_noun(cast("FlowService", None)),
 )
 # What is declared is the same for every hospital.
-HOSPITAL = hospital_nouns(cast("Hospital", None))
+HOSPITAL = hospital_nouns(cast("Hospital", None), cast("ReportService", None))
 PARKING = parking_noun(cast("ParkingService", None))
 DECLARED = (*NOUNS, *PLATFORM_NOUNS, *BUS, *HOSPITAL, PARKING)
 OPERATIONS = [one for noun in DECLARED for one in noun.operations]
