@@ -28,7 +28,10 @@ def declare_reviews(noun: Noun, hospital: Hospital) -> None:
         scope=Scope.HOSPITAL_REVIEW,
     )
     async def list_reviews(call: Call[None]) -> Answer:
-        """Payments and returns whose sums do not agree, oldest first."""
+        """Those in `review` wait for a decision, the others go on being tried. Oldest first.
+
+        With age, and whose move it is.
+        """
         return Answer(view=await hospital.list_reviews(call.caller))
 
     @noun.operation(
@@ -43,7 +46,11 @@ def declare_reviews(noun: Noun, hospital: Hospital) -> None:
         examples={"take it back": example.REVIEW},
     )
     async def decide_review(call: Call[ReviewRequest]) -> Answer:
-        """`ask` the insurer again, or `cancel`: the settlement and the money go back."""
+        """`ask` the insurer again, or `cancel`: the settlement and the money go back.
+
+        Of a return, `whole`: everything goes back, the rest is billed anew. `release`: people have
+        the insurer's word that nothing stands there; the money goes back.
+        """
         view, replayed = await hospital.decide_review(
             call.caller, call.id("subject_id"), call.body, call.key
         )

@@ -119,6 +119,7 @@ async def view_bill(connection: AsyncConnection, bill_id: UUID) -> BillView:
         total_fen=row.total_fen,
         state=row.state,
         payment_id=row.payment_id,
+        follows_bill_id=row.follows_bill_id,
         lines=[
             BillLineView(
                 line_no=line.line_no,

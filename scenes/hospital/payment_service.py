@@ -47,7 +47,7 @@ from scenes.hospital.views import PaymentView, ReturnView
 from scenes.hospital.visit_service import require_agreement
 
 HEALTH_CREDIT: Final = "health_credit"
-_REVIEWS_MAX: Final = 200
+_GIVEN_UP: Final = ("cancelled", "lapsed")
 
 
 class PaymentService(Counter):
@@ -381,5 +381,6 @@ async def _keep_places(connection: AsyncConnection, payment_id: UUID, now: datet
         .with_for_update()
     )
     for row in rows:
-        if row.state != "held" or row.hold_ends_at <= now:
+        # The rest of a fee that was billed anew belongs to a place that is booked already.
+        if row.state in _GIVEN_UP or (row.state == "held" and row.hold_ends_at <= now):
             raise PaymentStateError("the place is gone", field="payment_id", status=row.state)

@@ -42,12 +42,14 @@ STEPS: Final[dict[PaymentState, frozenset[PaymentState]]] = {
     S.SETTLED: frozenset({S.PAID, S.CANCELLING, S.RELEASING}),
     S.CANCELLING: frozenset({S.RELEASING, S.REVIEW}),
     S.RELEASING: frozenset({S.RETURNED}),
-    S.REVIEW: frozenset({S.ASKING, S.CANCELLING, S.REVERSING}),
+    S.REVIEW: frozenset({S.ASKING, S.CANCELLING, S.REVERSING, S.RELEASING}),
     S.PAID: frozenset(),
     S.RETURNED: frozenset(),
     S.REFUSED: frozenset(),
     S.LAPSED: frozenset(),
 }
+# Once a payment has been here, what it settled may be taken back at any time: never believed again.
+UNDOING: Final = frozenset({S.REVERSING, S.CANCELLING})
 
 
 class RefundState(StrEnum):
@@ -58,6 +60,7 @@ class RefundState(StrEnum):
     RESETTLING = "resettling"  # 2207 is being said, once
     ASKING = "asking"
     REVERSING = "reversing"
+    UNSETTLING = "unsettling"  # the rest is settled, but not to stay so: taken back
     REFUNDING = "refunding"  # the money goes back the way it came
     REVIEW = "review"
     REFUNDED = "refunded"
@@ -68,12 +71,15 @@ R = RefundState
 REFUND_STEPS: Final[dict[RefundState, frozenset[RefundState]]] = {
     R.CANCELLING: frozenset({R.RESETTLE, R.REFUNDING, R.REFUSED}),
     R.RESETTLE: frozenset({R.RESETTLING}),
-    R.RESETTLING: frozenset({R.REFUNDING, R.ASKING, R.REVIEW}),
-    R.ASKING: frozenset({R.REFUNDING, R.REVERSING, R.RESETTLE, R.REVIEW}),
-    R.REVERSING: frozenset({R.RESETTLE, R.REVIEW}),
+    R.RESETTLING: frozenset({R.REFUNDING, R.ASKING, R.UNSETTLING, R.REVIEW}),
+    R.ASKING: frozenset({R.REFUNDING, R.REVERSING, R.RESETTLE, R.UNSETTLING, R.REVIEW}),
+    R.REVERSING: frozenset({R.RESETTLE, R.REFUNDING, R.REVIEW}),
+    R.UNSETTLING: frozenset({R.RESETTLE, R.REFUNDING, R.REVIEW}),
     R.REFUNDING: frozenset({R.REFUNDED}),
-    R.REVIEW: frozenset({R.ASKING, R.REVERSING}),
+    R.REVIEW: frozenset({R.ASKING, R.REVERSING, R.UNSETTLING, R.REFUNDING}),
     R.REFUNDED: frozenset(),
     R.REFUSED: frozenset(),
 }
 REFUND_FINAL: Final = frozenset({RefundState.REFUNDED, RefundState.REFUSED})
+# As UNDOING, of the settlement of the rest; settling it anew begins afresh.
+REFUND_UNDOING: Final = frozenset({R.REVERSING, R.UNSETTLING})

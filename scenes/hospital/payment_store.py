@@ -37,6 +37,7 @@ class Payment:
     msgid: str | None
     order_request: dict[str, Any] | None
     order_id: UUID | None
+    undoing: bool
     quote_ends_at: datetime
     business_on: date
     recorded_at: datetime
@@ -79,6 +80,8 @@ class Refund:
     account_fen: int | None
     cash_fen: int | None
     cancel_msgid: str
+    undoing: bool
+    whole: bool
     msgid: str | None
     setl_id: str | None
     attempts: int
@@ -86,8 +89,12 @@ class Refund:
 
     @property
     def batch_no(self) -> str:
-        """Number of the batch of what stays charged."""
-        return self.refund_id.hex
+        """Number of the batch of what stays charged: a new one each time the rest is settled.
+
+        An answer about one attempt must not be taken for one about another.
+        """
+        assert self.msgid is not None
+        return self.msgid
 
 
 def _payment_of(row: Row[Any]) -> Payment:
@@ -232,6 +239,7 @@ async def view_refund(connection: AsyncConnection, found: Refund) -> ReturnView:
         out_refund_no=found.out_refund_no,
         state=found.state.value,
         fault=found.fault,
+        whole=found.whole,
         amount_fen=found.amount_fen,
         fund_fen=found.fund_fen,
         account_fen=found.account_fen,

@@ -178,7 +178,11 @@ class PaymentSaga:
         return await self._judge(found, info)
 
     async def _judge(self, found: Payment, info: SettlementInfo) -> bool:
-        """Sound, and as the citizen saw it: settled. Sound, but otherwise: taken back."""
+        """Sound, and as the citizen saw it: settled. Sound, but otherwise: taken back.
+
+        What was to be undone once is not believed any more, however sound: the cancelling that was
+        not heard may be heard yet.
+        """
         now = self._around.clock()
         changes: dict[str, Any] = {"setl_id": info.setl_id}
         try:
@@ -188,10 +192,10 @@ class PaymentSaga:
             changes["reason"] = broken.code
         assert found.msgid is not None
         async with transaction(self._around.engine) as (connection, _):
-            if split is None:
-                to = S.REVIEW
-            else:
-                to = S.SETTLED if _same(split, found.split) else S.CANCELLING
+            to = S.CANCELLING if found.undoing else S.REVIEW
+            if split is not None:
+                agreed = _same(split, found.split) and not found.undoing
+                to = S.SETTLED if agreed else S.CANCELLING
                 await settlements.note_settlement(
                     connection,
                     found,
@@ -202,7 +206,8 @@ class PaymentSaga:
                     now=now,
                 )
             if to is S.CANCELLING:
-                changes["reason"] = "split_changed"
+                known = found.reason if found.undoing else None
+                changes["reason"] = known or "split_changed"
             move = Move(to=to, changes=changes, note=info.evidence())
             await moves.move_payment(connection, found, move, now=now)
         return to is not S.REVIEW

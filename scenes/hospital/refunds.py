@@ -2,7 +2,9 @@
 
 The insurer cancels a settlement whole (2208), so a partial return is a cancelling and a new
 settlement of what stays; what each payer gets back is the difference. Only then does money move:
-by one refund of the core, bound to the payment's order. Written as ``payments`` is.
+by one refund of the core, bound to the payment's order. Where the rest would cost a payer more than
+all of it did, its settlement is taken back too, and ``whole_returns`` tells how that ends. Written
+as ``payments`` is.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,9 +44,16 @@ from scenes.hospital.payments import (
 )
 from scenes.hospital.pricing import ACCOUNT_RULE, CASH_RULE, FUND_RULE
 from scenes.hospital.saga_moves import Move, OvertakenError
-from scenes.hospital.split import InsuranceSumsError, ResettledAboveError, given_back, split_of
+from scenes.hospital.split import (
+    InsuranceSumsError,
+    ResettledAboveError,
+    Split,
+    given_back,
+    split_of,
+)
 from scenes.hospital.tables import bill_line, refund
 from scenes.hospital.uniform_api import SCENE
+from scenes.hospital.whole_returns import all_that_stands, bill_rest_anew
 
 R = RefundState
 Step = Callable[[Refund], Awaitable[bool]]
@@ -62,6 +71,7 @@ class RefundSaga:
             R.RESETTLING: self._doubt,
             R.ASKING: self._ask,
             R.REVERSING: self._reverse,
+            R.UNSETTLING: self._unsettle,
             R.REFUNDING: self._refund,
         }
 
@@ -142,15 +152,23 @@ class RefundSaga:
         async with transaction(self._around.engine) as (connection, _):
             rest = await self._rest(connection, found)
         hospital, paid = self._hospital(found), found.payment
-        fees = fees_of(paid, rest, batch_no=found.batch_no, at=found.recorded_at)
-        await self._around.insurer.send_fees(hospital, fees)
         msgid = self._around.insurer.new_msgid()
-        await self._move(found, Move(to=R.RESETTLING, changes={"msgid": msgid}))
-        settling = replace(found, state=R.RESETTLING, version=found.version + 1, msgid=msgid)
+        fees = fees_of(paid, rest, batch_no=msgid, at=found.recorded_at)
+        await self._around.insurer.send_fees(hospital, fees)
+        changes = {"msgid": msgid, "setl_id": None, "undoing": False}
+        await self._move(found, Move(to=R.RESETTLING, changes=changes))
+        settling = replace(
+            found,
+            state=R.RESETTLING,
+            version=found.version + 1,
+            msgid=msgid,
+            setl_id=None,
+            undoing=False,
+        )
         rest_fen = _sum_of(rest)
         try:
             info = await self._around.insurer.settle(
-                hospital, msgid, settlement_of(paid, rest_fen, found.batch_no)
+                hospital, msgid, settlement_of(paid, rest_fen, msgid)
             )
         except InsuranceRefusedError as refusal:
             return await self._review(settling, refusal)
@@ -172,41 +190,39 @@ class RefundSaga:
         if info is None:
             return await self._move(found, Move(to=R.REVERSING))
         if info.refd_setl_flag == "1":
-            return await self._move(found, Move(to=R.RESETTLE))
+            return await self._go_on(found, {"found": "cancelled"})
         return await self._judge(found, info, _sum_of(rest))
 
     async def _judge(self, found: Refund, info: SettlementInfo, rest_fen: int) -> bool:
-        """Does the rest cost everybody less, or at least not more?"""
+        """Does the rest cost everybody less, or at least not more? Otherwise all goes back."""
         now = self._around.clock()
         assert found.msgid is not None
+        known = {"setl_id": info.setl_id}
         try:
             rest = split_of(info, sent_fen=rest_fen)
-            async with transaction(self._around.engine) as (connection, _):
-                before = await settlements.standing_split(connection, found.payment)
-                back = given_back(before, rest)
-                await settlements.note_settlement(
-                    connection,
-                    found.payment,
-                    rest,
-                    setl_id=info.setl_id,
-                    msgid=found.msgid,
-                    on=business_date(now, self._around.cut_off),
-                    now=now,
-                )
-                changes = {
-                    "fund_fen": back.fund_fen,
-                    "account_fen": back.account_fen,
-                    "cash_fen": back.cash_fen,
-                    "setl_id": info.setl_id,
-                }
-                move = Move(to=R.REFUNDING, changes=changes, note=info.evidence())
-                await moves.move_refund(connection, found, move, now=now)
-        except (InsuranceSumsError, ResettledAboveError) as refusal:
-            return await self._review(found, refusal)
+        except InsuranceSumsError as refusal:
+            if found.undoing:
+                return await self._move(found, Move(to=R.UNSETTLING, changes=known))
+            return await self._review(found, refusal, known)
+        async with transaction(self._around.engine) as (connection, _):
+            await settlements.note_settlement(
+                connection,
+                found.payment,
+                rest,
+                setl_id=info.setl_id,
+                msgid=found.msgid,
+                on=business_date(now, self._around.cut_off),
+                now=now,
+            )
+            before = await settlements.standing_split(connection, found.payment)
+            move = Move(to=R.UNSETTLING, changes=known, note=info.evidence())
+            if not found.undoing:
+                move = _verdict(before, rest, info)
+            await moves.move_refund(connection, found, move, now=now)
         return True
 
     async def _reverse(self, found: Refund) -> bool:
-        """2601, then settle anew under another number: the rest must stay settled."""
+        """2601: what was said for the rest is undone, and will not be done later."""
         assert found.msgid is not None
         assert found.payment.psn_no is not None
         try:
@@ -215,11 +231,42 @@ class RefundSaga:
             )
         except InsuranceRefusedError as refusal:
             return await self._review(found, refusal)
-        return await self._move(found, Move(to=R.RESETTLE, note={"reversed": done.value}))
+        return await self._go_on(found, {"reversed": done.value})
+
+    async def _unsettle(self, found: Refund) -> bool:
+        """2208 for the rest. A refusal is believed only where the settlement still stands."""
+        setl_id = found.setl_id
+        assert setl_id is not None
+        hospital, paid = self._hospital(found), found.payment
+        try:
+            done = await self._around.insurer.cancel(
+                hospital, f"{found.refund_id.hex}-{setl_id}", cancelling_of(paid, setl_id)
+            )
+        except InsuranceRefusedError as refusal:
+            info = await self._around.insurer.find_settlement(
+                hospital, query_of(paid, found.batch_no, setl_id)
+            )
+            if info is None or info.refd_setl_flag == "0":
+                return await self._review(found, refusal)
+            done = Cancelled.BEFORE
+        return await self._go_on(found, {"cancelled": done.value, "setl_id": setl_id})
+
+    async def _go_on(self, found: Refund, note: Mapping[str, Any]) -> bool:
+        """Nothing stands with the insurer: settle the rest anew, or give everything back."""
+        now = self._around.clock()
+        async with transaction(self._around.engine) as (connection, _):
+            move = Move(to=R.RESETTLE, note=note)
+            if found.whole:
+                changes = await all_that_stands(connection, found.payment)
+                move = Move(to=R.REFUNDING, changes=changes, note=note)
+            await moves.move_refund(connection, found, move, now=now)
+            if found.setl_id is not None:
+                merchant_id = found.payment.merchant_id
+                await settlements.note_cancelled(connection, merchant_id, found.setl_id, now)
+        return True
 
     async def _refund(self, found: Refund) -> bool:
         """One refund of the core: each payer's part, bound to the order that paid."""
-        assert found.payment.order_id is not None
         parts = (
             (CASH_RULE, found.cash_fen),
             (FUND_RULE, found.fund_fen),
@@ -227,6 +274,7 @@ class RefundSaga:
         )
         shares = [RefundShare(rule_id=rule, amount_fen=fen) for rule, fen in parts if fen]
         if shares:
+            assert found.payment.order_id is not None
             request = RefundRequest(
                 out_refund_no=f"HR{found.refund_id.hex}", shares=shares, reason=found.reason
             )
@@ -239,7 +287,11 @@ class RefundSaga:
             except CardcoreError as refusal:
                 # The hospital's takings were paid out already, or a fund is closed: it waits, seen.
                 return await self._wait(found, refusal)
-        await self._move(found, Move(to=R.REFUNDED))
+        now = self._around.clock()
+        async with transaction(self._around.engine) as (connection, _):
+            await moves.move_refund(connection, found, Move(to=R.REFUNDED), now=now)
+            if found.whole:
+                await bill_rest_anew(connection, found.payment, now, self._around.random_bytes)
         return False
 
     async def _wait(self, found: Refund, refusal: CardcoreError) -> bool:
@@ -259,9 +311,11 @@ class RefundSaga:
             await give_lines_back(connection, found.lines, sign=-1)
         return False
 
-    async def _review(self, found: Refund, refusal: CardcoreError) -> bool:
+    async def _review(
+        self, found: Refund, refusal: CardcoreError, known: Mapping[str, Any] | None = None
+    ) -> bool:
         note = {name: str(fact) for name, fact in refusal.facts.items()}
-        move = Move(to=R.REVIEW, changes={"fault": refusal.code}, note=note)
+        move = Move(to=R.REVIEW, changes={"fault": refusal.code, **(known or {})}, note=note)
         await self._move(found, move)
         return False
 
@@ -301,6 +355,22 @@ async def give_lines_back(
             )
             .values(returned_fen=bill_line.c.returned_fen + sign * line["amount_fen"])
         )
+
+
+def _verdict(before: Split, rest: Split, info: SettlementInfo) -> Move:
+    """What each payer gets back; or, where one would pay more for the rest, everything."""
+    changes: dict[str, Any] = {"setl_id": info.setl_id}
+    try:
+        back = given_back(before, rest)
+    except ResettledAboveError as above:
+        changes |= {"whole": True, "fault": above.code}
+        return Move(to=R.UNSETTLING, changes=changes, note=info.evidence())
+    changes |= {
+        "fund_fen": back.fund_fen,
+        "account_fen": back.account_fen,
+        "cash_fen": back.cash_fen,
+    }
+    return Move(to=R.REFUNDING, changes=changes, note=info.evidence())
 
 
 def _sum_of(rows: Sequence[Row[Any]]) -> int:

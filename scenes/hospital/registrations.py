@@ -148,7 +148,7 @@ class Registrations:
     ) -> None:
         """Give a place back. The row is locked. Raises as ``check_cancel``."""
         check_cancel(rules, state=row.state, slot_at=row.slot_at, now=now)
-        if row.state == RegistrationState.HELD and await is_being_paid(connection, row):
+        if await is_being_paid(connection, row):
             raise BillConflictError("the fee is being paid", field="registration_id")
         await take_step(connection, row, RegistrationStep.CANCEL, by=by, now=now)
 

@@ -193,13 +193,16 @@ class AgreementRequest(Model):
 
 
 class ReviewRequest(Model):
-    """What to do with a payment or refund people have looked at.
+    """What to do with a payment or return people have looked at. Each way leads on.
 
-    ``ask``: ask the insurer again and believe a sound answer. ``cancel``: take the settlement back
-    and return the money.
+    ``ask``: ask the insurer again and believe a sound answer. ``cancel``: take the settlement back;
+    a payment's money is returned, a return's rest is settled anew. ``whole``: take the settlement
+    of a return's rest back, give everything back and bill the rest anew. ``release``: the insurer
+    has told people that nothing stands there; nothing more is said to it and the money goes back,
+    of a return all of it, with the rest billed anew.
     """
 
-    decision: Literal["ask", "cancel"]
+    decision: Literal["ask", "cancel", "whole", "release"]
     note: Words
 
 

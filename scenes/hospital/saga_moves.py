@@ -5,7 +5,7 @@ only one does, the other is overtaken and reads anew.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +17,9 @@ from scenes.hospital.payment_states import (
     FINAL,
     REFUND_FINAL,
     REFUND_STEPS,
+    REFUND_UNDOING,
     STEPS,
+    UNDOING,
     PaymentState,
     RefundState,
 )
@@ -53,6 +55,8 @@ async def move_payment(
     """
     to = PaymentState(move.to)
     assert to in STEPS[found.state], (found.state, to)
+    if to in UNDOING:
+        move = replace(move, changes={**move.changes, "undoing": True})
     waits = to in FINAL or to is PaymentState.REVIEW
     await _move(
         connection,
@@ -71,6 +75,8 @@ async def move_refund(
     """As ``move_payment``."""
     to = RefundState(move.to)
     assert to in REFUND_STEPS[found.state], (found.state, to)
+    if to in REFUND_UNDOING:
+        move = replace(move, changes={**move.changes, "undoing": True})
     waits = to in REFUND_FINAL or to is RefundState.REVIEW
     await _move(
         connection,

@@ -130,8 +130,8 @@ class ResettledAboveError(CardcoreError):
     """After a partial return the insurer lets somebody pay more than before."""
 
     code: ClassVar[str] = "resettled_above"
-    title_zh: ClassVar[str] = "重新结算后应付金额增加，已转人工核对"
-    title_en: ClassVar[str] = "The rest costs a payer more than before; people look into it"
+    title_zh: ClassVar[str] = "重新结算后应付金额增加，全额退回并重新计费"
+    title_en: ClassVar[str] = "The rest costs a payer more than before; all goes back, billed anew"
 
 
 def given_back(before: Split, rest: Split) -> GivenBack:

@@ -179,6 +179,7 @@ payment = Table(
     Column("msgid", Text),
     Column("order_request", JSONB),
     Column("order_id", Uuid),
+    Column("undoing", Boolean, nullable=False, server_default="false"),
     required("quote_ends_at", _At),
     Column("due_at", _At),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -197,6 +198,7 @@ bill = Table(
     required("total_fen", BigInteger),
     required("state", Text),
     Column("payment_id", Uuid),
+    Column("follows_bill_id", Uuid),
     required("recorded_at", _At),
 )
 
@@ -230,6 +232,8 @@ refund = Table(
     Column("account_fen", BigInteger),
     Column("cash_fen", BigInteger),
     required("cancel_msgid", Text),
+    Column("undoing", Boolean, nullable=False, server_default="false"),
+    Column("whole", Boolean, nullable=False, server_default="false"),
     Column("msgid", Text),
     Column("setl_id", Text),
     Column("due_at", _At),

@@ -112,6 +112,7 @@ class BillView(Model):
     total_fen: int
     state: str
     payment_id: UUID | None
+    follows_bill_id: UUID | None
     lines: list[BillLineView]
 
 
@@ -154,13 +155,18 @@ class PaymentView(Model):
 
 
 class ReturnView(Model):
-    """Items given back, and where that stands; the payers' parts once the rest is settled."""
+    """Items given back, and where that stands; the payers' parts once the rest is settled.
+
+    ``whole``: the rest could not stay settled at what was paid, so everything goes back and the
+    rest is billed anew: the visit's bills show it as open, with ``follows_bill_id``.
+    """
 
     refund_id: UUID
     payment_id: UUID
     out_refund_no: str
     state: str
     fault: str | None
+    whole: bool
     amount_fen: int
     fund_fen: int | None
     account_fen: int | None
@@ -190,13 +196,16 @@ class AgreementView(Model):
 
 
 class ReviewView(Model):
-    """Something people must look at."""
+    """Something people must look at: ``owner`` says whose move it is, ``age_s`` since how long."""
 
     subject_id: UUID
     kind: str
     merchant_id: str
+    state: str
     reason: str | None
+    owner: str
     since: datetime
+    age_s: int
 
 
 class ReviewsView(Model):

@@ -28,7 +28,6 @@ from scenes.hospital.request import (
     ConfirmRequest,
     OwnConfirmRequest,
     PaymentRequest,
-    ReviewRequest,
     VisitRequest,
 )
 from scenes.hospital.split import InsuranceSumsError, Split
@@ -134,22 +133,6 @@ async def test_while_the_insurer_says_nothing_at_all_the_money_stays_held(ward: 
     await ward.worker(later_s=600)
     assert (await ward.payment(payment.payment_id)).state == "paid"
     assert await ward.purse_fen(user_id) == START_FEN - CASH_FEN
-
-
-@pytest.mark.parametrize("decision", ["ask", "cancel"])
-async def test_people_decide_about_sums_that_do_not_agree(ward: Ward, decision: str) -> None:
-    user_id = await ward.person()
-    ward.gateway.plan(Function.SETTLE, Behaviour.WRONG_SUMS)
-    payment = await ward.pay(user_id, line(TOTAL_FEN))
-    (review,) = (await ward.hospital.list_reviews(HIS)).reviews
-    assert (review.subject_id, review.reason) == (payment.payment_id, "insurance_sums_broken")
-    assert (await ward.hospital.list_reviews(BUS_OFFICE)).reviews == []
-    request = ReviewRequest.model_validate({"decision": decision, "note": "与经办核对"})
-    await ward.hospital.decide_review(HIS, payment.payment_id, request, "decide")
-    payment = await ward.payment(payment.payment_id)
-    assert payment.state == {"ask": "paid", "cancel": "returned"}[decision]
-    with pytest.raises(PaymentStateError):
-        await ward.hospital.decide_review(HIS, payment.payment_id, request, "again")
 
 
 async def test_a_trial_that_does_not_add_up_makes_no_payment(ward: Ward) -> None:
@@ -350,21 +333,6 @@ async def test_a_return_ends_whatever_the_insurer_does(
     assert (back.state, back.cash_fen) == ("refunded", 3_500)
     assert len(ward.books.standing(CODE)) == 1
     assert await ward.purse_fen(user_id) == START_FEN
-
-
-@pytest.mark.parametrize("behaviour", [Behaviour.WRONG_SUMS, Behaviour.REFUSE])
-async def test_a_rest_that_cannot_be_settled_is_looked_into(
-    ward: Ward, behaviour: Behaviour
-) -> None:
-    user_id = await ward.person()
-    paid = await ward.pay(user_id, line(60_000), line(40_000))
-    ward.gateway.plan(Function.SETTLE, behaviour)
-    back = await ward.give_back(paid, 2, 40_000)
-    assert back.state == "review"
-    assert await ward.purse_fen(user_id) == START_FEN - CASH_FEN
-    request = ReviewRequest(decision="cancel", note="重结")
-    await ward.hospital.decide_review(HIS, back.refund_id, request, "decide")
-    assert (await ward.hospital.read_return(HIS, back.refund_id)).state == "refunded"
 
 
 async def test_a_settlement_the_insurer_keeps_changes_nothing(ward: Ward) -> None:
