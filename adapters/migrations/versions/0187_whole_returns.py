@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0187_whole_returns"
-down_revision = "0191_package_per_scene"
+down_revision = "0185_hospital_reports"
 
 
 def upgrade() -> None:
