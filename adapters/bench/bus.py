@@ -35,7 +35,7 @@ from adapters.wiring import City, business_day_of, open_city, utc_now
 from cardcore.account.chart import CUSTODY, LEDGER_CNY, AccountCode, TransferCode
 from cardcore.account.funding_policy import FundingPlans, read_policy
 from cardcore.books import account, transaction
-from cardcore.bulk import copy_rows
+from cardcore.bulk import BulkTable, copy_rows
 from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.calendar import business_date, day_begins
 from hsm_sim.process import HSMProcess
@@ -56,6 +56,17 @@ TARGET_TAPS_PER_S: Final = 4_000.0
 TARGET_CLEAR_S: Final = 60.0
 DRIFT_MAX: Final = 0.15
 _BATCH: Final = 8_000
+_PERSON: Final = BulkTable.of(
+    "cardcore.person", "user_id:uuid level:text status:text recorded_at:timestamptz"
+)
+_FUND: Final = BulkTable.of(
+    "cardcore.fund", "fund_id:uuid user_id:uuid kind:text status:text recorded_at:timestamptz"
+)
+_ENTITLEMENT: Final = BulkTable.of(
+    "cardcore.entitlement",
+    "entitlement_id:uuid user_id:uuid class:text valid_from:date valid_to:date"
+    " recorded_at:timestamptz",
+)
 _STOPS: Final = ("SC01", "SN01", "CT01", "FM01", "DZ01")
 
 
@@ -262,14 +273,12 @@ async def _people(city: City, count: int) -> list[UUID]:
     async with transaction(city.engine) as (_, raw):
         await copy_rows(
             raw,
-            "cardcore.person",
-            "user_id level status recorded_at",
+            _PERSON,
             ((person, "phone", "active", now) for person in people),
         )
         await copy_rows(
             raw,
-            "cardcore.fund",
-            "fund_id user_id kind status recorded_at",
+            _FUND,
             (
                 (fund, person, "transit", "active", now)
                 for fund, person in zip(funds, people, strict=True)
@@ -277,8 +286,7 @@ async def _people(city: City, count: int) -> list[UUID]:
         )
         await copy_rows(
             raw,
-            "cardcore.entitlement",
-            "entitlement_id user_id class valid_from valid_to recorded_at",
+            _ENTITLEMENT,
             (
                 (
                     UUID(int=chance.getrandbits(128)),

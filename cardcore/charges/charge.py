@@ -1,23 +1,24 @@
 """What a scene asks to be booked, and what became of it. Pure values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from cardcore.business.quote import Payer, QuoteLine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(NamedTuple):
     """What one person owes one merchant for something that is over.
 
     Attributes:
         user_id: whoever it was then; someone merged since is charged as their survivor.
         out_trade_no: names the charge for ever; the same one is never booked twice.
         business_on: the day it belongs to; a closed one gives way to the first open one.
-        occurred_at: the instant its transfers count for.
-        lines: what each payer bears, all above zero, the citizen's first.
+        occurred_at: the instant its transfers count for, aware.
+        lines: what each payer bears, at least one, all above zero, the citizen's first.
     """
 
     user_id: UUID
@@ -29,22 +30,17 @@ class Charge:
     business_on: date
     occurred_at: datetime
     lines: tuple[QuoteLine, ...]
-    details: Mapping[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        assert self.lines
-        assert all(line.amount_fen > 0 for line in self.lines)
-        assert self.occurred_at.tzinfo is not None
+    details: Mapping[str, object] = MappingProxyType({})
 
     @property
     def nominal_fen(self) -> int:
         """All payers' parts."""
-        return sum(line.amount_fen for line in self.lines)
+        return sum([line.amount_fen for line in self.lines])
 
     @property
     def citizen_fen(self) -> int:
         """The citizen's part."""
-        return sum(line.amount_fen for line in self.lines if line.payer is Payer.CITIZEN)
+        return sum([line.amount_fen for line in self.lines if line.payer is Payer.CITIZEN])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +64,7 @@ class OvertakenError(Exception):
     """Another writer moved the same accounts meanwhile: roll back and do the whole again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeResult:
+class ChargeResult(NamedTuple):
     """What became of one charge or giving back: its order or refund, or why it must wait.
 
     ``refusal`` is "" where it was booked, else stable: ``user_unknown``, ``over_limit``,
@@ -79,6 +74,3 @@ class ChargeResult:
 
     effect_id: UUID | None
     refusal: str = ""
-
-    def __post_init__(self) -> None:
-        assert (self.effect_id is None) == bool(self.refusal)

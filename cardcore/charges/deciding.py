@@ -8,33 +8,48 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from cardcore.account.chart import LEDGER_CNY, TransferCode, arrears_payable
-from cardcore.business.booking import lines_of_order, transfers_of_order
-from cardcore.business.orders import OrderRecord
-from cardcore.business.quote import Payer, Quote
+from cardcore.account.chart import (
+    LEDGER_CNY,
+    TransferCode,
+    arrears_payable,
+    subsidy_receivable,
+)
+from cardcore.account.funding_plan import FundShare
+from cardcore.business.quote import Payer, QuoteLine
 from cardcore.business.request import Mode
 from cardcore.charges.charge import Charge, GiveBack
 from cardcore.charges.facts import ChargeFacts, LineLeft
 from cardcore.ids import part_id
-from cardcore.terminals.record_booking import ARREARS, shares_with_arrears
+from cardcore.terminals.record_booking import ARREARS, Payables, shares_with_arrears
 from ledger import Transfer, TransferFlags
 
 USER_UNKNOWN: Final = "user_unknown"
 OVER_LIMIT: Final = "over_limit"
 LEFT_EXCEEDED: Final = "left_exceeded"
 BOOKS_REFUSED: Final = "books_refused"
+OWED_UNKNOWN: Final = "owed_unknown"
+_LAST: Final = TransferFlags(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecidedCharge:
-    """An order that is to be booked. ``place`` is that of its charge in the request."""
+class DecidedCharge(NamedTuple):
+    """An order that is to be booked. ``place`` is that of its charge in the request.
+
+    ``row`` is the order's, ``lines`` are its lines', as ``rows`` writes them. ``owing`` has number
+    and fen of each line that became arrears.
+    """
 
     place: int
-    record: OrderRecord
-    transfers: Sequence[Transfer]
+    order_id: UUID
+    user_id: UUID
+    merchant_id: str
+    scene: str
+    row: tuple[object, ...]
+    lines: list[tuple[object, ...]]
+    transfers: list[Transfer]
+    owing: list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,69 +90,140 @@ class Made:
 def decide_charge(
     place: int, order_id: UUID, charge: Charge, facts: ChargeFacts, made: Made
 ) -> DecidedCharge | str:
-    """An order of a charge, or why it must wait; draws on the balances of the facts."""
+    """An order of a charge, or why it must wait; draws on the balances of the facts.
+
+    ``OWED_UNKNOWN`` where funds do not reach and what the person owes has not been read yet;
+    nothing is drawn then.
+    """
     holder = facts.people.get(charge.user_id)
     payables = facts.payables.get(charge.merchant_id)
     if holder is None or payables is None:
         return USER_UNKNOWN
     citizen_fen, nominal_fen = charge.citizen_fen, charge.nominal_fen
+    owed_fen = facts.owed_fen.get(holder.user_id)
     shares = shares_with_arrears(
         holder,
         citizen_fen,
         plan=made.kinds(charge.scene, charge.merchant_id, charge.business_on),
         balances=facts.balances,
-        owed_fen=facts.owed_fen.get(holder.user_id, 0),
+        owed_fen=owed_fen or 0,
     )
+    if owed_fen is None and (shares is None or any(one.kind == ARREARS for one in shares)):
+        return OWED_UNKNOWN
     if shares is None:
         return OVER_LIMIT
     for share in shares:
         if share.kind == ARREARS:
-            owed_fen = facts.owed_fen.get(holder.user_id, 0)
-            facts.owed_fen[holder.user_id] = owed_fen + share.amount_fen
+            facts.owed_fen[holder.user_id] = (owed_fen or 0) + share.amount_fen
         else:
             facts.balances[share.fund_id] -= share.amount_fen
-    lines = lines_of_order(
-        order_id,
-        Quote(lines=charge.lines),
-        shares,
-        payable_id=payables.payable_id,
-        subsidy_payable_id=payables.subsidy_payable_id,
-        funding_version=made.funding_version,
-    )
-    if any(share.kind == ARREARS for share in shares):
-        payable_id = arrears_payable(charge.merchant_id)
-        lines = tuple(
-            replace(line, credit_account_id=payable_id) if line.fund == ARREARS else line
-            for line in lines
-        )
     business_on = charge.business_on
     if made.first_open_on is not None:
         business_on = max(business_on, made.first_open_on)
-    record = OrderRecord(
-        order_id=order_id,
-        merchant_id=charge.merchant_id,
-        terminal_id=charge.terminal_id,
-        scene=charge.scene,
-        type=charge.type,
-        mode=Mode.PAY,
-        status="captured",
-        out_trade_no=charge.out_trade_no,
-        user_id=holder.user_id,
-        client_id=made.client_id,
-        nominal_fen=nominal_fen,
-        citizen_fen=citizen_fen,
-        captured_fen=nominal_fen,
-        refunded_fen=0,
-        business_on=business_on,
-        occurred_at=charge.occurred_at,
-        recorded_at=made.now,
-        request_digest=_digest(charge.out_trade_no, nominal_fen, citizen_fen),
-        code_digest=None,
-        details=dict(charge.details),
-        lines=lines,
+    parts = _parts(charge, shares, payables, made.funding_version)
+    row = (
+        order_id,
+        charge.merchant_id,
+        charge.terminal_id,
+        charge.scene,
+        charge.type,
+        Mode.PAY.value,
+        "captured",
+        charge.out_trade_no,
+        holder.user_id,
+        made.client_id,
+        nominal_fen,
+        citizen_fen,
+        nominal_fen,
+        0,
+        business_on,
+        charge.occurred_at,
+        made.now,
+        _digest(charge.out_trade_no, nominal_fen, citizen_fen),
+        dict(charge.details),
     )
-    transfers = transfers_of_order(order_id, lines, pending=False, effective_at=charge.occurred_at)
-    return DecidedCharge(place=place, record=record, transfers=transfers)
+    lines, transfers = _lines(order_id, parts, charge.occurred_at)
+    return DecidedCharge(
+        place,
+        order_id,
+        holder.user_id,
+        charge.merchant_id,
+        charge.scene,
+        row,
+        lines,
+        transfers,
+        [(no, part[1]) for no, part in enumerate(parts, 1) if part[4] == ARREARS],
+    )
+
+
+_Part = tuple[QuoteLine, int, UUID, UUID, str | None, int | None]
+
+
+def _parts(
+    charge: Charge, shares: Sequence[FundShare], payables: Payables, funding_version: int
+) -> list[_Part]:
+    """By line and account: quoted line, fen, debit, credit, kind of fund, funding version."""
+    parts: list[_Part] = []
+    left = [(share, share.amount_fen) for share in reversed(shares)]
+    for quoted in charge.lines:
+        if quoted.payer is not Payer.CITIZEN:
+            debit = subsidy_receivable(quoted.payer)
+            fen = quoted.amount_fen
+            parts.append((quoted, fen, debit, payables.subsidy_payable_id, None, None))
+            continue
+        missing_fen = quoted.amount_fen
+        while missing_fen:
+            share, share_fen = left.pop()
+            fen = min(share_fen, missing_fen)
+            if fen < share_fen:
+                left.append((share, share_fen - fen))
+            owing = share.kind == ARREARS
+            credit = arrears_payable(charge.merchant_id) if owing else payables.payable_id
+            parts.append((quoted, fen, share.fund_id, credit, share.kind, funding_version))
+            missing_fen -= fen
+    return parts
+
+
+def _lines(
+    order_id: UUID, parts: Sequence[_Part], effective_at: datetime
+) -> tuple[list[tuple[object, ...]], list[Transfer]]:
+    """Rows of the lines, and their transfers: one chain, so that all happen or none."""
+    whole = order_id.int
+    lines: list[tuple[object, ...]] = []
+    transfers: list[Transfer] = []
+    last = len(parts)
+    for line_no, (quoted, fen, debit, credit, kind, version) in enumerate(parts, 1):
+        lines.append(
+            (
+                order_id,
+                line_no,
+                quoted.payer.value,
+                kind,
+                fen,
+                debit,
+                credit,
+                whole + line_no,
+                quoted.rule_id,
+                quoted.rule_version,
+                quoted.reason_zh,
+                quoted.reason_en,
+                version,
+            )
+        )
+        transfers.append(
+            Transfer(
+                id=whole + line_no,
+                debit_account_id=debit.int,
+                credit_account_id=credit.int,
+                amount=fen,
+                ledger=LEDGER_CNY,
+                code=TransferCode.SUBSIDY if kind is None else TransferCode.PAYMENT,
+                flags=_LAST if line_no == last else TransferFlags.linked,
+                user_data_128=whole,
+                effective_at=effective_at,
+            )
+        )
+    return lines, transfers
 
 
 def decide_return(
@@ -204,7 +290,7 @@ def _mirrored(
         amount=fen,
         ledger=LEDGER_CNY,
         code=TransferCode.REFUND if citizen else TransferCode.SUBSIDY_REFUND,
-        flags=TransferFlags(0) if last else TransferFlags.linked,
+        flags=_LAST if last else TransferFlags.linked,
         user_data_128=order_id.int,
     )
 

@@ -12,7 +12,7 @@ from cardcore.business.orders import OrderLine
 from cardcore.connections import RawConnection
 from cardcore.terminals.record_booking import Payables
 from cardcore.terminals.record_facts import Holder
-from ledger import Ledger
+from ledger import Account, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,21 +132,30 @@ async def read_merchants_of(raw: RawConnection, terminal_ids: Collection[str]) -
 async def read_money(
     raw: RawConnection, book: Ledger, facts: ChargeFacts, payers: Collection[UUID]
 ) -> None:
-    """What the people who pay something now have and owe."""
+    """What the people who pay something now have."""
     holders = [facts.people[one] for one in payers if one in facts.people]
-    funds = {fund_id for holder in holders for _, fund_id in holder.fund_ids}
-    owing = {arrears_of(holder.user_id): holder.user_id for holder in holders}
-    wanted = [one.int for one in (*funds, *owing)]
+    funds = {fund_id.int: fund_id for holder in holders for _, fund_id in holder.fund_ids}
+    for one in await _accounts(raw, book, list(funds)):
+        facts.balances[funds[one.id]] = one.credits_posted - one.debits_posted - one.debits_pending
+
+
+async def read_owed(
+    raw: RawConnection, book: Ledger, facts: ChargeFacts, payers: Collection[UUID]
+) -> None:
+    """What these people owe; nothing where no account of arrears was ever opened."""
+    holders = [facts.people[one] for one in payers if one in facts.people]
+    owing = {arrears_of(holder.user_id).int: holder.user_id for holder in holders}
+    facts.owed_fen.update(dict.fromkeys(owing.values(), 0))
+    for one in await _accounts(raw, book, list(owing)):
+        facts.owed_fen[owing[one.id]] = one.debits_posted - one.credits_posted
+
+
+async def _accounts(raw: RawConnection, book: Ledger, wanted: Sequence[int]) -> list[Account]:
+    found: list[Account] = []
     for start in range(0, len(wanted), _LOOKUP_MAX):
         part = wanted[start : start + _LOOKUP_MAX]
-        for one in await book.lookup_accounts(part, connection=raw):
-            account_id = UUID(int=one.id)
-            if account_id in funds:
-                facts.balances[account_id] = (
-                    one.credits_posted - one.debits_posted - one.debits_pending
-                )
-            else:
-                facts.owed_fen[owing[account_id]] = one.debits_posted - one.credits_posted
+        found += await book.lookup_accounts(part, connection=raw)
+    return found
 
 
 async def read_lines_left(

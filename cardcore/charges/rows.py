@@ -5,30 +5,42 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
-from cardcore.bulk import copy_rows
+from cardcore.bulk import BulkTable, copy_rows
 from cardcore.charges.deciding import DecidedCharge, DecidedReturn, return_digest
 from cardcore.connections import RawConnection
-from cardcore.terminals.record_booking import ARREARS
 
-_ORDER: Final = (
-    "order_id merchant_id terminal_id scene type mode status out_trade_no user_id client_id"
-    " nominal_fen citizen_fen captured_fen refunded_fen business_on occurred_at recorded_at"
-    " request_digest details"
+_ORDER: Final = BulkTable.of(
+    "cardcore.business_order",
+    "order_id:uuid merchant_id:text terminal_id:text scene:text type:text mode:text status:text"
+    " out_trade_no:text user_id:uuid client_id:text nominal_fen:bigint citizen_fen:bigint"
+    " captured_fen:bigint refunded_fen:bigint business_on:date occurred_at:timestamptz"
+    " recorded_at:timestamptz request_digest:bytea details:jsonb",
 )
-_LINE: Final = (
-    "order_id line_no payer fund amount_fen debit_account_id credit_account_id transfer_id rule_id"
-    " rule_version reason_zh reason_en funding_version"
+_LINE: Final = BulkTable.of(
+    "cardcore.order_line",
+    "order_id:uuid line_no:smallint payer:text fund:text amount_fen:bigint debit_account_id:uuid"
+    " credit_account_id:uuid transfer_id:uuid rule_id:text rule_version:text reason_zh:text"
+    " reason_en:text funding_version:bigint",
 )
-_ARREARS: Final = "order_id line_no user_id merchant_id amount_fen recorded_at"
-_OUTBOX: Final = "topic subject_id recorded_at payload"
-_REFUND: Final = (
-    "refund_id order_id merchant_id out_refund_no amount_fen reason client_id request_digest"
-    " business_on recorded_at"
+_ARREARS: Final = BulkTable.of(
+    "cardcore.arrears",
+    "order_id:uuid line_no:smallint user_id:uuid merchant_id:text amount_fen:bigint"
+    " recorded_at:timestamptz",
 )
-_REFUND_LINE: Final = "refund_id line_no amount_fen transfer_id"
-_ARREARS_RETURN: Final = "transfer_id refund_id payment_id amount_fen"
+_OUTBOX: Final = BulkTable.of(
+    "cardcore.outbox", "topic:text subject_id:uuid recorded_at:timestamptz payload:jsonb"
+)
+_REFUND: Final = BulkTable.of(
+    "cardcore.refund",
+    "refund_id:uuid order_id:uuid merchant_id:text out_refund_no:text amount_fen:bigint reason:text"
+    " client_id:text request_digest:bytea business_on:date recorded_at:timestamptz",
+)
+_REFUND_LINE: Final = BulkTable.of(
+    "cardcore.refund_line", "refund_id:uuid line_no:smallint amount_fen:bigint transfer_id:uuid"
+)
+_ARREARS_RETURN: Final = BulkTable.of(
+    "cardcore.arrears_return", "transfer_id:uuid refund_id:uuid payment_id:uuid amount_fen:bigint"
+)
 # An order that gave all back is refunded; one that gave back a part stays captured.
 _REFUNDED: Final = """
 UPDATE cardcore.business_order o
@@ -40,99 +52,35 @@ UPDATE cardcore.business_order o
 """
 
 
-async def write_charges(raw: RawConnection, booked: Sequence[DecidedCharge]) -> None:
+async def write_charges(raw: RawConnection, booked: Sequence[DecidedCharge], now: datetime) -> None:
     """Everything beside the transfers that belongs to these orders.
 
     Raises:
         psycopg.errors.UniqueViolation: an ``out_trade_no`` was booked before.
     """
-    if not booked:
-        return
-    records = [one.record for one in booked]
+    await copy_rows(raw, _ORDER, [one.row for one in booked])
+    await copy_rows(raw, _LINE, [line for one in booked for line in one.lines])
     await copy_rows(
         raw,
-        "cardcore.business_order",
-        _ORDER,
-        (
-            (
-                one.order_id,
-                one.merchant_id,
-                one.terminal_id,
-                one.scene,
-                one.type,
-                one.mode.value,
-                one.status,
-                one.out_trade_no,
-                one.user_id,
-                one.client_id,
-                one.nominal_fen,
-                one.citizen_fen,
-                one.captured_fen,
-                0,
-                one.business_on,
-                one.occurred_at,
-                one.recorded_at,
-                one.request_digest,
-                Jsonb(one.details),
-            )
-            for one in records
-        ),
+        _ARREARS,
+        [
+            (one.order_id, line_no, one.user_id, one.merchant_id, fen, now)
+            for one in booked
+            for line_no, fen in one.owing
+        ],
     )
     await copy_rows(
         raw,
-        "cardcore.order_line",
-        _LINE,
-        (
-            (
-                one.order_id,
-                line.line_no,
-                line.payer,
-                line.fund,
-                line.amount_fen,
-                line.debit_account_id,
-                line.credit_account_id,
-                line.transfer_id,
-                line.rule_id,
-                line.rule_version,
-                line.reason_zh,
-                line.reason_en,
-                line.funding_version,
-            )
-            for one in records
-            for line in one.lines
-        ),
-    )
-    arrears = [(one, line) for one in records for line in one.lines if line.fund == ARREARS]
-    if arrears:
-        await copy_rows(
-            raw,
-            "cardcore.arrears",
-            _ARREARS,
-            (
-                (
-                    one.order_id,
-                    line.line_no,
-                    one.user_id,
-                    one.merchant_id,
-                    line.amount_fen,
-                    one.recorded_at,
-                )
-                for one, line in arrears
-            ),
-        )
-    await copy_rows(
-        raw,
-        "cardcore.outbox",
         _OUTBOX,
-        (
+        [
             (
                 "order.captured",
                 one.order_id,
-                one.recorded_at,
-                Jsonb({"order_id": str(one.order_id), "scene": one.scene, "status": one.status}),
+                now,
+                {"order_id": str(one.order_id), "scene": one.scene, "status": "captured"},
             )
-            for one in records
-        ),
+            for one in booked
+        ],
     )
 
 
@@ -163,7 +111,6 @@ async def write_returns(
         return
     await copy_rows(
         raw,
-        "cardcore.refund",
         _REFUND,
         (
             (
@@ -183,13 +130,11 @@ async def write_returns(
     )
     await copy_rows(
         raw,
-        "cardcore.refund_line",
         _REFUND_LINE,
         (row for one in booked for row in _lines_of(one)),
     )
     await copy_rows(
         raw,
-        "cardcore.arrears_return",
         _ARREARS_RETURN,
         (
             (transfer_id, one.refund_id, left.payment_id, fen)
@@ -204,14 +149,13 @@ async def write_returns(
     await raw.execute(_REFUNDED, (list(sums), list(sums.values())))
     await copy_rows(
         raw,
-        "cardcore.outbox",
         _OUTBOX,
         (
             (
                 "order.refunded",
                 one.asked.order_id,
                 now,
-                Jsonb({"order_id": str(one.asked.order_id), "refund_id": str(one.refund_id)}),
+                {"order_id": str(one.asked.order_id), "refund_id": str(one.refund_id)},
             )
             for one in booked
         ),

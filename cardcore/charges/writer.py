@@ -26,6 +26,7 @@ from cardcore.caller import Caller
 from cardcore.charges.charge import Charge, ChargeResult, GiveBack, OvertakenError
 from cardcore.charges.deciding import (
     BOOKS_REFUSED,
+    OWED_UNKNOWN,
     DecidedCharge,
     DecidedReturn,
     Made,
@@ -36,13 +37,13 @@ from cardcore.charges.facts import (
     ChargeFacts,
     read_lines_left,
     read_money,
+    read_owed,
     read_payables,
     read_people,
 )
 from cardcore.charges.rows import write_charges, write_returns
 from cardcore.connections import RawConnection
-from cardcore.ids import RandomBytes, new_id
-from cardcore.terminals.record_booking import ARREARS
+from cardcore.ids import RandomBytes, new_id, new_ids
 from cardcore.terminals.record_facts import Holder
 from ledger import Ledger, Transfer
 from ledger.errors import AccountsMovedOnError
@@ -50,6 +51,7 @@ from ledger.periods import closed_through
 
 TRANSFERS_PER_BATCH_MAX: Final = 8_000
 _BOOKED: Final = "created"
+_UNDECIDED: Final = ChargeResult(None, OWED_UNKNOWN)
 _HOLDING: Final = (
     "SELECT order_id FROM cardcore.business_order WHERE order_id = ANY(%s)"
     " AND status IN ('held', 'part_captured') AND hold_expires_at > %s ORDER BY order_id"
@@ -154,23 +156,47 @@ class ChargeWriter:
     async def _charge(
         self, raw: RawConnection, facts: ChargeFacts, charges: Sequence[Charge], made: Made
     ) -> list[ChargeResult]:
-        results: list[ChargeResult] = []
-        decided: list[DecidedCharge] = []
-        for place, charge in enumerate(charges):
-            one = decide_charge(place, new_id(made.now, self._random_bytes), charge, facts, made)
-            if isinstance(one, str):
-                results.append(ChargeResult(effect_id=None, refusal=one))
-            else:
-                decided.append(one)
-                results.append(ChargeResult(effect_id=one.record.order_id))
+        if not charges:
+            return []
+        decided, results = await self._decide(raw, facts, charges, made)
         await self._open_arrears(raw, decided)
         posted = await self._post(raw, [one.transfers for one in decided])
         for one, fine in zip(decided, posted, strict=True):
             if not fine:
                 results[one.place] = ChargeResult(effect_id=None, refusal=BOOKS_REFUSED)
         booked = [one for one, fine in zip(decided, posted, strict=True) if fine]
-        await write_charges(raw, booked)
+        await write_charges(raw, booked, made.now)
         return results
+
+    async def _decide(
+        self, raw: RawConnection, facts: ChargeFacts, charges: Sequence[Charge], made: Made
+    ) -> tuple[list[DecidedCharge], list[ChargeResult]]:
+        """What people owe is read of those only whose funds do not reach; they are decided last."""
+        results = [_UNDECIDED] * len(charges)
+        decided: list[DecidedCharge] = []
+        order_ids = new_ids(made.now, self._random_bytes, len(charges))
+        short: dict[UUID, list[int]] = {}
+
+        def decide(place: int) -> str:
+            one = decide_charge(place, order_ids[place], charges[place], facts, made)
+            if not isinstance(one, str):
+                decided.append(one)
+                results[place] = ChargeResult(one.order_id)
+                return ""
+            results[place] = ChargeResult(None, one)
+            return one
+
+        for place, charge in enumerate(charges):
+            if charge.user_id in short:
+                short[charge.user_id].append(place)
+            elif decide(place) == OWED_UNKNOWN:
+                short[charge.user_id] = [place]
+        if short:
+            await read_owed(raw, self._book, facts, short.keys())
+            for places in short.values():
+                for place in places:
+                    decide(place)
+        return decided, results
 
     async def _give_back(
         self,
@@ -255,9 +281,7 @@ class ChargeWriter:
         return fine
 
     async def _open_arrears(self, raw: RawConnection, decided: Sequence[DecidedCharge]) -> None:
-        owing = [
-            one.record for one in decided if any(line.fund == ARREARS for line in one.record.lines)
-        ]
+        owing = [one for one in decided if one.owing]
         if owing:
             people = {one.user_id for one in owing}
             merchants = {one.merchant_id for one in owing}

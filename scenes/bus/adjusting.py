@@ -8,7 +8,8 @@ adjustment finds it again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from cardcore.business.quote import Payer, QuoteLine
@@ -22,8 +23,7 @@ RIDES: Final = "rides"
 REASON: Final = "repriced"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(NamedTuple):
     """What of one journey and payer a charge or giving back moves, always above zero."""
 
     week: PersonOfWeek
@@ -143,22 +143,24 @@ def _charge(
     journeys: Mapping[str, PricedJourney],
     name: str,
 ) -> Charge:
-    last = max((journeys[part.journey_id] for part in parts), key=lambda one: one.journey.began_at)
+    last = journeys[parts[0].journey_id]
+    for part in parts[1:]:
+        last = max(last, journeys[part.journey_id], key=_began_at)
     rides = len({part.journey_id for part in parts})
     version = "" if last.charge is None else last.charge.version
     amounts = _by_payer(parts)
     lines = []
     for payer, fen in amounts.items():
         citizen = payer is Payer.CITIZEN
+        reason_zh, reason_en = _reasons(business_on, rides, citizen=citizen)
         lines.append(
             QuoteLine(
                 payer=payer,
                 amount_fen=fen,
                 rule_id="rides" if citizen else "concessions",
                 rule_version=version,
-                reason_zh=f"{business_on.month}月{business_on.day}日乘车{rides}次"
-                + ("" if citizen else "优惠"),
-                reason_en=f"{rides} ride(s) of {business_on}" + ("" if citizen else ", concession"),
+                reason_zh=reason_zh,
+                reason_en=reason_en,
             )
         )
     return Charge(
@@ -175,12 +177,30 @@ def _charge(
     )
 
 
+def _began_at(one: PricedJourney) -> datetime:
+    return one.journey.began_at
+
+
+@lru_cache(maxsize=1_024)
+def _reasons(business_on: date, rides: int, *, citizen: bool) -> tuple[str, str]:
+    """What the line says to the person, in Chinese and in English."""
+    return (
+        f"{business_on.month}月{business_on.day}日乘车{rides}次" + ("" if citizen else "优惠"),
+        f"{rides} ride(s) of {business_on}" + ("" if citizen else ", concession"),
+    )
+
+
+_PAYERS: Final = tuple(Payer)
+
+
 def _by_payer(parts: Sequence[_Part]) -> dict[Payer, int]:
     """Sums by payer, the citizen's first."""
+    if len(parts) == 1:
+        return {parts[0].payer: parts[0].amount_fen}
     sums: dict[Payer, int] = {}
     for part in parts:
         sums[part.payer] = sums.get(part.payer, 0) + part.amount_fen
-    return {payer: sums[payer] for payer in Payer if payer in sums}
+    return {payer: sums[payer] for payer in _PAYERS if payer in sums}
 
 
 def _entry(part: _Part, now: datetime, *, order_id: UUID, refund_id: UUID | None = None) -> Entry:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from cardcore.business.quote import Payer
 
@@ -60,8 +61,7 @@ class Cap:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapRide:
+class CapRide(NamedTuple):
     """A ride as caps see it: the citizen's share after concession."""
 
     line_id: str
@@ -70,8 +70,7 @@ class CapRide:
     citizen_fen: int
 
 
-@dataclass(frozen=True, slots=True)
-class Relief:
+class Relief(NamedTuple):
     """What one cap takes off one ride, > 0."""
 
     cap: Cap
@@ -100,6 +99,9 @@ def apply_own_caps(rides: Sequence[tuple[CapRide, Sequence[Cap]]]) -> list[tuple
     paid_fen: dict[tuple[str, date], int] = defaultdict(int)
     found: list[tuple[Relief, ...]] = []
     for ride, caps in rides:
+        if not caps:
+            found.append(())
+            continue
         ordered = sorted(caps, key=lambda cap: cap.period is Period.WEEK)
         left_fen = ride.citizen_fen
         reliefs: list[Relief] = []

@@ -14,7 +14,7 @@ soldiers, disabled persons, honoured blood donors); the figures are data, see AD
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Final
+from typing import Final, NamedTuple
 
 from cardcore.business.quote import Payer
 
@@ -75,17 +75,12 @@ class ConcessionRule:
         return nominal_fen * self.citizen_per_mille // PER_MILLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FareShares:
+class FareShares(NamedTuple):
     """A nominal fare split in two; ``rule`` None where the citizen bears it all."""
 
     citizen_fen: int
     subsidy_fen: int
     rule: ConcessionRule | None
-
-    def __post_init__(self) -> None:
-        assert self.citizen_fen >= 0
-        assert self.subsidy_fen >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,76 +2,87 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from cardcore.bulk import copy_rows
+from cardcore.bulk import BulkTable, copy_packed, copy_rows, packed_array, teach_arrays
 from cardcore.business.quote import Payer
 from cardcore.connections import RawConnection
 from scenes.bus.journeys import Correction, CorrectionKind, TapState
 from scenes.bus.stored_weeks import Entry, PersonOfWeek, StoredTap, StoredWeek
 from scenes.bus.taps import Tap, TapKind
-from scenes.bus.week_pricing import PricedJourney, money_of, week_bounds
+from scenes.bus.week_pricing import PricedJourney, week_bounds
 
 _DUE: Final = """
 SELECT user_id, week_on, array_agg(due_no) FROM scene_bus.due_week
- WHERE bucket = %s AND not_before <= %s
+ WHERE bucket = %s AND user_id >= %s AND not_before <= %s
  GROUP BY user_id, week_on ORDER BY user_id, week_on LIMIT %s
 """
 _TAPS: Final = """
 SELECT asked.user_id, asked.week_on, t.tap_id::text, t.kind, t.terminal_id, t.terminal_counter,
-       t.line_id, t.vehicle_id, t.stop_id, t.happened_at, t.received_at, t.trip_id, t.sequence,
-       t.off_stop_id, t.off_sequence, t.medium, t.merchant_id, t.driver_id, t.order_id, t.state
-  FROM unnest(%s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[])
-       AS asked (user_id, week_on, from_at, to_at)
+       t.line_id, t.vehicle_id, t.stop_id, t.happened_at, t.received_at, NULL, t.trip_id,
+       t.sequence, t.off_stop_id, t.off_sequence,
+       t.medium, t.merchant_id, t.driver_id, t.order_id, t.state
+  FROM unnest(%b, %b, %b, %b) AS asked (user_id, week_on, from_at, to_at)
   JOIN scene_bus.tap t
     ON t.user_id = asked.user_id AND t.happened_at >= asked.from_at AND t.happened_at < asked.to_at
  WHERE t.stands
 """
 _CORRECTIONS: Final = """
 SELECT user_id, journey_id::text, kind, off_stop_id, made_by, made_at FROM scene_bus.correction
- WHERE user_id = ANY(%s)
+ WHERE user_id = ANY(%b)
 """
 _BOOKED: Final = """
 SELECT e.user_id, e.week_on, e.journey_id::text, e.payer, e.order_id, e.business_on, e.merchant_id,
        sum(e.amount_fen)::bigint
-  FROM unnest(%s::uuid[], %s::date[]) AS asked (user_id, week_on)
+  FROM unnest(%b, %b) AS asked (user_id, week_on)
   JOIN scene_bus.charge_entry e USING (user_id, week_on)
  GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
-_FORGET_JOURNEYS: Final = """
-DELETE FROM scene_bus.journey j
- USING unnest(%s::uuid[], %s::date[]) AS asked (user_id, week_on)
- WHERE j.user_id = asked.user_id AND j.week_on = asked.week_on
+_JOURNEYS: Final = """
+SELECT j.user_id, j.week_on, j.journey_id::text, j.fingerprint
+  FROM unnest(%b, %b) AS asked (user_id, week_on) JOIN scene_bus.journey j USING (user_id, week_on)
 """
 _STATES: Final = """
 UPDATE scene_bus.tap t SET state = now.state
-  FROM unnest(%s::uuid[], %s::text[]) AS now (tap_id, state) WHERE t.tap_id = now.tap_id
+  FROM unnest(%b, %b) AS now (tap_id, state) WHERE t.tap_id = now.tap_id
 """
-_JOURNEY: Final = (
-    "journey_id user_id week_on business_on state reason merchant_id terminal_id line_id trip_id"
-    " vehicle_id driver_id medium class on_stop_id off_stop_id began_at ended_at reported_at"
-    " chain_id offer full_fen fare_fen citizen_fen subsidy_fen forgone_fen rule_id rule_version"
-    " priced_at"
+_FORGET_JOURNEYS: Final = "DELETE FROM scene_bus.journey WHERE journey_id = ANY(%b)"
+_JOURNEY_FACTS: Final = (
+    "journey_id:uuid user_id:uuid week_on:date business_on:date state:text reason:text"
+    " merchant_id:text terminal_id:text line_id:text trip_id:text vehicle_id:text driver_id:text"
+    " medium:text class:text on_stop_id:text off_stop_id:text began_at:timestamptz"
+    " ended_at:timestamptz reported_at:timestamptz chain_id:uuid offer:text full_fen:bigint"
+    " fare_fen:bigint citizen_fen:bigint subsidy_fen:bigint forgone_fen:bigint rule_id:text"
+    " rule_version:text"
 )
-_ENTRY: Final = (
-    "journey_id user_id week_on business_on merchant_id payer amount_fen order_id refund_id"
-    " recorded_at"
+_FACTS: Final = BulkTable.of("scene_bus.journey", _JOURNEY_FACTS)
+_PRICED: Final = BulkTable.of("scene_bus.journey", "fingerprint:bigint priced_at:timestamptz")
+_JOURNEY: Final = BulkTable.of(
+    "scene_bus.journey", f"{_JOURNEY_FACTS} fingerprint:bigint priced_at:timestamptz"
+)
+_ENTRY: Final = BulkTable.of(
+    "scene_bus.charge_entry",
+    "journey_id:uuid user_id:uuid week_on:date business_on:date merchant_id:text payer:text"
+    " amount_fen:bigint order_id:uuid refund_id:uuid recorded_at:timestamptz",
 )
 
 
 async def take_due(
-    raw: RawConnection, bucket: int, now: datetime, *, weeks_max: int
+    raw: RawConnection, bucket: int, now: datetime, *, weeks_max: int, since: UUID
 ) -> tuple[list[PersonOfWeek], list[int]]:
     """Some weeks of one bucket that fall due, and the numbers of their rows.
 
-    Nobody else prices the bucket until the transaction ends; where somebody does, nothing is due.
+    People come in order of their ids; ``since`` spares a round the rows that the rounds before it
+    have answered. Nobody else prices the bucket until the transaction ends; where somebody does,
+    nothing is due.
     """
     found = await raw.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, bucket))
     locked = await found.fetchone()
     if locked != (True,):
         return [], []
-    found = await raw.execute(_DUE, (bucket, now, weeks_max))
+    found = await raw.execute(_DUE, (bucket, since, now, weeks_max))
     rows = await found.fetchall()
     return [(user_id, on) for user_id, on, _ in rows], [no for *_, nos in rows for no in nos]
 
@@ -99,24 +110,30 @@ async def read_weeks(
     """Everything stored of these weeks."""
     stored = {week: StoredWeek() for week in weeks}
     bounds = {on: week_bounds(on, cut_off) for _, on in weeks}
-    people = [user_id for user_id, _ in weeks]
     mondays = [on for _, on in weeks]
+    teach_arrays(raw)
+    people = packed_array("uuid", [user_id for user_id, _ in weeks])
+    weeks_on = packed_array("date", mondays)
     async with raw.cursor(binary=True) as cursor:
         await cursor.execute(
             _TAPS,
             (
                 people,
-                mondays,
-                [bounds[on][0] - margin for on in mondays],
-                [bounds[on][1] + margin for on in mondays],
+                weeks_on,
+                packed_array("timestamptz", [bounds[on][0] - margin for on in mondays]),
+                packed_array("timestamptz", [bounds[on][1] + margin for on in mondays]),
             ),
         )
-        for user_id, week_on, *values in await cursor.fetchall():
-            stored[user_id, week_on].taps.append(_stored_tap(values))
-        await cursor.execute(_CORRECTIONS, (list(set(people)),))
+        for row in await cursor.fetchall():
+            tap = Tap(row[2], _KINDS[row[3]], *row[4:16])
+            stored[row[0], row[1]].taps.append(StoredTap(tap, *row[16:]))
+        await cursor.execute(_CORRECTIONS, (people,))
         corrections = await cursor.fetchall()
-        await cursor.execute(_BOOKED, (people, mondays))
+        await cursor.execute(_BOOKED, (people, weeks_on))
         booked = await cursor.fetchall()
+        await cursor.execute(_JOURNEYS, (people, weeks_on))
+        for user_id, week_on, journey_id, fingerprint in await cursor.fetchall():
+            stored[user_id, week_on].journeys[journey_id] = fingerprint
     mine: dict[UUID, list[Correction]] = {}
     for user_id, journey_id, kind, off_stop, made_by, made_at in corrections:
         mine.setdefault(user_id, []).append(
@@ -128,8 +145,9 @@ async def read_weeks(
                 off_stop=off_stop,
             )
         )
-    for (user_id, _), week in stored.items():
-        week.corrections = mine.get(user_id, [])
+    if mine:
+        for (user_id, _), week in stored.items():
+            week.corrections = mine.get(user_id, [])
     for user_id, week_on, journey_id, payer, order_id, business_on, merchant_id, fen in booked:
         week = stored[user_id, week_on]
         by_payer = week.booked.setdefault(journey_id, {})
@@ -138,58 +156,60 @@ async def read_weeks(
     return stored
 
 
-def _stored_tap(values: Sequence[Any]) -> StoredTap:
-    """The clock was corrected when the tap came: it is taken at its word from then on."""
-    *of_tap, medium, merchant_id, driver_id, order_id, state = values
-    fields = dict(zip(_TAP_FIELDS, of_tap, strict=True))
-    tap = Tap(**(fields | {"kind": TapKind(fields["kind"])}))
-    return StoredTap(tap, medium, merchant_id, driver_id, order_id, state)
-
-
-_TAP_FIELDS: Final = (
-    "tap_id",
-    "kind",
-    "terminal_id",
-    "terminal_counter",
-    "line_id",
-    "vehicle_id",
-    "stop",
-    "tapped_at",
-    "received_at",
-    "trip_id",
-    "sequence",
-    "off_stop",
-    "off_sequence",
-)
+# By its column. The clock was corrected when a tap came: it is taken at its word from then on.
+_KINDS: Final = {kind.value: kind for kind in TapKind}
 
 
 async def write_journeys(
-    raw: RawConnection, weeks: Sequence[PersonOfWeek], rows: Iterable[Sequence[Any]]
+    raw: RawConnection,
+    written: Mapping[str, int],
+    rows: Sequence[Sequence[Any]],
+    now: datetime,
 ) -> None:
-    """The journeys of these weeks as they are read now, in the place of those before."""
-    await raw.execute(_FORGET_JOURNEYS, ([one for one, _ in weeks], [on for _, on in weeks]))
-    await copy_rows(raw, "scene_bus.journey", _JOURNEY, rows)
+    """Journeys as they are read now, in the place of those before; what is the same stays.
+
+    Args:
+        raw: an open transaction.
+        written: fingerprints of the journeys of the same weeks that are written.
+        rows: all journeys of these weeks, as ``journey_row`` makes them.
+        now: when they were priced.
+    """
+    facts = _FACTS.pack(rows)
+    prints = list(map(_fingerprint, facts))
+    new = [place for place, row in enumerate(rows) if written.get(row[0]) != prints[place]]
+    stays = {row[0] for row in rows} - {rows[place][0] for place in new}
+    gone = written.keys() - stays
+    if gone:
+        teach_arrays(raw)
+        await raw.execute(_FORGET_JOURNEYS, (packed_array("uuid", list(gone)),))
+    priced = _PRICED.pack([(prints[place], now) for place in new])
+    packed = [facts[place] + end for place, end in zip(new, priced, strict=True)]
+    await copy_packed(raw, _JOURNEY, packed)
+
+
+def _fingerprint(facts: bytes) -> int:
+    """What tells a journey from another reading of it, without reading all its columns."""
+    return int.from_bytes(sha256(facts).digest()[:8], "big", signed=True)
 
 
 def journey_row(
-    week: PersonOfWeek, priced: PricedJourney, taps: Mapping[str, StoredTap], now: datetime
-) -> list[Any]:
+    week: PersonOfWeek, priced: PricedJourney, taps: Mapping[str, StoredTap]
+) -> tuple[Any, ...]:
     """A journey as it is written."""
     journey, charge = priced.journey, priced.charge
     first = taps[journey.journey_id]
     began = journey.began
-    money = {} if charge is None else money_of(charge)
-    citizen_fen = money.pop(Payer.CITIZEN, 0)
-    subsidy_fen = sum(money.values())
+    citizen_fen = priced.money.get(Payer.CITIZEN, 0)
+    subsidy_fen = sum(priced.money.values()) - citizen_fen
     fare_fen = 0 if charge is None else charge.nominal_fen
     rule = None if charge is None else charge.shares.rule
-    return [
+    return (
         journey.journey_id,
         week[0],
         week[1],
         priced.business_on,
-        "unpriced" if priced.unpriced else journey.state.value,
-        priced.unpriced or journey.reason.value,
+        "unpriced" if priced.unpriced else journey.state,
+        priced.unpriced or journey.reason,
         first.merchant_id,
         began.terminal_id,
         began.line_id,
@@ -212,36 +232,17 @@ def journey_row(
         fare_fen - citizen_fen - subsidy_fen,
         "" if charge is None else charge.leg.rule_id,
         "" if charge is None else charge.version,
-        now,
-    ]
+    )
 
 
 async def write_states(raw: RawConnection, states: Mapping[str, TapState]) -> None:
     """The states of taps that have changed."""
     if states:
-        values = [state.value for state in states.values()]
-        await raw.execute(_STATES, (list(states), values))
+        teach_arrays(raw)
+        values = (packed_array("uuid", list(states)), packed_array("text", list(states.values())))
+        await raw.execute(_STATES, values)
 
 
 async def write_entries(raw: RawConnection, entries: Iterable[Entry]) -> None:
     """Add what was booked."""
-    await copy_rows(
-        raw,
-        "scene_bus.charge_entry",
-        _ENTRY,
-        (
-            (
-                one.journey_id,
-                one.user_id,
-                one.week_on,
-                one.business_on,
-                one.merchant_id,
-                one.payer.value,
-                one.amount_fen,
-                one.order_id,
-                one.refund_id,
-                one.recorded_at,
-            )
-            for one in entries
-        ),
-    )
+    await copy_rows(raw, _ENTRY, entries)

@@ -19,10 +19,11 @@ late, repeated and reordered uploads end in the same journeys. Every tap ends in
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Final
+from operator import attrgetter
+from typing import ClassVar, Final, NamedTuple
 
 from scenes.bus.leg_fares import Ride
 from scenes.bus.taps import ClockRefusal, ClockRule, Tap, TapKind, happened_at
@@ -86,8 +87,7 @@ class JourneyRules:
     clock: ClockRule = field(default_factory=ClockRule)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
+class Journey(NamedTuple):
     """One ride as far as it is known. ``journey_id`` is the id of the tap that began it."""
 
     journey_id: str
@@ -186,12 +186,14 @@ def build_journeys(
         machine.take(tap, at)
     machine.close_if_too_long(as_of)
     journeys = [
-        _auto_completed(journey, timed, rules, stops_after) for journey in machine.journeys()
+        _auto_completed(journey, timed, rules, stops_after)
+        if journey.state is JourneyState.INCOMPLETE
+        else journey
+        for journey in machine.journeys()
     ]
-    return JourneyBook(
-        journeys=tuple(_corrected(journey, corrections) for journey in journeys),
-        tap_states=states,
-    )
+    if corrections:
+        journeys = [_corrected(journey, corrections) for journey in journeys]
+    return JourneyBook(journeys=tuple(journeys), tap_states=states)
 
 
 def check_correction(journey: Journey, kind: CorrectionKind) -> None:
@@ -213,6 +215,8 @@ class _Machine:
     _done: list[Journey]
     _open: Journey | None
     _last: tuple[Tap, datetime] | None
+    _journey_max: timedelta
+    _pass_back: timedelta
 
     def __init__(self, rules: JourneyRules, states: dict[str, TapState]) -> None:
         self.rules = rules
@@ -220,6 +224,8 @@ class _Machine:
         self._done = []
         self._open = None
         self._last = None
+        self._journey_max = timedelta(seconds=rules.journey_max_s)
+        self._pass_back = timedelta(seconds=rules.pass_back_s)
 
     def journeys(self) -> list[Journey]:
         return [*self._done, self._open] if self._open else list(self._done)
@@ -242,8 +248,8 @@ class _Machine:
         self._last = (tap, at)
 
     def close_if_too_long(self, at: datetime) -> None:
-        limit = timedelta(seconds=self.rules.journey_max_s)
-        if self._open is not None and at - self._open.began_at > limit:
+        journey = self._open
+        if journey is not None and at - journey.began_at > self._journey_max:
             self._close(IncompleteReason.TOO_LONG)
 
     def _take_off(self, tap: Tap, at: datetime) -> TapState:
@@ -265,8 +271,7 @@ class _Machine:
         self._open = None
         at_terminus = tap.kind is TapKind.TERMINUS
         self._done.append(
-            replace(
-                journey,
+            journey._replace(
                 state=JourneyState.AUTO_COMPLETED if at_terminus else JourneyState.COMPLETE,
                 off_stop=tap.stop,
                 off_sequence=tap.sequence,
@@ -277,7 +282,7 @@ class _Machine:
 
     def _close(self, reason: IncompleteReason) -> None:
         if self._open is not None:
-            self._done.append(replace(self._open, state=JourneyState.INCOMPLETE, reason=reason))
+            self._done.append(self._open._replace(state=JourneyState.INCOMPLETE, reason=reason))
             self._open = None
 
     def _is_pass_back(self, tap: Tap, at: datetime) -> bool:
@@ -288,7 +293,7 @@ class _Machine:
         return (
             (tap.kind, tap.vehicle_id, tap.line_id) == (last.kind, last.vehicle_id, last.line_id)
             and self.states[last.tap_id] is not TapState.UNMATCHED_OFF
-            and at - last_at <= timedelta(seconds=self.rules.pass_back_s)
+            and at - last_at <= self._pass_back
         )
 
 
@@ -299,7 +304,7 @@ def _timed(
     first: dict[tuple[str, int | str], Tap] = {}
     # Ids are made at the tap and rise with time: whichever record of a counter arrives first, the
     # one that was made first stands.
-    for tap in sorted(taps, key=lambda one: (one.tap_id, one.received_at)):
+    for tap in sorted(taps, key=_BY_ID):
         counter = tap.terminal_counter
         name = (tap.terminal_id, tap.tap_id if counter is None else counter)
         known = first.setdefault(name, tap)
@@ -316,6 +321,9 @@ def _timed(
     return sorted(timed, key=_order_of_events)
 
 
+_BY_ID: Final = attrgetter("tap_id", "received_at")
+
+
 def _order_of_events(one: tuple[datetime, Tap]) -> tuple[datetime, str, int, str]:
     at, tap = one
     return at, tap.terminal_id, tap.terminal_counter or 0, tap.tap_id
@@ -326,7 +334,7 @@ def _ridden(tap: Tap, at: datetime) -> Journey:
     whole = _begun(tap, at, JourneyState.COMPLETE)
     if tap.off_stop is None:
         return whole
-    return replace(whole, off_stop=tap.off_stop, off_sequence=tap.off_sequence, ended_at=at)
+    return whole._replace(off_stop=tap.off_stop, off_sequence=tap.off_sequence, ended_at=at)
 
 
 def _begun(tap: Tap, at: datetime, state: JourneyState) -> Journey:
@@ -340,8 +348,6 @@ def _auto_completed(
     stops_after: StopsAfter,
 ) -> Journey:
     """The journey completed by the person's next tap, where that tells where they got off."""
-    if journey.state is not JourneyState.INCOMPLETE:
-        return journey
     limit = journey.began_at + timedelta(seconds=rules.auto_complete_s)
     following = next(
         (
@@ -356,7 +362,7 @@ def _auto_completed(
     at, tap = following
     if tap.stop not in stops_after(journey.began):
         return journey
-    return replace(journey, state=JourneyState.AUTO_COMPLETED, off_stop=tap.stop, ended_at=at)
+    return journey._replace(state=JourneyState.AUTO_COMPLETED, off_stop=tap.stop, ended_at=at)
 
 
 def _takes_exit(journey: Journey) -> bool:
@@ -376,7 +382,7 @@ def _corrected(journey: Journey, corrections: Sequence[Correction]) -> Journey:
     for correction in sorted(mine, key=lambda one: (one.made_at, one.made_by)):
         if correction.kind is CorrectionKind.REFUND:
             if journey.charged:
-                journey = replace(journey, state=JourneyState.REFUNDED)
+                journey = journey._replace(state=JourneyState.REFUNDED)
         elif _takes_exit(journey):
-            journey = replace(journey, state=JourneyState.CORRECTED, off_stop=correction.off_stop)
+            journey = journey._replace(state=JourneyState.CORRECTED, off_stop=correction.off_stop)
     return journey

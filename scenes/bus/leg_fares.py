@@ -1,9 +1,8 @@
 """The words every way of pricing a ride shares: the ride, its fare, the refusals. Pure values."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from cardcore.errors import RequestInvalidError
 from scenes.bus.transfers import TransferRight
@@ -65,8 +64,7 @@ class Medium(StrEnum):
     CASH = "cash"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ride:
+class Ride(NamedTuple):
     """One leg: from a boarding to an alighting on one line.
 
     ``off_stop`` None: no tap-off (flat lines, or an incomplete journey). Sequences are those of
@@ -86,8 +84,7 @@ class Ride:
     categories: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegFare:
+class LegFare(NamedTuple):
     """The price of one leg.
 
     ``concessions_allowed`` False: the line takes no passes or rebates. ``category_fen``: the lower
@@ -101,6 +98,3 @@ class LegFare:
     concessions_allowed: bool = True
     category_fen: int | None = None
     transfer_right: TransferRight | None = None
-
-    def __post_init__(self) -> None:
-        assert self.amount_fen >= 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from cardcore.business.quote import Payer
 from cardcore.calendar import LOCAL_ZONE
@@ -25,8 +25,7 @@ from scenes.bus.product_fares import ProductFares
 from scenes.bus.transfers import FullFareRide, TransferOffer, apply_transfers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiderRide:
+class RiderRide(NamedTuple):
     """A ride to be priced, with what is known of its rider that day.
 
     ``ride.boarded_at`` must be set: rides are priced in order of boarding, then of ``ride_id``.
@@ -76,8 +75,7 @@ class RuleHistory:
         return self.rules[max(bisect_right(self.since, instant) - 1, 0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RideCharge:
+class RideCharge(NamedTuple):
     """What one ride costs, and who bears it.
 
     Attributes:
@@ -97,14 +95,12 @@ class RideCharge:
     reliefs: tuple[Relief, ...]
     version: str = ""
 
-    def __post_init__(self) -> None:
-        assert self.citizen_fen >= 0
-        assert sum(self.by_payer().values()) == self.nominal_fen
-
     @property
     def citizen_fen(self) -> int:
         """What the citizen pays."""
-        return self.shares.citizen_fen - sum(relief.amount_fen for relief in self.reliefs)
+        if not self.reliefs:
+            return self.shares.citizen_fen
+        return self.shares.citizen_fen - sum([relief.amount_fen for relief in self.reliefs])
 
     def by_payer(self) -> dict[Payer, int]:
         """The nominal fare by who bears it; the citizen always stands in it."""
@@ -113,11 +109,12 @@ class RideCharge:
             parts[self.shares.rule.payer] = self.shares.subsidy_fen
         for relief in self.reliefs:
             parts[relief.cap.payer] = parts.get(relief.cap.payer, 0) + relief.amount_fen
+        assert parts[Payer.CITIZEN] >= 0
+        assert sum(parts.values()) == self.nominal_fen
         return parts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustment:
+class Adjustment(NamedTuple):
     """What is to be booked for one ride and payer: above zero charges, below zero gives back."""
 
     ride_id: str
@@ -125,8 +122,7 @@ class Adjustment:
     amount_fen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fare:
+class _Fare(NamedTuple):
     """A ride's fare after joins and transfers."""
 
     leg: LegFare
@@ -277,8 +273,11 @@ def _by_products(run: Sequence[RiderRide], products: ProductFares) -> Iterator[_
 
 def _share(fare: _Fare, rider_ride: RiderRide, policy: ConcessionPolicy) -> FareShares:
     classes = rider_ride.classes if fare.leg.concessions_allowed else frozenset[str]()
-    local_time = boarded_at(rider_ride.ride).astimezone(LOCAL_ZONE).time()
-    shares = policy.share(fare.nominal_fen, classes, rider_ride.business_on, local_time)
+    if classes:
+        local_time = boarded_at(rider_ride.ride).astimezone(LOCAL_ZONE).time()
+        shares = policy.share(fare.nominal_fen, classes, rider_ride.business_on, local_time)
+    else:
+        shares = FareShares(fare.nominal_fen, 0, None)
     if fare.category_fen is not None and fare.category_fen < shares.citizen_fen:
         return shares_by_category(fare.nominal_fen, fare.category_fen)
     return shares

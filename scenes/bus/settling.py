@@ -9,20 +9,21 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import errors as pg_errors
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.books import transaction
+from cardcore.business.quote import Payer
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.charges.charge import OvertakenError
 from cardcore.charges.facts import read_people
 from cardcore.charges.writer import ChargeWriter
 from cardcore.connections import RawConnection
 from cardcore.errors import ServiceUnavailableError
-from cardcore.ids import RandomBytes, new_id
+from cardcore.ids import RandomBytes, new_ids
 from cardcore.terminals.record_facts import Holder
 from scenes.bus import journey_store as store
 from scenes.bus.adjusting import Adjusting
@@ -33,6 +34,7 @@ from scenes.bus.stored_weeks import PersonOfWeek, StoredWeek
 from scenes.bus.tap_intake import write_due
 from scenes.bus.week_pricing import (
     WEEK_MARGIN,
+    Booked,
     PersonWeek,
     PricedWeek,
     price_week,
@@ -43,6 +45,7 @@ WORKER: Final = "worker"
 WEEKS_PER_ROUND_MAX: Final = 2_000
 ATTEMPTS_MAX: Final = 5
 RETRY_AFTER: Final = timedelta(minutes=15)
+FIRST: Final = UUID(int=0)
 _AFTER_END: Final = timedelta(seconds=1)
 _LOST_RACE: Final = (
     OvertakenError,
@@ -52,7 +55,7 @@ _LOST_RACE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Priced:
     """A week as stored and as it should be."""
 
@@ -91,14 +94,20 @@ class WeekSettling:
             buckets = await store.buckets_due(raw, now)
         total = 0
         for bucket in buckets:
-            priced = self._weeks_max
-            while priced == self._weeks_max:  # fewer: nothing more was due
-                priced = await self.settle_bucket(bucket, now)
+            since: UUID | None = FIRST
+            while since is not None:
+                priced, since = await self.settle_bucket(bucket, now, since)
                 total += priced
         return total
 
-    async def settle_bucket(self, bucket: int, now: datetime) -> int:
-        """One round of one bucket; 0 where nothing is due, or another worker has it.
+    async def settle_bucket(
+        self, bucket: int, now: datetime, since: UUID
+    ) -> tuple[int, UUID | None]:
+        """One round of one bucket, from a person on; nothing where another worker has it.
+
+        Returns:
+            How many weeks were priced, and the person the next round goes on with; None where
+            nothing more was due.
 
         Raises:
             ServiceUnavailableError: the database is away, or other writers were first too often.
@@ -106,17 +115,24 @@ class WeekSettling:
         for _ in range(ATTEMPTS_MAX):
             try:
                 async with transaction(self._engine) as (connection, raw):
-                    return await self._settle(connection, raw, bucket, now)
+                    return await self._settle(connection, raw, bucket, now, since)
             except _LOST_RACE:
                 continue
         raise ServiceUnavailableError
 
     async def _settle(
-        self, connection: AsyncConnection, raw: RawConnection, bucket: int, now: datetime
-    ) -> int:
-        weeks, numbers = await store.take_due(raw, bucket, now, weeks_max=self._weeks_max)
+        self,
+        connection: AsyncConnection,
+        raw: RawConnection,
+        bucket: int,
+        now: datetime,
+        since: UUID,
+    ) -> tuple[int, UUID | None]:
+        weeks, numbers = await store.take_due(
+            raw, bucket, now, weeks_max=self._weeks_max, since=since
+        )
         if not weeks:
-            return 0
+            return 0, None
         stored = await store.read_weeks(raw, weeks, WEEK_MARGIN, self._cut_off)
         people = await read_people(raw, {user_id for user_id, _ in weeks})
         history = await self._prices.load(raw, now)
@@ -138,7 +154,7 @@ class WeekSettling:
         await store.forget_due(raw, numbers)
         waiting = adjusting.waiting(booked.charges, booked.returns)
         await write_due(raw, waiting, now + RETRY_AFTER)
-        return len(weeks)
+        return len(weeks), weeks[-1][0] if len(weeks) == self._weeks_max else None
 
     def _price(
         self,
@@ -155,10 +171,7 @@ class WeekSettling:
                 taps=[tap.tap for tap in one.taps],
                 corrections=one.corrections,
                 classes_on=_no_classes if holder is None else holder.concessions_on,
-                booked={
-                    journey_id: {payer: sum(held.values()) for payer, held in by_payer.items()}
-                    for journey_id, by_payer in one.booked.items()
-                },
+                booked=_sums(one.booked),
             )
             priced = price_week(known, history, self._rules, now, cut_off=self._cut_off)
             found[week] = _Priced(stored=one, priced=priced)
@@ -166,26 +179,28 @@ class WeekSettling:
 
     def _adjust(self, found: Mapping[PersonOfWeek, _Priced], now: datetime) -> Adjusting:
         adjusting = Adjusting()
-        for week, one in found.items():
-            if one.priced.adjustments:
-                name = new_id(now, self._random_bytes).hex
-                adjusting.add(week, one.priced, one.stored, (f"B-{name}", f"BR-{name}"))
+        moving = [week for week, one in found.items() if one.priced.adjustments]
+        for week, new in zip(moving, new_ids(now, self._random_bytes, len(moving)), strict=True):
+            name, one = new.hex, found[week]
+            adjusting.add(week, one.priced, one.stored, (f"B-{name}", f"BR-{name}"))
         return adjusting
 
     async def _write(
         self, raw: RawConnection, found: Mapping[PersonOfWeek, _Priced], now: datetime
     ) -> None:
-        rows = []
+        rows: list[tuple[Any, ...]] = []
+        written: dict[str, int] = {}
         states: dict[str, TapState] = {}
         for week, one in found.items():
             begins, ends = week_bounds(week[1], self._cut_off)
             taps = {tap.tap.tap_id: tap for tap in one.stored.taps}
-            rows += [store.journey_row(week, journey, taps, now) for journey in one.priced.journeys]
+            rows += [store.journey_row(week, journey, taps) for journey in one.priced.journeys]
+            written |= one.stored.journeys
             for tap_id, state in one.priced.tap_states.items():
                 tap = taps[tap_id]
-                if begins <= tap.tap.tapped_at < ends and tap.state != state.value:
+                if begins <= tap.tap.tapped_at < ends and tap.state != state:
                     states[tap_id] = state
-        await store.write_journeys(raw, list(found), rows)
+        await store.write_journeys(raw, written, rows, now)
         await store.write_states(raw, states)
         await self._look_again(raw, found)
 
@@ -217,6 +232,14 @@ def _ended(found: Mapping[PersonOfWeek, _Priced]) -> Sequence[UUID]:
             if tap.order_id is not None and tap.tap.tap_id in over
         ]
     return ended
+
+
+def _sums(booked: Mapping[str, Mapping[Payer, Mapping[UUID, int]]]) -> Booked:
+    """By journey and payer, whatever the orders."""
+    return {
+        journey_id: {payer: sum(held.values()) for payer, held in by_payer.items()}
+        for journey_id, by_payer in booked.items()
+    }
 
 
 def _no_classes(_: object) -> frozenset[str]:

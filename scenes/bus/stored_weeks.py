@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from cardcore.business.quote import Payer
@@ -11,8 +12,7 @@ from scenes.bus.taps import Tap
 PersonOfWeek = tuple[UUID, date]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTap:
+class StoredTap(NamedTuple):
     """A tap as it was written, with what belongs on its journey."""
 
     tap: Tap
@@ -28,16 +28,17 @@ class StoredWeek:
     """What is stored of one person around one week.
 
     ``booked`` is by journey, payer and order: what of the order's money is this journey's.
+    ``journeys`` has the fingerprints of those that are written.
     """
 
     taps: list[StoredTap] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     booked: dict[str, dict[Payer, dict[UUID, int]]] = field(default_factory=dict)
     places: dict[str, tuple[date, str]] = field(default_factory=dict)
+    journeys: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One signed amount that was booked for a journey."""
 
     journey_id: str

@@ -237,6 +237,7 @@ journey = Table(
     required("rule_id", Text),
     required("rule_version", Text),
     required("priced_at", _At),
+    Column("fingerprint", BigInteger),
 )
 
 charge_entry = Table(

@@ -5,18 +5,17 @@ a tap whose clock cannot be believed is kept and waits for a person.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from cardcore.bulk import copy_rows
+from cardcore.bulk import BulkTable, copy_rows, packed_array, teach_arrays
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.charges.facts import read_merchants_of
 from cardcore.connections import RawConnection
 from scenes.bus.taps import ClockRefusal, ClockRule, Tap, happened_at
-from scenes.bus.week_pricing import weeks_touched
+from scenes.bus.week_pricing import WeekFinder
 
 BUCKETS: Final = 8
 
@@ -32,11 +31,10 @@ class Taken(StrEnum):
     ID_REUSED = "id_reused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TapReport:
+class TapReport(NamedTuple):
     """A tap, and what the rules of journeys do not ask: whose, with what, who drove.
 
-    ``tap.tap_id`` is the text of a UUID made at the tap.
+    ``tap.tap_id`` is the text of a UUID made at the tap, as ``str`` writes it: texts are compared.
     """
 
     tap: Tap
@@ -46,31 +44,35 @@ class TapReport:
     order_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(NamedTuple):
     """The record of a counter that stands so far."""
 
-    tap_id: UUID
+    tap_id: str
     user_id: UUID
     happened_at: datetime | None
 
 
 _KNOWN: Final = (
-    "SELECT tap_id, terminal_id, terminal_counter FROM scene_bus.tap WHERE tap_id = ANY(%s)"
+    "SELECT tap_id::text, terminal_id, terminal_counter FROM scene_bus.tap WHERE tap_id = ANY(%b)"
 )
 _STANDING: Final = """
-SELECT t.terminal_id, t.terminal_counter, t.tap_id, t.user_id, t.happened_at
-  FROM unnest(%s::text[], %s::bigint[]) AS asked (terminal_id, terminal_counter)
+SELECT t.terminal_id, t.terminal_counter, t.tap_id::text, t.user_id, t.happened_at
+  FROM unnest(%b, %b) AS asked (terminal_id, terminal_counter)
   JOIN scene_bus.tap t USING (terminal_id, terminal_counter)
  WHERE t.stands
 """
-_FALLS: Final = "UPDATE scene_bus.tap SET stands = false, state = 'conflict' WHERE tap_id = ANY(%s)"
-_TAP: Final = (
-    "tap_id user_id kind medium merchant_id terminal_id terminal_counter line_id trip_id"
-    " vehicle_id driver_id stop_id sequence off_stop_id off_sequence tapped_at sent_at received_at"
-    " happened_at order_id stands state"
+_FALLS: Final = "UPDATE scene_bus.tap SET stands = false, state = 'conflict' WHERE tap_id = ANY(%b)"
+_TAP: Final = BulkTable.of(
+    "scene_bus.tap",
+    "tap_id:uuid user_id:uuid kind:text medium:text merchant_id:text terminal_id:text"
+    " terminal_counter:bigint line_id:text trip_id:text vehicle_id:text driver_id:text stop_id:text"
+    " sequence:integer off_stop_id:text off_sequence:integer tapped_at:timestamptz"
+    " sent_at:timestamptz received_at:timestamptz happened_at:timestamptz order_id:uuid"
+    " stands:boolean state:text",
 )
-_DUE: Final = "bucket user_id week_on not_before"
+_DUE: Final = BulkTable.of(
+    "scene_bus.due_week", "bucket:smallint user_id:uuid week_on:date not_before:timestamptz"
+)
 
 
 def bucket_of(user_id: UUID) -> int:
@@ -110,25 +112,23 @@ class TapIntake:
         """
         if merchants is None:
             merchants = await read_merchants_of(raw, {one.tap.terminal_id for one in reports})
+        teach_arrays(raw)
         known = await self._known(raw, reports)
         standing = await self._standing(raw, reports)
-        batch = _Batch(self._clock, known, standing, merchants)
+        batch = _Batch(self._clock, known, standing, merchants, WeekFinder(self._cut_off))
         results = [batch.add(report) for report in reports]
         if batch.fallen:
-            await raw.execute(_FALLS, (list(batch.fallen),))
-        await copy_rows(raw, "scene_bus.tap", _TAP, batch.rows())
-        due = {
-            (user_id, week_on)
-            for user_id, at in batch.moved
-            for week_on in weeks_touched(at, self._cut_off)
-        }
-        await write_due(raw, due, now)
+            await raw.execute(_FALLS, (packed_array("uuid", list(batch.fallen)),))
+        await copy_rows(raw, _TAP, batch.rows())
+        await write_due(raw, batch.due, now)
         return results
 
     async def _known(
         self, raw: RawConnection, reports: Sequence[TapReport]
-    ) -> dict[UUID, tuple[str, int | None]]:
-        found = await raw.execute(_KNOWN, ([UUID(one.tap.tap_id) for one in reports],))
+    ) -> dict[str, tuple[str, int | None]]:
+        found = await raw.execute(
+            _KNOWN, (packed_array("uuid", [one.tap.tap_id for one in reports]),)
+        )
         return {tap_id: (terminal, counter) for tap_id, terminal, counter in await found.fetchall()}
 
     async def _standing(
@@ -137,7 +137,10 @@ class TapIntake:
         counted = [one.tap for one in reports if one.tap.terminal_counter is not None]
         found = await raw.execute(
             _STANDING,
-            ([one.terminal_id for one in counted], [one.terminal_counter for one in counted]),
+            (
+                packed_array("text", [one.terminal_id for one in counted]),
+                packed_array("bigint", [one.terminal_counter for one in counted]),
+            ),
         )
         return {
             (terminal_id, counter): _Standing(*values)
@@ -149,7 +152,6 @@ async def write_due(raw: RawConnection, weeks: set[tuple[UUID, Any]], not_before
     """These people's weeks are to be priced, not before an instant."""
     await copy_rows(
         raw,
-        "scene_bus.due_week",
         _DUE,
         ((bucket_of(user_id), user_id, week_on, not_before) for user_id, week_on in weeks),
     )
@@ -161,17 +163,19 @@ class _Batch:
     def __init__(
         self,
         clock: ClockRule,
-        known: dict[UUID, tuple[str, int | None]],
+        known: dict[str, tuple[str, int | None]],
         standing: dict[tuple[str, int], _Standing],
         merchants: Mapping[str, str],
+        weeks: WeekFinder,
     ) -> None:
         self._clock = clock
         self._known = known
         self._standing = standing
         self._merchants = merchants
-        self._rows: dict[UUID, list[Any]] = {}
-        self.fallen: set[UUID] = set()
-        self.moved: set[tuple[UUID, datetime]] = set()
+        self._weeks = weeks
+        self._rows: dict[str, list[Any]] = {}
+        self.fallen: set[str] = set()
+        self.due: set[tuple[UUID, date]] = set()
 
     def rows(self) -> list[list[Any]]:
         """What is to be written."""
@@ -180,7 +184,7 @@ class _Batch:
     def add(self, report: TapReport) -> Taken:
         """Take in one tap."""
         tap = report.tap
-        tap_id = UUID(tap.tap_id)
+        tap_id = tap.tap_id
         merchant_id = self._merchants.get(tap.terminal_id)
         if merchant_id is None:
             return Taken.TERMINAL_UNKNOWN
@@ -195,14 +199,14 @@ class _Batch:
             state, taken = "conflict", Taken.CONFLICT
         elif isinstance(at, datetime):
             state, taken = "new", Taken.TAKEN
-            self.moved.add((report.user_id, at))
+            self._move(report.user_id, at)
         else:
-            state = {ClockRefusal.AHEAD: "clock_ahead", ClockRefusal.TOO_LATE: "too_late"}[at]
+            state = _STATE_OF[at]
             taken = Taken.REVIEW
         self._rows[tap_id] = [
             tap_id,
             report.user_id,
-            tap.kind.value,
+            tap.kind,
             report.medium,
             merchant_id,
             tap.terminal_id,
@@ -225,7 +229,7 @@ class _Batch:
         ]
         return taken
 
-    def _stands(self, tap: Tap, tap_id: UUID, user_id: UUID, at: datetime | ClockRefusal) -> bool:
+    def _stands(self, tap: Tap, tap_id: str, user_id: UUID, at: datetime | ClockRefusal) -> bool:
         """Whether it is the record of its counter that was made first, by its id."""
         if tap.terminal_counter is None:
             return True
@@ -246,4 +250,12 @@ class _Batch:
         else:
             own[-2:] = [False, "conflict"]
         if other.happened_at is not None:
-            self.moved.add((other.user_id, other.happened_at))
+            self._move(other.user_id, other.happened_at)
+
+    def _move(self, user_id: UUID, at: datetime) -> None:
+        """What this person's taps of that time come to must be asked again."""
+        for week_on in self._weeks.touched(at):
+            self.due.add((user_id, week_on))
+
+
+_STATE_OF: Final = {ClockRefusal.AHEAD: "clock_ahead", ClockRefusal.TOO_LATE: "too_late"}

@@ -8,6 +8,8 @@ the difference to our clock at receipt is taken off every tap of that upload.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
 
 
 class TapKind(StrEnum):
@@ -19,15 +21,14 @@ class TapKind(StrEnum):
     TERMINUS = "terminus"  # the vehicle reached its terminus with this rider not tapped off
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tap:
+class Tap(NamedTuple):
     """One reading.
 
     Attributes:
         tap_id: of the record, made at tap time; the same tap uploaded again has the same.
         terminal_id, terminal_counter: who read it, and its how manieth reading it was; None where
             the core has seen to it already that it was read once (an order).
-        tapped_at: by the terminal's clock, aware.
+        tapped_at: by the terminal's clock; all instants are aware.
         sent_at: by the terminal's clock, when this upload left it; None while online.
         received_at: by our clock.
         stop, sequence: where; sequence None where the validator does not know it.
@@ -49,10 +50,6 @@ class Tap:
     off_stop: str | None = None
     off_sequence: int | None = None
 
-    def __post_init__(self) -> None:
-        assert self.tapped_at.tzinfo is not None
-        assert self.received_at.tzinfo is not None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockRule:
@@ -64,6 +61,21 @@ class ClockRule:
 
     skew_s: int = 30
     late_s: int = 7 * 86_400
+
+    @property
+    def skew(self) -> timedelta:
+        """``skew_s``, to be taken off instants."""
+        return _duration(self.skew_s)
+
+    @property
+    def late(self) -> timedelta:
+        """``late_s``, to be taken off instants."""
+        return _duration(self.late_s)
+
+
+@cache
+def _duration(seconds: int) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 class ClockRefusal(StrEnum):
@@ -79,7 +91,7 @@ def happened_at(tap: Tap, rule: ClockRule) -> datetime | ClockRefusal:
     The clock's error is what the terminal thought the time was when it sent, against when we
     received. Without a sending time the tap is taken at its word, if that is possible at all.
     """
-    skew = timedelta(seconds=rule.skew_s)
+    skew = rule.skew
     at = tap.tapped_at
     if tap.sent_at is not None:
         error = tap.received_at - tap.sent_at
@@ -87,6 +99,6 @@ def happened_at(tap: Tap, rule: ClockRule) -> datetime | ClockRefusal:
             at += error
     if at > tap.received_at + skew:
         return ClockRefusal.AHEAD
-    if tap.received_at - at > timedelta(seconds=rule.late_s):
+    if tap.received_at - at > rule.late:
         return ClockRefusal.TOO_LATE
     return at

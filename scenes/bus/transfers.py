@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class OfferKind(StrEnum):
@@ -69,8 +69,7 @@ class TransferRight:
     window_s: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FullFareRide:
+class FullFareRide(NamedTuple):
     """A ride before transfers. ``transferable`` False: it neither starts nor joins a chain."""
 
     line_id: str
@@ -81,8 +80,7 @@ class FullFareRide:
     transferable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferredFare:
+class TransferredFare(NamedTuple):
     """What a ride costs after transfers; ``offer`` names why, "" for a full fare."""
 
     fare_fen: int

@@ -8,10 +8,13 @@ A journey belongs to the week of the business date it began on. Taps a few hours
 looked at too, since a journey may end after its week and the rider may have been let on before it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from typing import Final
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from cardcore.business.quote import Payer
 from cardcore.calendar import CUT_OFF_DEFAULT, business_date, day_begins
@@ -47,23 +50,23 @@ class PersonWeek:
     booked: Booked = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PricedJourney:
+class PricedJourney(NamedTuple):
     """A journey with its price.
 
     ``charge`` is None where nothing is charged: open, refunded, or ``unpriced``, which names why
-    no price is known. ``chain_id`` is the journey its chain of transfers began with.
+    no price is known. ``money`` is what moves of it, by who pays. ``chain_id`` is the journey its
+    chain of transfers began with.
     """
 
     journey: Journey
     business_on: date
     charge: RideCharge | None
+    money: Mapping[Payer, int]
     chain_id: str
     unpriced: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PricedWeek:
+class PricedWeek(NamedTuple):
     """The week as it should stand.
 
     ``tap_states`` is right for taps of the week itself; the hours around it are seen in part.
@@ -84,9 +87,36 @@ def weeks_touched(at: datetime, cut_off: time = CUT_OFF_DEFAULT) -> set[date]:
     return {week_of(at + shift, cut_off) for shift in (-WEEK_MARGIN, timedelta(), WEEK_MARGIN)}
 
 
+class WeekFinder:
+    """``weeks_touched`` of many taps: the calendar is asked once for taps of the same week."""
+
+    def __init__(self, cut_off: time) -> None:
+        self._cut_off = cut_off
+        self._begins = self._ends = datetime.min.replace(tzinfo=UTC)
+        self._weeks: tuple[date, ...] = ()
+
+    def touched(self, at: datetime) -> Collection[date]:
+        """Weeks in whose pricing a tap at this instant takes part."""
+        if self._begins <= at < self._ends:
+            return self._weeks
+        weeks = tuple(weeks_touched(at, self._cut_off))
+        if len(weeks) == 1:  # far from where weeks meet: the answer of all around it
+            begins, ends = week_bounds(weeks[0], self._cut_off)
+            self._begins, self._ends = begins + WEEK_MARGIN, ends - WEEK_MARGIN
+            self._weeks = weeks
+        return weeks
+
+
 def week_bounds(week_on: date, cut_off: time = CUT_OFF_DEFAULT) -> tuple[datetime, datetime]:
     """First instant of a week and of the next."""
-    return day_begins(week_on, cut_off), day_begins(week_on + timedelta(days=7), cut_off)
+    begins = _days_begin(week_on, cut_off)
+    return begins[0], begins[-1]
+
+
+@lru_cache(maxsize=64)
+def _days_begin(week_on: date, cut_off: time) -> tuple[datetime, ...]:
+    """First instants of a week's business dates and of the next week's first."""
+    return tuple(day_begins(week_on + timedelta(days=day), cut_off) for day in range(8))
 
 
 def price_week(
@@ -106,7 +136,8 @@ def price_week(
         as_of: until when journeys may still be open.
         cut_off: when the next business date begins.
     """
-    begins, ends = week_bounds(known.week_on, cut_off)
+    days_begin = _days_begin(known.week_on, cut_off)
+    begins, ends = days_begin[0], days_begin[-1]
     book = build_journeys(
         known.taps,
         journey_rules,
@@ -117,7 +148,10 @@ def price_week(
         corrections=known.corrections,
     )
     mine = [one for one in book.journeys if begins <= one.began_at < ends]
-    days = {one.journey_id: business_date(one.began_at, cut_off) for one in mine}
+    days = {
+        one.journey_id: known.week_on + timedelta(days=bisect_right(days_begin, one.began_at) - 1)
+        for one in mine
+    }
     rides = [
         RiderRide(
             ride_id=one.journey_id,
@@ -136,12 +170,14 @@ def price_week(
         refused = _refused(rides, rules)
         charges = price_rides([one for one in rides if one.ride_id not in refused], rules)
     by_ride = {charge.ride_id: charge for charge in charges}
+    money = {charge.ride_id: money_of(charge) for charge in charges}
     chains = _chains(charges)
     journeys = tuple(
         PricedJourney(
             journey=one,
             business_on=days[one.journey_id],
             charge=by_ride.get(one.journey_id),
+            money=money.get(one.journey_id, _NO_MONEY),
             chain_id=chains.get(one.journey_id, one.journey_id),
             unpriced=refused.get(one.journey_id, ""),
         )
@@ -150,7 +186,7 @@ def price_week(
     return PricedWeek(
         journeys=journeys,
         tap_states=book.tap_states,
-        adjustments=tuple(_still_to_book(known.booked, charges)),
+        adjustments=tuple(_still_to_book(known.booked, money)),
     )
 
 
@@ -163,11 +199,13 @@ def money_of(charge: RideCharge) -> dict[Payer, int]:
     }
 
 
-def _still_to_book(booked: Booked, charges: Sequence[RideCharge]) -> list[Adjustment]:
-    due = {charge.ride_id: money_of(charge) for charge in charges}
+_NO_MONEY: Final[Mapping[Payer, int]] = MappingProxyType({})
+
+
+def _still_to_book(booked: Booked, due: Booked) -> list[Adjustment]:
     found = []
     for ride_id in sorted(due.keys() | booked.keys()):
-        wanted, had = due.get(ride_id, {}), booked.get(ride_id, {})
+        wanted, had = due.get(ride_id, _NO_MONEY), booked.get(ride_id, _NO_MONEY)
         if wanted == had:
             continue
         for payer in Payer if had else wanted:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardcore.ids import new_id, part_id
+from cardcore.ids import RandomBytes, new_id, new_ids, part_id
 
 INSTANTS = st.datetimes(
     min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
@@ -19,6 +19,17 @@ def test_an_id_is_a_version_7_uuid_with_room_for_parts(at: datetime, random: byt
     assert made.version == 7
     assert made.variant == "specified in RFC 4122"
     assert made.int & 0xFFFF == 0
+
+
+@given(INSTANTS, st.binary(max_size=80))
+def test_ids_made_together_are_those_made_one_by_one(at: datetime, random: bytes) -> None:
+    count = len(random) // 8
+    draws = [random[8 * place : 8 * place + 8] for place in range(count)]
+    assert new_ids(at, lambda _: random, count) == [new_id(at, _drawing(one)) for one in draws]
+
+
+def _drawing(random: bytes) -> RandomBytes:
+    return lambda _: random
 
 
 @given(INSTANTS, st.integers(min_value=1, max_value=10**9))

@@ -64,6 +64,26 @@ async def test_a_late_tap_off_gives_the_maximum_fare_back(bus: BusLife) -> None:
     assert amounts == [(600,), (-300,)]
 
 
+async def test_a_journey_that_is_read_as_before_is_not_written_again(bus: BusLife) -> None:
+    rider = await bus.life.person()
+    await bus.take(bus.report(rider, "single", 0, line=FLAT))
+    await bus.settle()
+    before = await bus.rows("SELECT journey_id, ctid::text FROM scene_bus.journey")
+    await bus.take(bus.report(rider, "single", 300, line=FLAT))
+    assert await bus.settle() == 1
+    after = await bus.rows("SELECT journey_id, ctid::text FROM scene_bus.journey")
+    assert len(after) == 2
+    assert set(before) < set(after)
+
+
+async def test_more_weeks_than_a_round_takes_are_all_priced(bus: BusLife) -> None:
+    riders = [await bus.life.person() for _ in range(5)]
+    await bus.take(*(bus.report(rider, "single", 0, line=FLAT) for rider in riders))
+    small = settling_of(bus.city, weeks_max=1)
+    assert await small.settle_due(bus.clock.now + timedelta(days=1)) == 5
+    assert [await bus.booked(rider) for rider in riders] == [{CITIZEN: 100}] * 5
+
+
 async def test_a_free_ride_is_the_bureaus_whole_fare(bus: BusLife) -> None:
     rider = await bus.life.person(concession="senior_65")
     await bus.take(bus.report(rider, "single", 0, line=FLAT))
