@@ -28,7 +28,9 @@ log=$venv/setup.log
 # pip is either silent or a flood: count what it has taken up instead.
 total=$(grep -c '^[a-z0-9].*==' "$lock")
 echo "setup: installing $total locked dependencies (a minute or two the first time)"
-$pip install $options --only-binary :all: --require-hashes -r "$lock" > "$log" 2>&1 &
+# The lock names everything, so nothing is resolved here: an extra of a locked package (`name[extra]`)
+# would be looked up anew and found unpinned as soon as a newer version is published.
+$pip install $options --no-deps --only-binary :all: --require-hashes -r "$lock" > "$log" 2>&1 &
 installer=$!
 shown=0
 while kill -0 "$installer" 2>/dev/null; do
@@ -46,4 +48,9 @@ wait "$installer" || {
 }
 # The project itself: dependencies are already there, and the build backend comes from the lock.
 $pip install $options --quiet --no-deps --no-build-isolation --editable .
+$pip check > "$log" 2>&1 || {
+    echo "setup: the lock lacks something:" >&2
+    cat "$log" >&2
+    exit 1
+}
 echo "setup: ready, try $venv/bin/cardcore --help"

@@ -21,7 +21,8 @@ from codes.card_tap import CardTap
 from codes.validator_record import Decision
 from hsm_sim.interface import HSMError, HSMUnavailableError, KeyUnknownError
 from tests.cardcore.terminals.offline_bus import Validator, cases, outcomes, phone_of
-from tests.cardcore.user.test_cards import SilentBox, change, issue, pay
+from tests.cardcore.user.card_acts import change, issue, pay
+from tests.cardcore.user.test_card_boxes import SilentBox
 from tests.city_life import CENTRE, Life
 from tests.virtual_card import VirtualCard
 
