@@ -29,6 +29,8 @@ from codes.suites import load_public_key
 from scenes.bus import service as bus_service
 from scenes.parking.request import RegisterCarParkRequest
 
+FEED_SOURCE: Final = "shanting_bus"
+LINES_SOURCE: Final = "shanting_lines"
 BUS_MERCHANT: Final = "shanting-bus"
 GATE_MERCHANT: Final = "fuxing-community"
 HOSPITAL_MERCHANT: Final = "shanting-hospital"
@@ -175,7 +177,7 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
     async with city.pool.connection() as connection:
         await bus_service.import_feed(
             connection,
-            source="shanting_bus",
+            source=FEED_SOURCE,
             files=demo_feed.feed_files(),
             minor_per_unit=demo_feed.MINOR_PER_UNIT,
             imported_by="demo",
@@ -183,7 +185,7 @@ async def load(city: City, *, clients_home: Path, now: datetime) -> None:
         )
         await bus_service.import_lines(
             connection,
-            source="shanting_lines",
+            source=LINES_SOURCE,
             files=demo_feed.line_files(),
             imported_by="demo",
             at=now,

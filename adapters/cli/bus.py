@@ -1,8 +1,13 @@
 """Commands for the prices of the bus network: import, compare, go back."""
 
 import asyncio
+import csv
 import json
-from collections.abc import Awaitable, Callable
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -22,10 +27,13 @@ from scenes.bus.clearing import clear_days
 from scenes.bus.clearing_files import FORMS, view_of
 from scenes.bus.clearing_models import ClearingQuery
 from scenes.bus.clearing_service import read_clearing_rules
-from scenes.bus.fare_table import LineConflictError
+from scenes.bus.fare_table import LineConflictError, fares_of
 from scenes.bus.feed_differences import Differences
-from scenes.bus.feed_rows import FeedInvalidError
+from scenes.bus.feed_prices import price_list, price_patterns
+from scenes.bus.feed_rows import FeedFault, FeedInvalidError
 from scenes.bus.feed_store import Connection
+from scenes.bus.gtfs import read_feed
+from scenes.bus.leg_fares import Medium
 from scenes.bus.rule_set import RuleSetInvalidError, rule_set_document
 
 app = typer.Typer(help="公交票价 · prices of the bus network", no_args_is_help=True)
@@ -47,18 +55,23 @@ def import_feed(
         typer.Option(help="CODE=FEN: what one unit of the feed's currency is worth in fen."),
     ] = None,
     *,
+    lenient: Annotated[
+        bool,
+        typer.Option(help="Leave out records that refer to nothing or stand twice; say which."),
+    ] = False,
     dry_run: _DryRun = False,
 ) -> None:
     """Read, check, store and activate a GTFS feed; with --dry-run only compare."""
-    worth = _worth(currency or ["CNY=100"])
+    worth = worth_of(currency or ["CNY=100"])
 
     async def work(connection: Connection) -> None:
         files = read_feed_files(path, ".txt")
         if dry_run:
-            differences = await service.preview_feed(
-                connection, source=source, files=files, minor_per_unit=worth
+            _show_preview(
+                await service.preview_feed(
+                    connection, source=source, files=files, minor_per_unit=worth, lenient=lenient
+                )
             )
-            _show_differences(differences)
             return
         imported = await service.import_feed(
             connection,
@@ -67,10 +80,48 @@ def import_feed(
             minor_per_unit=worth,
             imported_by=operator,
             at=utc_now(),
+            lenient=lenient,
         )
         _show_imported(imported)
 
     _run(work)
+
+
+@app.command("price-feed")
+def price_feed(
+    path: Annotated[Path, typer.Argument(help="Folder or ZIP archive of a GTFS feed.")],
+    currency: Annotated[
+        list[str] | None,
+        typer.Option(help="CODE=FEN: what one unit of the feed's currency is worth in fen."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write every ride with its price, CSV.")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="Instant of the rides (UTC), where hours matter.")
+    ] = None,
+    category: Annotated[list[str] | None, typer.Option(help="A class of the rider.")] = None,
+    *,
+    cash: Annotated[
+        bool, typer.Option("--cash", help="Paid in cash, not by card or code.")
+    ] = False,
+    lenient: Annotated[bool, typer.Option(help="As for import-feed.")] = False,
+) -> None:
+    """Price every ride a feed allows, without a database: to be compared with what is published."""
+    with _refusals():
+        feed = read_feed(
+            read_feed_files(path, ".txt"), worth_of(currency or ["CNY=100"]), lenient=lenient
+        )
+    _show_notices(feed.notices)
+    rides = price_patterns(
+        feed,
+        fares_of(feed),
+        at=None if at is None else at.replace(tzinfo=UTC),
+        medium=Medium.CASH if cash else Medium.CARD,
+        categories=frozenset(category or ()),
+    )
+    bases: Counter[str] = Counter()
+    with (out or Path(os.devnull)).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(price_list(rides, bases))
+    Console().print("rides: " + ", ".join(f"{name} {bases[name]}" for name in sorted(bases)))
 
 
 @app.command("import-lines")
@@ -86,7 +137,7 @@ def import_lines(
     async def work(connection: Connection) -> None:
         files = read_feed_files(path, ".json")
         if dry_run:
-            _show_differences(await service.preview_lines(connection, source=source, files=files))
+            _show_preview(await service.preview_lines(connection, source=source, files=files))
             return
         imported = await service.import_lines(
             connection, source=source, files=files, imported_by=operator, at=utc_now()
@@ -205,12 +256,19 @@ def clearing(
 def _run(work: Callable[[Connection], Awaitable[_Answer]]) -> _Answer:
     """Do the work on the settings' database; refusals are printed and end with code 1."""
     settings = Settings()
-    try:
+    with _refusals():
         if settings.database_url is not None:
             return asyncio.run(_on(settings.database_url, work))
         with EmbeddedPostgres(settings.postgres_home) as server:
             migrate(server.url())
             return asyncio.run(_on(server.url(), work))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Refusals are printed and end with code 1."""
+    try:
+        yield
     except FeedInvalidError as refused:
         console = Console(stderr=True)
         for fault in refused.faults:
@@ -233,7 +291,8 @@ async def _on(database_url: str, work: Callable[[Connection], Awaitable[_Answer]
         return await work(connection)
 
 
-def _worth(texts: list[str]) -> dict[str, int]:
+def worth_of(texts: list[str]) -> dict[str, int]:
+    """Fen per unit by currency, from ``CODE=FEN`` texts. Raises ``typer.BadParameter``."""
     worth: dict[str, int] = {}
     for text in texts:
         code, _, fen = text.partition("=")
@@ -243,10 +302,24 @@ def _worth(texts: list[str]) -> dict[str, int]:
     return worth
 
 
+def _show_notices(notices: Sequence[FeedFault]) -> None:
+    console = Console()
+    for notice in notices[:_SHOWN_MAX]:
+        console.print(f"注意 · notice: {notice}", markup=False, highlight=False)
+    if len(notices) > _SHOWN_MAX:
+        console.print(f"注意 · notices: {len(notices)}", markup=False, highlight=False)
+
+
+def _show_preview(preview: service.Preview) -> None:
+    _show_notices(preview.notices)
+    _show_differences(preview.differences)
+    if preview.conflicts:
+        raise LineConflictError(preview.conflicts)
+
+
 def _show_imported(imported: service.Imported) -> None:
     console = Console()
-    for notice in imported.notices[:_SHOWN_MAX]:
-        console.print(f"注意 · notice: {notice}", markup=False, highlight=False)
+    _show_notices(imported.notices)
     _show_differences(imported.differences)
     console.print(
         f"version {imported.version_no}, activation {imported.activation_no}"
@@ -263,6 +336,7 @@ def _show_differences(differences: Differences) -> None:
         ("lines removed", differences.lines_removed),
         ("stops added", differences.stops_added),
         ("stops removed", differences.stops_removed),
+        ("rules changed", differences.rules_changed),
         ("sentences changed", differences.sentences_changed),
     ):
         if keys:

@@ -70,18 +70,23 @@ app.add_typer(operator.app, name="operator")
 @app.command()
 def demo(
     gtfs: Annotated[
-        Path | None, typer.Option(help="Folder of a GTFS feed; default: the bundled one.")
+        Path | None, typer.Option(help="Folder or ZIP of a GTFS feed; default: the bundled one.")
     ] = None,
     lines: Annotated[
         Path | None,
         typer.Option(help="Folder of distance lines, one JSON file each; default: bundled."),
+    ] = None,
+    currency: Annotated[
+        list[str] | None,
+        typer.Option(help="CODE=FEN: what one unit of the feed's currency is worth in fen."),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Run the main job once: from key ceremony to closed books. Exit code 0 when all is shown."""
     console = Console(stderr=as_json)
-    report = run_demo(Sources(gtfs=gtfs, lines=lines), console.print)
+    worth = bus.worth_of(currency or [])
+    report = run_demo(Sources(gtfs=gtfs, lines=lines, fen_per_unit=worth), console.print)
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))  # noqa: T201
     else:

@@ -1,5 +1,6 @@
 """What the demo's steps share: who takes part, and what one step hands on to the next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,14 @@ from adapters.wiring import City
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the network comes from; None means the bundled one."""
+    """Where the network comes from; None means the bundled one.
+
+    ``fen_per_unit`` says what one unit of the feed's currencies is worth, beside the usual ones.
+    """
 
     gtfs: Path | None = None
     lines: Path | None = None
+    fen_per_unit: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 from typing import Final
 
 from adapters.wiring import City
@@ -10,9 +10,12 @@ from scenes.bus.distance_lines import DistanceLine
 from scenes.bus.leg_fares import FareBasis, FareRefusedError, Ride
 from scenes.bus.network import Feed
 
-# Fen for one unit of the currencies a feed may be priced in; the foreign rate is the demo's own.
-MINOR_PER_UNIT: Final = {"CNY": 100, "JPY": 5}
-_PUBLISHED: Final = frozenset({FareBasis.FLAT, FareBasis.SECTIONAL, FareBasis.DISTANCE})
+# Fen for one unit of the currencies a feed may be priced in, where nobody says otherwise; the
+# foreign rates are the demo's own.
+MINOR_PER_UNIT: Final = {"CNY": 100, "EUR": 800, "HKD": 90, "JPY": 5, "KRW": 1, "USD": 700}
+_PUBLISHED: Final = frozenset(
+    {FareBasis.FLAT, FareBasis.SECTIONAL, FareBasis.DISTANCE, FareBasis.PRODUCT}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,43 +33,33 @@ class ChosenRide:
         return {"line": self.line, "on_stop": self.on_stop, "off_stop": self.off_stop}
 
 
-def folder_files(folder: Path, suffix: str) -> dict[str, bytes]:
-    """The files of a folder with this suffix, name to bytes.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or none of its files has the suffix.
-    """
-    files = {path.name: path.read_bytes() for path in sorted(folder.glob(f"*{suffix}"))}
-    if not files:
-        raise FileNotFoundError(f"no *{suffix} files in {folder}")
-    return files
-
-
-def choose_feed_ride(city: City, feed: Feed) -> ChosenRide:
-    """The first ride of the feed whose price is published and not zero."""
+def choose_feed_ride(city: City, feed: Feed, at: datetime) -> ChosenRide:
+    """The first ride of the feed whose price is published at that instant and not zero."""
     for line, patterns in feed.patterns.items():
         for pattern in patterns:
             stops = [visit.stop_id for visit in pattern]
-            ride = _first_priced(city, line, stops)
+            ride = _first_priced(city, line, stops, at)
             if ride is not None:
                 return ride
     raise LookupError("the feed publishes no price for any ride")
 
 
-def choose_distance_ride(city: City, lines: Mapping[str, DistanceLine]) -> ChosenRide:
+def choose_distance_ride(city: City, lines: Mapping[str, DistanceLine], at: datetime) -> ChosenRide:
     """The first ride along a distance line from its first stop to its last."""
     for line_id, line in lines.items():
         stops = [line.marks[0].stop, line.marks[-1].stop]
-        ride = _first_priced(city, line_id, stops)
+        ride = _first_priced(city, line_id, stops, at)
         if ride is not None:
             return ride
     raise LookupError("no line has a price")
 
 
-def _first_priced(city: City, line: str, stops: list[str]) -> ChosenRide | None:
+def _first_priced(city: City, line: str, stops: list[str], at: datetime) -> ChosenRide | None:
     for on_stop, off_stop in _pairs(stops):
         try:
-            leg = city.bus.table.leg_fare(Ride(line_id=line, on_stop=on_stop, off_stop=off_stop))
+            leg = city.bus.table.leg_fare(
+                Ride(line_id=line, on_stop=on_stop, off_stop=off_stop, boarded_at=at, left_at=at)
+            )
         except FareRefusedError:
             continue
         if leg.basis in _PUBLISHED and leg.amount_fen and leg.concessions_allowed:

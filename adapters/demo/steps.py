@@ -20,9 +20,9 @@ from adapters.demo.network import (
     ChosenRide,
     choose_distance_ride,
     choose_feed_ride,
-    folder_files,
 )
 from adapters.demo.report import DemoFailedError, require
+from adapters.feed_files import read_feed_files
 from codes import base45, qr
 from hsm_sim.interface import HSMError
 from scenes.bus import service as bus_service
@@ -56,14 +56,15 @@ async def _import_network(job: Job) -> None:
         now = job.clock()
         feed_files, minor_per_unit = demo_feed.feed_files(), demo_feed.MINOR_PER_UNIT
         if job.sources.gtfs is not None:
-            feed_files, minor_per_unit = folder_files(job.sources.gtfs, ".txt"), MINOR_PER_UNIT
+            feed_files = read_feed_files(job.sources.gtfs, ".txt")
+            minor_per_unit = {**MINOR_PER_UNIT, **job.sources.fen_per_unit}
         line_files = demo_feed.line_files()
         if job.sources.lines is not None:
-            line_files = folder_files(job.sources.lines, ".json")
+            line_files = read_feed_files(job.sources.lines, ".json")
         async with job.city.pool.connection() as connection:
             imported = await bus_service.import_feed(
                 connection,
-                source="shanting_bus" if job.sources.gtfs is None else "real_feed",
+                source=demo_city.FEED_SOURCE,  # a real feed takes the place of the bundled one
                 files=feed_files,
                 minor_per_unit=minor_per_unit,
                 imported_by="demo",
@@ -71,7 +72,7 @@ async def _import_network(job: Job) -> None:
             )
             await bus_service.import_lines(
                 connection,
-                source="shanting_lines" if job.sources.lines is None else "real_lines",
+                source=demo_city.LINES_SOURCE,
                 files=line_files,
                 imported_by="demo",
                 at=now,
@@ -79,8 +80,8 @@ async def _import_network(job: Job) -> None:
         await job.city.reload_fares()
         feed = await asyncio.to_thread(read_feed, feed_files, minor_per_unit)
         lines = bus_service.read_distance_lines(line_files)
-        by_feed = choose_feed_ride(job.city, feed)
-        job.rides = [by_feed, choose_distance_ride(job.city, lines), by_feed]
+        by_feed = choose_feed_ride(job.city, feed, now)
+        job.rides = [by_feed, choose_distance_ride(job.city, lines, now), by_feed]
         figures |= {
             "stops": len(feed.stops),
             "lines": len(feed.lines),

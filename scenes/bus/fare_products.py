@@ -44,12 +44,16 @@ class TransferType(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FareProduct:
-    """One price of a product. "" category: for anyone; ``medium`` None: any medium."""
+    """One price of a product. "" category: for anyone; ``medium`` None: any medium.
+
+    ``default``: also for a rider of whom nothing is known.
+    """
 
     product_id: str
     category_id: str
     medium: MediumType | None
     amount_fen: int
+    default: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +111,17 @@ class FareProducts:
     """All of a feed's newer fares.
 
     Attributes:
-        default_category: the category of a rider of whom nothing is known; "" where none.
+        has_default: whether any category of the feed is that of a rider nothing is known of.
         products: by product id, every price of it.
         leg_rules: in file order.
         uses_priority: the file has the column ``rule_priority``.
         areas_of_stop: areas by stop; a stop without its own takes those of its station.
         network_of_line: network by line; "" where it has none.
         station_of_stop: the station a platform belongs to; itself where it has none.
+        zone_of_stop: the time zone of the stops that have one of their own.
     """
 
-    default_category: str
+    has_default: bool
     products: Mapping[str, tuple[FareProduct, ...]]
     leg_rules: tuple[LegRule, ...]
     uses_priority: bool
@@ -126,3 +131,4 @@ class FareProducts:
     areas_of_stop: Mapping[str, frozenset[str]]
     network_of_line: Mapping[str, str]
     station_of_stop: Mapping[str, str]
+    zone_of_stop: Mapping[str, str]

@@ -4,7 +4,7 @@ JSON, keys sorted, so that the same fares are the same bytes:
 
 | name | meaning |
 |---|---|
-| ``format`` | 1 |
+| ``format`` | 2 |
 | ``activation_no`` | version of the prices; stands in the record as its rule version |
 | ``feeds`` | fields of ``network.Feed``, without trips, services and notices |
 | ``lines`` | distance lines: ``line_id``, ``name``, ``sentence``, ``marks`` of (stop, metres) |
@@ -35,7 +35,7 @@ from scenes.bus.pricing import FARE, BusPricer
 from scenes.bus.rule_set import RuleSet, RuleSetInvalidError, read_rule_set, rule_set_document
 
 FARES_PART: Final = "fares"
-FORMAT: Final = 1
+FORMAT: Final = 2
 _FEED: Final = TypeAdapter(Feed)
 _NOBODY: Final = UUID(int=0)
 

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scenes.bus.distance_lines import DistanceLine
+from scenes.bus.fare_products import FareProducts
 from scenes.bus.network import Feed
 
 EXAMPLES_MAX: Final = 100
@@ -35,7 +36,9 @@ class Differences:
     """Differences of two versions of one source.
 
     ``price_changes`` holds the first ``EXAMPLES_MAX``; ``price_change_count`` counts all.
-    ``sentences_changed`` are distance lines whose sentence or marks changed.
+    ``rules_changed`` are other rules a fare stands on that came, went or changed, each by its kind
+    and identifiers (``transfer town→rural``). ``sentences_changed`` are distance lines whose
+    sentence or marks changed.
     """
 
     lines_added: tuple[str, ...]
@@ -44,6 +47,7 @@ class Differences:
     stops_removed: tuple[str, ...]
     price_changes: tuple[PriceChange, ...]
     price_change_count: int
+    rules_changed: tuple[str, ...] = ()
     sentences_changed: tuple[str, ...] = ()
 
     @property
@@ -55,6 +59,7 @@ class Differences:
             or self.stops_added
             or self.stops_removed
             or self.price_change_count
+            or self.rules_changed
             or self.sentences_changed
         )
 
@@ -87,6 +92,7 @@ def compare_feeds(before: Feed | None, after: Feed) -> Differences:
             for key in changed[:EXAMPLES_MAX]
         ),
         price_change_count=len(changed),
+        rules_changed=_rules_changed(before, after),
     )
 
 
@@ -127,6 +133,62 @@ def _prices(feed: Feed) -> dict[Key, tuple[int, ...]]:
                 product.amount_fen for product in feed.products.products[leg.product_id]
             ]
     return {key: tuple(sorted(fens)) for key, fens in prices.items()}
+
+
+def _rules_changed(before: Feed | None, after: Feed) -> tuple[str, ...]:
+    """Rules that came, went or changed; of lines and stops only those that both versions have."""
+    if before is None:
+        return ()
+    old, new = _of_places(before), _of_places(after)
+    changed = [name for name in old.keys() & new.keys() if old[name] != new[name]]
+    old, new = _rules(before), _rules(after)
+    changed += [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+    return tuple(sorted(changed))
+
+
+def _of_places(feed: Feed) -> dict[str, object]:
+    """What a fare asks of a line or a stop."""
+    found: dict[str, object] = {
+        f"zone of {stop.stop_id}": stop.zone_id for stop in feed.stops.values()
+    }
+    for line_id, patterns in feed.patterns.items():
+        found[f"stops of {line_id}"] = frozenset(patterns)
+    if feed.products is not None:
+        for line_id, network_id in feed.products.network_of_line.items():
+            found[f"network of {line_id}"] = network_id
+        for stop_id, areas in feed.products.areas_of_stop.items():
+            found[f"areas of {stop_id}"] = areas
+    return found
+
+
+def _rules(feed: Feed) -> dict[str, object]:
+    """What a fare stands on besides its price and places, by kind and identifiers."""
+    rules: dict[str, object] = {
+        f"conditions of {fare.fare_id}": replace(fare, price_fen=0) for fare in feed.fares.values()
+    }
+    fares = feed.products
+    if fares is None:
+        return rules
+    for product_id, rows in fares.products.items():
+        rules[f"product {product_id}"] = frozenset(rows)
+    for group_id, frames in fares.timeframes.items():
+        rules[f"timeframe {group_id}"] = frozenset(
+            (frame.starts_s, frame.ends_s, frame.service) for frame in frames
+        )
+    return rules | _connections(fares)
+
+
+def _connections(fares: FareProducts) -> dict[str, object]:
+    """Rules between legs, and which legs they are between; several may have the same name."""
+    rules: dict[str, set[object]] = defaultdict(set)
+    for leg in fares.leg_rules:
+        name = f"{leg.network_id}:{leg.from_area_id}→{leg.to_area_id}"
+        rules[f"leg {name}"].add((leg, fares.uses_priority))
+    for join in fares.join_rules:
+        rules[f"join {join.from_network_id}→{join.to_network_id}"].add(join)
+    for transfer in fares.transfer_rules:
+        rules[f"transfer {transfer.from_group_id}→{transfer.to_group_id}"].add(transfer)
+    return {name: frozenset(members) for name, members in rules.items()}
 
 
 def _sets(before: Iterable[str], after: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

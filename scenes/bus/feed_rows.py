@@ -17,13 +17,18 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 FAULTS_MAX: Final = 100
+NOTICES_MAX: Final = 100
 FIELD_SIZE_MAX: Final = 16_384
 AMOUNT_FEN_MAX: Final = 10_000_000
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
 _COUNT = re.compile(r"\d{1,9}")
-_PRICE = re.compile(r"\d{1,9}(\.\d{1,6})?")
-_DECIMAL = re.compile(r"-?\d{1,9}(\.\d+)?")
+_PRICE = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}")
+_DECIMAL = re.compile(r"[+-]?(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
+
+# What a lenient reading may leave out: a record that points nowhere or stands twice says nothing
+# that could be charged. A value that cannot be read could have been any price.
+LEFT_OUT: Final = frozenset({"unknown_reference", "duplicate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +74,30 @@ class Faults:
     """The faults found so far. Raises ``FeedInvalidError`` when there are too many to go on.
 
     ``spoiled`` are identifiers, by file, whose own record has a fault: to refer to one of them is
-    no further fault.
+    no further fault. ``lenient``: a record at fault for a reason in ``LEFT_OUT`` is left out with a
+    notice, and so is what refers to it. ``notices`` are the first ``NOTICES_MAX``.
     """
 
     found: list[FeedFault] = field(default_factory=list)
     spoiled: set[tuple[str, str]] = field(default_factory=set)
+    lenient: bool = False
+    notices: list[FeedFault] = field(default_factory=list)
 
     def add(self, file: str, line: int, name: str, reason: str, text: str) -> None:
         """Note one fault; the bound stops the reading."""
+        if self.lenient and reason in LEFT_OUT:
+            self.note(file, line, name, reason, f"left out: {text}")
+            return
         self.found.append(FeedFault(file=file, line=line, field=name, reason=reason, text=text))
         if len(self.found) >= FAULTS_MAX:
             raise FeedInvalidError(tuple(self.found), truncated=True)
+
+    def note(self, file: str, line: int, name: str, reason: str, text: str) -> None:
+        """Note what refuses no feed."""
+        if len(self.notices) < NOTICES_MAX:
+            self.notices.append(
+                FeedFault(file=file, line=line, field=name, reason=reason, text=text)
+            )
 
     def raise_if_any(self) -> None:
         """Refuse the feed if anything was found."""
@@ -230,8 +248,15 @@ def first(row: Row, name: str, key: str, known: Mapping[str, object]) -> bool:
 
 
 def refer(row: Row, name: str, key: str, known: Collection[str], file: str) -> None:
-    """A fault unless ``key`` is empty, or an identifier of ``file``."""
-    if key and key not in known and (file, key) not in row.faults.spoiled:
+    """A fault unless ``key`` is empty, or an identifier of ``file``.
+
+    What refers to a faulty record is not at fault, but cannot stand without it either.
+    """
+    if not key or key in known:
+        return
+    if (file, key) in row.faults.spoiled:
+        row.sound = False
+    else:
         row.fault(name, "unknown_reference", f"{file} has no {key!r}")
 
 
@@ -245,12 +270,14 @@ def read_rows(file: str, content: bytes, columns: tuple[str, ...], faults: Fault
         faults: where faults go.
 
     Yields:
-        Records that have as many fields as the header; blank lines are left out.
+        Records that have as many fields as the header. Blank lines and lines of commas alone are
+        left out, and so are empty fields beyond the header's last.
     """
     text = _decode(file, content, faults)
     if text is None:
         return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # A space after a comma would otherwise hide the quotation mark that follows it.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     header: list[str] | None = None
     line = 1
     try:
@@ -259,7 +286,7 @@ def read_rows(file: str, content: bytes, columns: tuple[str, ...], faults: Fault
                 header = [name.strip() for name in fields]
                 if not _header_sound(file, header, columns, faults):
                     return
-            elif fields:
+            elif any(value and not value.isspace() for value in fields):
                 row = _row(file, line, header, fields, faults)
                 if row is not None:
                     yield row
@@ -296,7 +323,8 @@ def _header_sound(file: str, header: list[str], columns: tuple[str, ...], faults
 
 
 def _row(file: str, line: int, header: list[str], fields: list[str], faults: Faults) -> Row | None:
-    if len(fields) != len(header):
+    beyond = fields[len(header) :]
+    if len(fields) < len(header) or any(value.strip() for value in beyond):
         faults.add(
             file,
             line,
@@ -305,7 +333,7 @@ def _row(file: str, line: int, header: list[str], fields: list[str], faults: Fau
             f"{len(fields)} fields where the header has {len(header)}",
         )
         return None
-    texts = {name: value.strip() for name, value in zip(header, fields, strict=True)}
+    texts = {name: value.strip() for name, value in zip(header, fields, strict=False)}
     for name, value in texts.items():
         if len(value) > FIELD_SIZE_MAX:
             faults.add(file, line, name, "too_long", f"longer than {FIELD_SIZE_MAX} characters")

@@ -61,7 +61,14 @@ async def write_feed(connection: Connection, version_no: int, feed: Feed) -> Non
     """All rows of a feed's version."""
     tables: dict[str, Iterable[tuple[object, ...]]] = {
         "stop": (
-            (stop.stop_id, stop.name, stop.zone_id, stop.parent_id, stop.location_type)
+            (
+                stop.stop_id,
+                stop.name,
+                stop.zone_id,
+                stop.parent_id,
+                stop.location_type,
+                stop.timezone,
+            )
             for stop in feed.stops.values()
         ),
         "line": (
@@ -127,9 +134,19 @@ async def write_feed(connection: Connection, version_no: int, feed: Feed) -> Non
 async def read_feed_version(connection: Connection, version_no: int) -> Feed:
     """The feed of a version, equal to the one that was written (notices aside)."""
     stops = [
-        Stop(stop_id=row[0], name=row[1], zone_id=row[2], parent_id=row[3], location_type=row[4])
+        Stop(
+            stop_id=row[0],
+            name=row[1],
+            zone_id=row[2],
+            parent_id=row[3],
+            location_type=row[4],
+            timezone=row[5],
+        )
         for row in await _rows(
-            connection, "stop_id, name, zone_id, parent_id, location_type", "stop", version_no
+            connection,
+            "stop_id, name, zone_id, parent_id, location_type, timezone",
+            "stop",
+            version_no,
         )
     ]
     lines = [
@@ -227,6 +244,20 @@ async def lines_priced_twice(connection: Connection, version_nos: Collection[int
         "  UNION ALL SELECT version_no, line_id FROM scene_bus.distance_line) AS priced"
         " WHERE version_no = ANY(%s) GROUP BY line_id HAVING count(*) > 1 ORDER BY line_id",
         (list(version_nos),),
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]
+
+
+async def lines_of(
+    connection: Connection, version_nos: Collection[int], line_ids: Collection[str]
+) -> list[str]:
+    """Those of these lines that any of these versions prices."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT line_id FROM"
+        " (SELECT version_no, line_id FROM scene_bus.line"
+        "  UNION ALL SELECT version_no, line_id FROM scene_bus.distance_line) AS priced"
+        " WHERE version_no = ANY(%s) AND line_id = ANY(%s) ORDER BY line_id",
+        (list(version_nos), list(line_ids)),
     )
     return [str(row[0]) for row in await cursor.fetchall()]
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from scenes.bus.feed_rows import Faults, FeedFault, Row, first, read_rows, refer
+from scenes.bus.feed_rows import Faults, Row, first, read_rows, refer
 from scenes.bus.gtfs_fares_v2 import FareProductsReader
 from scenes.bus.network import (
     FareAttribute,
@@ -27,7 +28,6 @@ from scenes.bus.network import (
 )
 from scenes.bus.service_days import Service
 
-NOTICES_MAX: Final = 100
 _WEEKDAYS: Final = (
     "monday",
     "tuesday",
@@ -74,7 +74,6 @@ class FeedReader:
     files: Mapping[str, bytes]
     minor_per_unit: Mapping[str, int]
     faults: Faults = field(default_factory=Faults)
-    notices: list[FeedFault] = field(default_factory=list)
 
     def read(self) -> Feed:
         """The feed. Raises ``FeedInvalidError`` with every fault found (up to a bound)."""
@@ -88,6 +87,8 @@ class FeedReader:
         fares = self._fares(agencies)
         rules = self._fare_rules(fares, lines, {stop.zone_id for stop in stops.values()})
         products = FareProductsReader(self.rows, self.minor_per_unit, stops, lines, services).read()
+        if products is None and "fare_products.txt" in self.files and not self.faults.found:
+            self._products_unused()
         self.faults.raise_if_any()
         return Feed(
             timezone=timezone,
@@ -99,7 +100,7 @@ class FeedReader:
             fares=fares,
             fare_rules=rules,
             products=products,
-            notices=tuple(self.notices),
+            notices=tuple(self.faults.notices),
         )
 
     def rows(self, file: str, columns: tuple[str, ...] | None = None) -> Iterator[Row]:
@@ -122,11 +123,22 @@ class FeedReader:
                 "fare_attributes.txt", 0, "", "file_missing", "neither this nor fare_products.txt"
             )
 
+    def _products_unused(self) -> None:
+        """Products that no leg needs price nothing: the older fares do, where there are any."""
+        add = self._note if "fare_attributes.txt" in self.files else self.faults.add
+        add("fare_products.txt", 0, "", "products_unused", "no row of fare_leg_rules.txt needs one")
+
     def _agencies(self) -> tuple[str, set[str]]:
         """The time zone of the feed, and the operators; "" where one has no identifier."""
-        rows = list(self.rows("agency.txt"))
-        zones = [row.text("agency_timezone") for row in rows]
-        return zones[0] if zones else "", {row.text_or_empty("agency_id") for row in rows}
+        agencies: set[str] = set()
+        zones: list[str] = []
+        for row in self.rows("agency.txt"):
+            zones.append(row.text("agency_timezone"))
+            agencies.add(row.text_or_empty("agency_id"))
+            _check_zone(row, "agency_timezone", zones[-1])
+            if zones[-1] != zones[0]:
+                self._notice(row, "agency_timezone", "time_zones", f"the feed's is {zones[0]}")
+        return zones[0] if zones else "", agencies
 
     def _stops(self) -> dict[str, Stop]:
         stops: dict[str, Stop] = {}
@@ -138,7 +150,9 @@ class FeedReader:
                 zone_id=row.text_or_empty("zone_id"),
                 parent_id=row.text_or_empty("parent_station"),
                 location_type=row.choice("location_type", range(5), default=0),
+                timezone=row.text_or_empty("stop_timezone"),
             )
+            _check_zone(row, "stop_timezone", stop.timezone)
             row.degrees("stop_lat", 90)
             row.degrees("stop_lon", 180)
             if first(row, "stop_id", stop.stop_id, stops):
@@ -289,11 +303,13 @@ class FeedReader:
             fare = FareAttribute(
                 fare_id=row.text("fare_id"),
                 price_fen=row.price_fen("price", "currency_type", self.minor_per_unit),
-                prepaid=row.choice("payment_method", range(2)) == 1,
+                prepaid=row.choice("payment_method", range(2), default=0) == 1,
                 transfers=row.count_or_none("transfers"),
                 transfer_duration_s=row.count_or_none("transfer_duration"),
                 agency_id=row.text_or_empty("agency_id"),
             )
+            if not row.text_or_empty("payment_method"):
+                self._notice(row, "payment_method", "value_missing", "taken as paid on board")
             refer(row, "agency_id", fare.agency_id, agencies, "agency.txt")
             if first(row, "fare_id", fare.fare_id, fares):
                 fares[fare.fare_id] = fare
@@ -325,12 +341,25 @@ class FeedReader:
         self._note(row.file, row.line, name, reason, text)
 
     def _note(self, file: str, line: int, name: str, reason: str, text: str = "") -> None:
-        if len(self.notices) < NOTICES_MAX:
-            self.notices.append(
-                FeedFault(file=file, line=line, field=name, reason=reason, text=text or reason)
-            )
+        self.faults.note(file, line, name, reason, text or reason)
 
 
-def read_feed(files: Mapping[str, bytes], minor_per_unit: Mapping[str, int]) -> Feed:
-    """Read and check a whole feed; see ``FeedReader``. Raises ``FeedInvalidError``."""
-    return FeedReader(files=files, minor_per_unit=minor_per_unit).read()
+def _check_zone(row: Row, name: str, zone: str) -> None:
+    """A fault unless the name is empty or a time zone of the IANA database."""
+    try:
+        if zone:
+            ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name is an OSError
+        row.fault(name, "time_zone_unknown", f"{zone!r} is no time zone")
+
+
+def read_feed(
+    files: Mapping[str, bytes], minor_per_unit: Mapping[str, int], *, lenient: bool = False
+) -> Feed:
+    """Read and check a whole feed; see ``FeedReader``.
+
+    ``lenient`` leaves out records that refer to nothing or stand twice, each with a notice.
+    Raises ``FeedInvalidError``.
+    """
+    faults = Faults(lenient=lenient)
+    return FeedReader(files=files, minor_per_unit=minor_per_unit, faults=faults).read()

@@ -27,7 +27,6 @@ from scenes.bus.service_days import Service
 
 DAY_S: Final = 86_400
 STATION: Final = 1
-NO_CATEGORY: Final = ""
 FILES: Final = (
     "timeframes.txt",
     "rider_categories.txt",
@@ -64,18 +63,16 @@ class FareProductsReader:
         self._services = services
 
     def read(self) -> FareProducts | None:
-        """The fares, or None where the feed has no products."""
+        """The fares, or None where the feed has no products or no leg needs one."""
         networks = self._networks()
         areas = self._areas()
         timeframes = self._timeframes()
-        categories, default = self._categories()
+        categories = self._categories()
         products = self._products(categories, self._media())
-        if not products:
-            return None
         leg_rules, uses_priority = self._leg_rules(products, areas, networks, timeframes)
         groups = {rule.leg_group_id for rule in leg_rules} - {""}
-        return FareProducts(
-            default_category=default,
+        fares = FareProducts(
+            has_default=any(categories.values()),
             products=products,
             leg_rules=leg_rules,
             uses_priority=uses_priority,
@@ -83,11 +80,22 @@ class FareProductsReader:
             transfer_rules=self._transfer_rules(products, groups),
             timeframes=timeframes,
             areas_of_stop=self._areas_of_stop(areas),
-            network_of_line=self._network_of_line(),
+            network_of_line=self._network_of_line(networks),
             station_of_stop={
                 stop.stop_id: stop.parent_id or stop.stop_id for stop in self._stops.values()
             },
+            zone_of_stop=self._zone_of_stop(),
         )
+        return fares if leg_rules else None
+
+    def _zone_of_stop(self) -> dict[str, str]:
+        """A platform's own time zone is its station's, where it has a station."""
+        found: dict[str, str] = {}
+        for stop in self._stops.values():
+            zone = self._stops.get(stop.parent_id, stop).timezone
+            if zone:
+                found[stop.stop_id] = zone
+        return found
 
     def _networks(self) -> set[str]:
         listed: dict[str, str] = {}
@@ -97,11 +105,12 @@ class FareProductsReader:
                 listed[network_id] = network_id
         return listed.keys() | {line.network_id for line in self._lines.values()} - {""}
 
-    def _network_of_line(self) -> dict[str, str]:
+    def _network_of_line(self, known: set[str]) -> dict[str, str]:
         networks = {line.line_id: line.network_id for line in self._lines.values()}
         assigned: dict[str, str] = {}
         for row in self._rows("route_networks.txt", ("network_id", "route_id")):
             line_id = row.text("route_id")
+            refer(row, "network_id", row.text("network_id"), known, "networks.txt")
             refer(row, "route_id", line_id, self._lines, "routes.txt")
             if first(row, "route_id", line_id, assigned):
                 assigned[line_id] = row.text("network_id")
@@ -121,7 +130,8 @@ class FareProductsReader:
             area_id, stop_id = row.text("area_id"), row.text("stop_id")
             refer(row, "area_id", area_id, areas, "areas.txt")
             refer(row, "stop_id", stop_id, self._stops, "stops.txt")
-            own[stop_id].add(area_id)
+            if row.sound:
+                own[stop_id].add(area_id)
         found: dict[str, frozenset[str]] = {}
         for stop in self._stops.values():
             parent = self._stops.get(stop.parent_id)
@@ -151,17 +161,15 @@ class FareProductsReader:
             found[group_id].append(Timeframe(starts_s=starts_s, ends_s=ends_s, service=service))
         return {group_id: tuple(rows) for group_id, rows in found.items()}
 
-    def _categories(self) -> tuple[set[str], str]:
+    def _categories(self) -> dict[str, bool]:
+        """Every category, and whether it is a default one: one product may have one of them."""
         found: dict[str, bool] = {}
         for row in self._rows("rider_categories.txt", ("rider_category_id",)):
             category_id = row.text("rider_category_id")
             default = row.choice("is_default_fare_category", range(2), default=0) == 1
             if first(row, "rider_category_id", category_id, found):
                 found[category_id] = default
-                if default and sum(found.values()) > 1:
-                    row.fault("is_default_fare_category", "duplicate", "a second default category")
-        defaults = [category_id for category_id, default in found.items() if default]
-        return set(found), defaults[0] if defaults else NO_CATEGORY
+        return found
 
     def _media(self) -> dict[str, MediumType]:
         found: dict[str, MediumType] = {}
@@ -173,8 +181,9 @@ class FareProductsReader:
         return found
 
     def _products(
-        self, categories: set[str], media: Mapping[str, MediumType]
+        self, categories: Mapping[str, bool], media: Mapping[str, MediumType]
     ) -> dict[str, tuple[FareProduct, ...]]:
+        defaults: dict[str, str] = {}
         found: dict[str, list[FareProduct]] = defaultdict(list)
         keys: dict[str, bool] = {}
         for row in self._rows("fare_products.txt", ("fare_product_id", "amount", "currency")):
@@ -185,6 +194,9 @@ class FareProductsReader:
             refer(row, "rider_category_id", category_id, categories, "rider_categories.txt")
             refer(row, "fare_media_id", medium_id, media, "fare_media.txt")
             key = f"{product_id}\n{category_id}\n{medium_id}"
+            default = category_id if categories.get(category_id) and row.sound else ""
+            if default and defaults.setdefault(product_id, default) != default:
+                row.fault("rider_category_id", "default_twice", "two default categories")
             if first(row, "fare_product_id", key, keys):
                 keys[key] = True
                 found[product_id].append(
@@ -193,6 +205,7 @@ class FareProductsReader:
                         category_id=category_id,
                         medium=media.get(medium_id),
                         amount_fen=amount_fen,
+                        default=not category_id or categories[category_id],
                     )
                 )
         return {product_id: tuple(rows) for product_id, rows in found.items()}
@@ -307,8 +320,8 @@ def read_products(
     lines: Mapping[str, Line],
     services: Mapping[str, Service],
 ) -> FareProducts | None:
-    """The newer fares from their files alone. Raises ``FeedInvalidError``."""
-    faults = Faults()
+    """The newer fares from their files alone, as they were taken when the feed was imported."""
+    faults = Faults(lenient=True)
 
     def rows(file: str, columns: tuple[str, ...]) -> Iterator[Row]:
         if file in files:

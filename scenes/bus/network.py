@@ -13,13 +13,17 @@ from scenes.bus.service_days import Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """One stop, platform or station. ``zone_id`` is "" where the feed has no zones."""
+    """One stop, platform or station. ``zone_id`` is "" where the feed has no zones.
+
+    ``timezone`` is "" where the feed's own holds.
+    """
 
     stop_id: str
     name: str
     zone_id: str
     parent_id: str
     location_type: int
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ from scenes.bus.leg_fares import (
 )
 from scenes.bus.network import OnwardStops
 
+NOBODY_KNOWN: Final = ""
 _ACCEPTED: Final[Mapping[Medium, frozenset[MediumType]]] = {
     Medium.CARD: frozenset({MediumType.CARD, MediumType.EMV, MediumType.APP}),
     Medium.CASH: frozenset({MediumType.NONE, MediumType.PAPER}),
@@ -72,13 +73,25 @@ class _Leg:
 class ProductFares:
     """The fare products of one feed. Immutable."""
 
-    __slots__ = ("_categories", "_listed", "_onward", "_products", "_rules", "_stops", "_zone")
+    __slots__ = (
+        "_categories",
+        "_listed",
+        "_onward",
+        "_products",
+        "_rules",
+        "_stops",
+        "_zone",
+        "_zone_of_stop",
+    )
 
     def __init__(self, products: FareProducts, timezone: str, onward: OnwardStops) -> None:
         rules = products.leg_rules
         self._products = products
         self._onward = onward
         self._zone = ZoneInfo(timezone)
+        self._zone_of_stop = {
+            stop_id: ZoneInfo(name) for stop_id, name in products.zone_of_stop.items()
+        }
         self._stops = products.areas_of_stop.keys()
         self._categories = frozenset(
             row.category_id for rows in products.products.values() for row in rows
@@ -119,7 +132,7 @@ class ProductFares:
             StopUnknownError: a stop is not in the feed.
             FareUnknownError: there is no product the rider could be charged.
         """
-        full = self._leg((ride,), self._products.default_category)
+        full = self._leg((ride,), NOBODY_KNOWN)
         offers = [
             self._leg((ride,), category).price_fen
             for category in sorted(ride.categories & self._categories)
@@ -132,18 +145,17 @@ class ProductFares:
             category_fen=cheapest_fen if cheapest_fen < full.price_fen else None,
         )
 
-    def journey(self, rides: Sequence[Ride], category: str | None = None) -> list[LegFare]:
+    def journey(self, rides: Sequence[Ride], category: str = NOBODY_KNOWN) -> list[LegFare]:
         """The fares of rides in a row, with joins and transfers.
 
         Args:
             rides: one person's rides in order of boarding, at least one.
-            category: whom the products are sold to; None for the feed's default.
+            category: whom the products are sold to; by default a rider of whom nothing is known.
 
         Returns:
             One fare a ride; together they are what the journey costs, none below zero. A ride
             that was joined to the one before costs nothing by itself.
         """
-        category = self._products.default_category if category is None else category
         legs = [self._leg(joined, category) for joined in self._join(rides)]
         charges = self._charge(legs, category)
         fares: list[LegFare] = []
@@ -225,8 +237,8 @@ class ProductFares:
         found = [
             rule
             for rule in self._candidates(network, from_areas, to_areas)
-            if self._in_time(rule.from_timeframe_id, boarded.boarded_at)
-            and self._in_time(rule.to_timeframe_id, arrives_at)
+            if self._in_time(rule.from_timeframe_id, boarded.boarded_at, boarded.on_stop)
+            and self._in_time(rule.to_timeframe_id, arrives_at, left.off_stop or boarded.on_stop)
         ]
         if self._products.uses_priority and found:
             highest = max(rule.priority for rule in found)
@@ -255,12 +267,13 @@ class ProductFares:
             return [*named, ""]
         return [*named]
 
-    def _in_time(self, group_id: str, at: datetime | None) -> bool:
+    def _in_time(self, group_id: str, at: datetime | None, stop: str) -> bool:
+        """Whether an instant lies in a timeframe, by the clock of the stop."""
         if not group_id:
             return True
         if at is None:
             return False
-        local = at.astimezone(self._zone)
+        local = at.astimezone(self._zone_of_stop.get(stop, self._zone))
         second = local.hour * 3600 + local.minute * 60 + local.second
         return any(
             frame.starts_s <= second < frame.ends_s and frame.service.runs_on(local.date())
@@ -297,16 +310,17 @@ class ProductFares:
     def _price_fen(self, product_id: str, category: str, medium: Medium) -> int | None:
         """The cheapest price of a product for a category by a medium; None: not sold to them.
 
-        A product sold by none of our media is taken at its price by the others. Where no category
-        is the default, a rider of whom nothing is known pays the highest.
+        A product sold by none of our media is taken at its price by the others. What is sold to
+        anybody is sold to every category too. Where no category of the feed is a default, a rider
+        of whom nothing is known pays the highest.
         """
         rows = self._products.products[product_id]
         ours = [row for row in rows if row.medium is None or row.medium in _ACCEPTED[medium]]
         rows = tuple(ours) or rows
-        eligible = [row.amount_fen for row in rows if row.category_id in ("", category)]
+        eligible = [row.amount_fen for row in rows if row.default or row.category_id == category]
         if eligible:
             return min(eligible)
-        return _highest(rows) if category == self._products.default_category == "" else None
+        return None if category or self._products.has_default else _highest(rows)
 
     # ---- transfers ---------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ fails leaves nothing. Parsing runs beside the event loop. The loaded table is ha
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -53,6 +53,15 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an import would do. ``conflicts``: lines that another active source prices already."""
+
+    differences: Differences
+    notices: tuple[FeedFault, ...]
+    conflicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
     """One version, and whether rides are priced by it now."""
 
@@ -72,6 +81,7 @@ async def import_feed(
     minor_per_unit: Mapping[str, int],
     imported_by: str,
     at: datetime,
+    lenient: bool = False,
 ) -> Imported:
     """Read, check, store and activate a GTFS feed, or leave everything as it was.
 
@@ -82,12 +92,13 @@ async def import_feed(
         minor_per_unit: fen per unit of each currency the feed may use.
         imported_by: operator, for the record.
         at: now, aware UTC.
+        lenient: leave out records that refer to nothing or stand twice, each with a notice.
 
     Raises:
         FeedInvalidError: with every fault.
         LineConflictError: another active source prices one of the lines.
     """
-    feed = await asyncio.to_thread(read_feed, files, minor_per_unit)
+    feed = await asyncio.to_thread(read_feed, files, minor_per_unit, lenient=lenient)
     digest = _digest(files, minor_per_unit)
     async with connection.transaction():
         await _lock(connection)
@@ -127,12 +138,18 @@ async def preview_feed(
     source: str,
     files: Mapping[str, bytes],
     minor_per_unit: Mapping[str, int],
-) -> Differences:
+    lenient: bool = False,
+) -> Preview:
     """The dry run of ``import_feed``: what riders would notice. Writes nothing."""
-    feed = await asyncio.to_thread(read_feed, files, minor_per_unit)
+    feed = await asyncio.to_thread(read_feed, files, minor_per_unit, lenient=lenient)
     async with connection.transaction():
         before = await _active_feed(connection, source)
-    return await asyncio.to_thread(compare_feeds, before, feed)
+        conflicts = await _conflicts(connection, source, feed.lines)
+    return Preview(
+        differences=await asyncio.to_thread(compare_feeds, before, feed),
+        notices=feed.notices,
+        conflicts=conflicts,
+    )
 
 
 async def import_lines(
@@ -175,12 +192,13 @@ async def import_lines(
 
 async def preview_lines(
     connection: Connection, *, source: str, files: Mapping[str, bytes]
-) -> Differences:
+) -> Preview:
     """The dry run of ``import_lines``. Writes nothing."""
     lines = await asyncio.to_thread(read_distance_lines, files)
     async with connection.transaction():
         before = await _active_lines(connection, source)
-    return compare_lines(before, lines)
+        conflicts = await _conflicts(connection, source, lines)
+    return Preview(differences=compare_lines(before, lines), notices=(), conflicts=conflicts)
 
 
 async def activate_version(
@@ -344,6 +362,15 @@ async def _active_lines(connection: Connection, source: str) -> dict[str, Distan
     _, versions = await feed_store.active_versions(connection, None)
     version_no, kind = versions.get(source, (0, ""))
     return await feed_store.read_lines(connection, version_no) if kind == DISTANCE else {}
+
+
+async def _conflicts(
+    connection: Connection, source: str, line_ids: Collection[str]
+) -> tuple[str, ...]:
+    """Those of these lines that another active source prices."""
+    _, versions = await feed_store.active_versions(connection, None)
+    others = [number for name, (number, _) in versions.items() if name != source]
+    return tuple(await feed_store.lines_of(connection, others, line_ids))
 
 
 async def _lock(connection: Connection) -> None:

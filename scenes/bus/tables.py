@@ -60,6 +60,7 @@ stop = Table(
     required("zone_id", Text),
     required("parent_id", Text),
     required("location_type", SmallInteger),
+    required("timezone", Text),
 )
 
 line = Table(

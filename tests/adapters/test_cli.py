@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import codes
 from adapters.embedded_postgres import running_postmaster
 from adapters.infrastructure import Addresses
+from tests.adapters import outside_verifier
 
 PROJECT = Path(__file__).parents[2]
 CARDCORE = Path(sys.executable).parent / "cardcore"
@@ -54,10 +56,18 @@ def check_report(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return steps
 
 
-def test_the_demo_shows_the_main_job_and_its_codes_verify_elsewhere() -> None:
+@pytest.fixture(scope="module")
+def demo_report() -> dict[str, Any]:
     result = cardcore("demo", "--json")
     assert result.returncode == 0, result.stderr
-    report = json.loads(result.stdout)
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_the_demo_shows_the_main_job_and_its_codes_verify_elsewhere(
+    demo_report: dict[str, Any],
+) -> None:
+    report = demo_report
     check_report(report)
     ring = codes.KeyRing.from_json(json.dumps(report["key_ring"]))
     policy = codes.Policy(scope=codes.Scope.BUS, place_ids=())
@@ -66,6 +76,24 @@ def test_the_demo_shows_the_main_job_and_its_codes_verify_elsewhere() -> None:
         issued_at_s = codes.decode(code["text"]).issued_at_s  # type: ignore[union-attr]
         accepted = codes.verify(code["text"], ring, None, policy, issued_at_s, None)
         assert accepted.code_class.name == code["code_class"]
+
+
+def test_another_house_checks_the_demos_codes_by_the_published_layout(
+    demo_report: dict[str, Any],
+) -> None:
+    assert {"ok", "steps", "trial_balance_fen", "custody_difference_fen", "codes"} <= set(
+        demo_report
+    )
+    for code in demo_report["codes"]:
+        seen = outside_verifier.check(code["text"], code["key_ring"])
+        assert datetime.fromtimestamp(seen.issued_at_s, UTC) == datetime.fromisoformat(
+            code["issued_at"]
+        ).replace(microsecond=0)
+        assert seen.scope == 0b10001  # bus and community
+        assert seen.ttl_s == 30
+        last = code["text"][-1]
+        altered = code["text"][:-1] + ("0" if last != "0" else "1")
+        assert outside_verifier.refuses(altered, code["key_ring"])
 
 
 def test_the_demo_runs_on_a_real_feed(test_data: Path) -> None:

@@ -1,7 +1,9 @@
 """The bus commands against a real database, as an operator would use them."""
 
+import csv
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,32 @@ def test_every_fault_of_a_feed_is_printed_with_its_line(folder: Path) -> None:
     assert "and more" in run("import-feed", str(folder), "--source", "bad")[1]
 
 
+def test_loose_ends_are_left_out_and_told_where_that_is_asked_for(folder: Path) -> None:
+    rules = folder / "fare_rules.txt"
+    rules.write_text(rules.read_text() + "nothing,K1,,,\n")
+    at_fault = "fare_attributes.txt has no 'nothing' [unknown_reference]"
+    code, output = run("import-feed", str(folder), "--source", "loose", "--dry-run")
+    assert (code, at_fault in output) == (1, True)
+    code, output = run("import-feed", str(folder), "--source", "loose", "--lenient", "--dry-run")
+    assert code == 0
+    assert f"left out: {at_fault}" in output
+
+
+def test_every_ride_of_a_feed_is_priced_into_a_list(folder: Path) -> None:
+    """Why: an outside reader holds the list against what the operator publishes."""
+    out = folder / "prices.csv"
+    code, output = run("price-feed", str(folder), "--out", str(out), "--category", "senior")
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert code == 0
+    counted = Counter(row["basis"] for row in rows)
+    assert output == "rides: " + ", ".join(f"{k} {counted[k]}" for k in sorted(counted)) + "\n"
+    ride = {"line": "K1", "on_stop": "SC01", "off_stop": "SC06"}
+    (row,) = [row for row in rows if row | ride == row]
+    assert (row["fare_fen"], row["basis"]) == ("100", "flat")
+    (folder / "fare_attributes.txt").write_text("fare_id\n")
+    assert run("price-feed", str(folder))[0] == 1
+
+
 def test_refusals_end_with_their_code(folder: Path) -> None:
     assert "[version_unknown]" in run("activate", "nobody", "99")[1]
     assert "[feed_files]" in run("import-feed", str(folder / "none"), "--source", "x")[1]
@@ -88,6 +116,8 @@ def test_refusals_end_with_their_code(folder: Path) -> None:
     assert (code, "is not CODE=FEN" in output) == (2, True)
     run("import-feed", str(folder), "--source", "one")
     assert "[line_conflict]" in run("import-feed", str(folder), "--source", "two")[1]
+    code, output = run("import-feed", str(folder), "--source", "two", "--dry-run")
+    assert (code, "[line_conflict]" in output) == (1, True)
     run("activate", "one")
 
 
@@ -111,6 +141,30 @@ def test_a_path_that_holds_no_feed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"no archive")
     with pytest.raises(FeedFilesError):
         read_feed_files(tmp_path / "a.zip", ".txt")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["stops.txt", "__MACOSX/._stops.txt", "._trips.txt"], {"stops.txt"}),
+        (["feed/stops.txt", "feed/old/stops.txt", "feed/.hidden.txt"], {"stops.txt"}),
+        (["stops.txt", "notes/readme.txt"], {"stops.txt"}),
+        (["a/stops.txt", "b/stops.txt"], None),
+        (["._stops.txt"], None),
+    ],
+)
+def test_an_archive_has_one_folder_that_is_meant(
+    tmp_path: Path, names: list[str], found: set[str] | None
+) -> None:
+    archive = tmp_path / "feed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in names:
+            packed.writestr(name, name)
+    if found is None:
+        with pytest.raises(FeedFilesError):
+            read_feed_files(archive, ".txt")
+    else:
+        assert read_feed_files(archive, ".txt").keys() == found
 
 
 def test_an_archive_that_unpacks_to_more_than_a_feed_is_not_unpacked(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_line_nobody_knows_is_refused() -> None:
         book.fare("K1", "SC01", AT)
 
 
-@pytest.mark.parametrize("changes", [{"format": 2}, {"feeds": [{}]}, {"lines": [{}]}, {"rules": 1}])
+@pytest.mark.parametrize("changes", [{"format": 1}, {"feeds": [{}]}, {"lines": [{}]}, {"rules": 1}])
 def test_a_part_of_another_form_is_refused(changes: dict[str, object]) -> None:
     document = json.loads(write_fares_part(1, (), (), DEFAULT_RULES)) | changes
     with pytest.raises(FaresPartError):

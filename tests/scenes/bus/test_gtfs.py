@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes.bus.feed_rows import FAULTS_MAX, FeedFault, FeedInvalidError
-from scenes.bus.gtfs import NOTICES_MAX, read_feed
+from scenes.bus.feed_rows import FAULTS_MAX, NOTICES_MAX, FeedFault, FeedInvalidError
+from scenes.bus.gtfs import read_feed
 from scenes.bus.network import PatternStop
 from scenes.bus.service_days import Service
 from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files, with_products
@@ -167,6 +167,14 @@ def test_the_real_feed_has_the_figures_of_its_description(test_data: Path) -> No
         (
             replaced("fare_attributes", "f2,2.00", "f1,2.00"),
             ("fare_attributes.txt", 3, "fare_id", "duplicate"),
+        ),
+        (
+            replaced("agency", "Asia/Shanghai", "Asia/Shantou"),
+            ("agency.txt", 2, "agency_timezone", "time_zone_unknown"),
+        ),
+        (
+            {"stops": "stop_id,zone_id,stop_timezone\ns1,z1,../etc\ns2,z2,\ns3,z3,Asia\n"},
+            ("stops.txt", 2, "stop_timezone", "time_zone_unknown"),
         ),
         (
             replaced("fare_attributes", "2.00,CNY,0", "2.00,CNY,7"),

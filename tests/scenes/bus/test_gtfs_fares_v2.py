@@ -20,7 +20,8 @@ def test_the_newer_fares_are_read_and_take_precedence() -> None:
     feed = read_feed(with_products(), CNY)
     products = feed.products
     assert products is not None
-    assert products.default_category == "adult"
+    assert products.has_default
+    assert [row.default for row in products.products["single"]] == [True, True, False]
     assert not products.uses_priority
     assert [row.amount_fen for row in products.products["single"]] == [300, 250, 150]
     assert products.products["single"][1].medium is MediumType.CARD
@@ -57,6 +58,7 @@ HEADERS = {name: text.splitlines()[0] + "\n" for name, text in PRODUCTS.items()}
     ("file", "rows", "line", "field", "reason"),
     [
         ("networks", "n1,x\nn1,y\n", 3, "network_id", "duplicate"),
+        ("route_networks", "ghost,L1\n", 2, "network_id", "unknown_reference"),
         ("route_networks", "town,L9\n", 2, "route_id", "unknown_reference"),
         ("route_networks", "town,L1\ntown,L1\n", 3, "route_id", "duplicate"),
         ("areas", "a\na\n", 3, "area_id", "duplicate"),
@@ -73,7 +75,6 @@ HEADERS = {name: text.splitlines()[0] + "\n" for name, text in PRODUCTS.items()}
             "start_time",
             "overlap",
         ),
-        ("rider_categories", "a,A,1\nb,B,1\n", 3, "is_default_fare_category", "duplicate"),
         ("rider_categories", "a,A,2\n", 2, "is_default_fare_category", "out_of_range"),
         ("rider_categories", "a,A,0\na,A,0\n", 3, "rider_category_id", "duplicate"),
         ("fare_media", "card,卡,9\n", 2, "fare_media_type", "out_of_range"),

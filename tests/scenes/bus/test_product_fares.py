@@ -1,6 +1,7 @@
 """Fare products: which product a leg takes, what joins, what a transfer costs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -83,14 +84,25 @@ def fares(
 ) -> ProductFares:
     flat = {
         product_id: (
-            FareProduct(product_id=product_id, category_id="", medium=None, amount_fen=amount_fen),
+            FareProduct(
+                product_id=product_id,
+                category_id="",
+                medium=None,
+                amount_fen=amount_fen,
+                default=True,
+            ),
         )
         for product_id, amount_fen in PRICES.items()
     }
     return ProductFares(
         FareProducts(
-            default_category=default_category,
-            products=products or flat,
+            has_default=bool(default_category),
+            products={
+                product_id: tuple(
+                    replace(row, default=row.category_id in ("", default_category)) for row in rows
+                )
+                for product_id, rows in (products or flat).items()
+            },
             leg_rules=rules,
             uses_priority=uses_priority,
             join_rules=joins,
@@ -101,6 +113,7 @@ def fares(
             areas_of_stop=AREAS,
             network_of_line={"A": "na", "B": "nb", "C": "nc", "X": ""},
             station_of_stop={"s1": "s1", "s2": "hub", "s3": "hub", "s4": "s4"},
+            zone_of_stop={},
         ),
         "Asia/Shanghai",
         OnwardStops(read_feed(minimal(), CNY)),
@@ -208,7 +221,13 @@ def test_a_feed_without_leg_rules_refuses_and_so_does_an_unknown_stop() -> None:
 
 
 def sold(category: str, medium: MediumType | None, amount_fen: int) -> FareProduct:
-    return FareProduct(product_id="p", category_id=category, medium=medium, amount_fen=amount_fen)
+    return FareProduct(
+        product_id="p",
+        category_id=category,
+        medium=medium,
+        amount_fen=amount_fen,
+        default=category == "",
+    )
 
 
 def test_price_depends_on_medium_and_category() -> None:
@@ -242,10 +261,27 @@ def test_where_no_category_is_the_default_an_unknown_rider_pays_the_highest() ->
 def test_a_product_not_sold_to_the_rider_is_no_offer() -> None:
     rows = {
         "p": (sold("student", None, 100),),
-        "q": (FareProduct(product_id="q", category_id="", medium=None, amount_fen=400),),
+        "q": (replace(sold("", None, 400), product_id="q"),),
     }
     priced = fares(leg_rule("p"), leg_rule("q"), products=rows, default_category="adult")
     assert priced.leg_fare(ride()).amount_fen == 400
+
+
+def test_a_category_never_pays_less_by_a_product_that_is_not_for_this_leg() -> None:
+    """Why: a student's underground ticket once made the bus cheaper, which sells none."""
+    rows = {
+        "p": (sold("adult", None, 300),),
+        "q": tuple(
+            replace(row, product_id="q")
+            for row in (sold("adult", None, 250), sold("student", None, 150))
+        ),
+    }
+    rules = (leg_rule("p", network_id="na"), leg_rule("q", network_id="nb"))
+    priced = fares(*rules, products=rows, default_category="adult")
+    student = ride("A")._replace(categories=frozenset({"student"}))
+    assert priced.leg_fare(student).category_fen is None
+    assert priced.leg_fare(student._replace(line_id="B")).category_fen == 150
+    assert [leg.amount_fen for leg in priced.journey([student], "student")] == [300]
 
 
 NETWORK_OF = {"A": "na", "B": "nb", "C": "nc", "X": ""}

@@ -29,7 +29,15 @@ from scenes.bus.service import (
     preview_lines,
 )
 from scenes.bus.tables import metadata
-from tests.scenes.bus.feeds import CNY, JPY, MINIMAL, minimal, real_files
+from tests.scenes.bus.feeds import (
+    CNY,
+    JPY,
+    MINIMAL,
+    PRODUCTS,
+    minimal,
+    real_files,
+    with_products,
+)
 
 NOW = datetime(2026, 5, 15, tzinfo=UTC)
 RULES = "fare_id,route_id,origin_id,destination_id,contains_id\n"
@@ -91,6 +99,11 @@ async def test_an_imported_feed_prices_rides_after_loading(connection: Connectio
 
 async def test_a_feed_comes_back_as_it_was_written(connection: Connection) -> None:
     changed = {
+        "stops": MINIMAL["stops.txt"]
+        .replace("zone_id", "zone_id,stop_timezone")
+        .replace("z1\n", "z1,Asia/Tokyo\n")
+        .replace("z2\n", "z2,\n")
+        .replace("z3\n", "z3,\n"),
         "trips": "route_id,service_id,trip_id\nL1,day,t1\nL2,day,t2\nL1,day,t3\n",
         "calendar_dates": "service_id,date,exception_type\nday,20260101,2\nday,20260104,1\n",
     }
@@ -144,7 +157,9 @@ async def test_a_dry_run_shows_the_differences_and_writes_nothing(connection: Co
         trips="route_id,service_id,trip_id\nL1,day,t1\nL3,day,t2\n",
         fare_rules=RULES + "f1,L1,z1,z2,\nf1,L1,z1,z3,\nf3,L3,,,\n",
     )
-    differences = await preview_feed(connection, source="demo", files=files, minor_per_unit=CNY)
+    preview = await preview_feed(connection, source="demo", files=files, minor_per_unit=CNY)
+    differences = preview.differences
+    assert preview.conflicts == ()
     assert differences.lines_added == ("L3",)
     assert differences.lines_removed == ("L2",)
     assert differences.stops_added == ("s4",)
@@ -162,10 +177,65 @@ async def test_a_dry_run_shows_the_differences_and_writes_nothing(connection: Co
 
 
 async def test_the_first_dry_run_of_a_flat_feed_shows_all_as_new(connection: Connection) -> None:
-    differences = await preview_feed(
+    preview = await preview_feed(
         connection, source="demo", files=minimal(fare_rules=None), minor_per_unit=CNY
     )
-    assert differences.price_changes[0].after_fen == (100, 200, 350)
+    assert preview.differences.rules_changed == ()
+    assert preview.differences.price_changes[0].after_fen == (100, 200, 350)
+
+
+async def test_rules_that_change_are_told_by_name_though_no_price_does(
+    connection: Connection,
+) -> None:
+    await import_feed(
+        connection,
+        source="demo",
+        files=with_products(),
+        minor_per_unit=CNY,
+        imported_by="op-1",
+        at=NOW,
+    )
+    changed = {
+        "fare_transfer_rules": PRODUCTS["fare_transfer_rules.txt"] + "r,t,,,,1,\n",
+        "fare_attributes": MINIMAL["fare_attributes.txt"].replace("0,,3600", "0,1,3600"),
+        "stop_times": MINIMAL["stop_times.txt"].replace("s3,1\n", "s2,1\n"),
+        "stop_areas": PRODUCTS["stop_areas.txt"].replace("outer,s3", "core,s3"),
+        "timeframes": PRODUCTS["timeframes.txt"] + "peak,07:00:00,09:00:00,day\n",
+    }
+    preview = await preview_feed(
+        connection, source="demo", files=with_products(**changed), minor_per_unit=CNY
+    )
+    assert preview.differences.price_change_count == 0
+    assert preview.differences.rules_changed == (
+        "areas of s3",
+        "conditions of f3",
+        "stops of L2",
+        "timeframe peak",
+        "transfer r→t",
+    )
+
+
+async def test_a_dry_run_names_lines_that_another_source_prices(connection: Connection) -> None:
+    await import_minimal(connection)
+    preview = await preview_feed(connection, source="other", files=minimal(), minor_per_unit=CNY)
+    assert preview.conflicts == ("L1", "L2")
+
+
+async def test_a_feed_read_leniently_is_stored_without_its_loose_ends(
+    connection: Connection,
+) -> None:
+    rules = RULES + "f2,L1,z1,z3,\nf9,L1,z1,z2,\n"
+    imported = await import_feed(
+        connection,
+        source="demo",
+        files=minimal(fare_rules=rules),
+        minor_per_unit=CNY,
+        imported_by="op-1",
+        at=NOW,
+        lenient=True,
+    )
+    assert [notice.line for notice in imported.notices] == [3]
+    assert (await load_fare_table(connection)).leg_fare(RIDE).amount_fen == 200
 
 
 async def test_an_earlier_version_comes_back_by_a_new_activation(connection: Connection) -> None:
@@ -232,10 +302,8 @@ async def test_distance_lines_stand_beside_a_feed(connection: Connection) -> Non
 
 async def test_the_dry_run_of_lines_writes_nothing(connection: Connection) -> None:
     before = await row_count(connection)
-    differences = await preview_lines(
-        connection, source="distance", files=line_files(快线="票价15元")
-    )
-    assert differences.lines_added == ("快线(东-西)",)
+    preview = await preview_lines(connection, source="distance", files=line_files(快线="票价15元"))
+    assert preview.differences.lines_added == ("快线(东-西)",)
     assert await row_count(connection) == before
 
 
