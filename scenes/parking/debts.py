@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cardcore.ids import RandomBytes, new_id
 from scenes.parking.debits import Debt, DebtState
 from scenes.parking.tables import contract, debt, notice, plate_alert
 from scenes.parking.views import AlertView, ContractView, DebtView, DriverView, NoticeView
@@ -108,16 +107,25 @@ async def debts_due(connection: AsyncConnection, now: datetime, *, limit: int) -
 
 async def tell(
     connection: AsyncConnection,
-    random_bytes: RandomBytes,
+    notice_id: UUID,
     user_id: UUID,
     kind: str,
     facts: dict[str, object],
     now: datetime,
 ) -> None:
-    """Write a notice down; the embedding app's server fetches and shows it."""
+    """Write a notice down; the embedding app's server fetches and shows it.
+
+    Args:
+        connection: of the caller's transaction.
+        notice_id: sorts by time; of two notices of one instant the consequence has the later id.
+        user_id: who is told.
+        kind: what of.
+        facts: what the notice says, without personal data.
+        now: when it became true.
+    """
     await connection.execute(
         insert(notice).values(
-            notice_id=new_id(now, random_bytes),
+            notice_id=notice_id,
             user_id=user_id,
             kind=kind,
             facts=facts,

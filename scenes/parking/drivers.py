@@ -23,7 +23,7 @@ from cardcore.errors import (
     ServiceUnavailableError,
     UserFrozenError,
 )
-from cardcore.ids import RandomBytes
+from cardcore.ids import RandomBytes, new_id, part_id
 from cardcore.ports import Clock
 from cardcore.service import CardCore
 from scenes.parking.charges import CREDIT, PARKING, Charges, Intent
@@ -225,7 +225,12 @@ class Drivers:
             async with transaction(self._engine) as (connection, _):
                 debt = await read_debt(connection, user_id, lock=True)
                 await self._stands(
-                    connection, user_id, debt, after_charge(debt, owed_fen, now), now
+                    connection,
+                    self._notice_id(now),
+                    user_id,
+                    debt,
+                    after_charge(debt, owed_fen, now),
+                    now,
                 )
             again_fen = await self._owed(user_id)
             if again_fen == owed_fen:
@@ -254,30 +259,40 @@ class Drivers:
                 if debt.next_at is None or debt.next_at > now:
                     continue  # another worker was first
                 after = after_attempt(debt, owed_fen, now)
-                await self._stands(connection, user_id, debt, after, now)
+                attempt_id = self._notice_id(now)
+                await self._stands(connection, part_id(attempt_id, 1), user_id, debt, after, now)
                 if after.state is not DebtState.CLEAR:
                     facts: dict[str, object] = {
                         "owed_fen": after.owed_fen,
                         "attempt": after.attempts,
                     }
-                    await tell(connection, self._random_bytes, user_id, "debit_failed", facts, now)
+                    await tell(connection, attempt_id, user_id, "debit_failed", facts, now)
         return len(due)
 
     async def finish(self, now: datetime) -> int:
         """Finish what a crash left between the scene and the core: a duty of the worker."""
         return await self._charges.finish(now)
 
+    def _notice_id(self, now: datetime) -> UUID:
+        return new_id(now, self._random_bytes)
+
     async def _stands(
-        self, connection: AsyncConnection, user_id: UUID, before: Debt, after: Debt, now: datetime
+        self,
+        connection: AsyncConnection,
+        notice_id: UUID,
+        user_id: UUID,
+        before: Debt,
+        after: Debt,
+        now: datetime,
     ) -> None:
         await write_debt(connection, user_id, after)
         if after.state is before.state:
             return
         facts: dict[str, object] = {"owed_fen": after.owed_fen}
         if after.state is DebtState.GREY:
-            await tell(connection, self._random_bytes, user_id, "grey_listed", facts, now)
+            await tell(connection, notice_id, user_id, "grey_listed", facts, now)
         elif after.state is DebtState.CLEAR:
-            await tell(connection, self._random_bytes, user_id, "cleared", facts, now)
+            await tell(connection, notice_id, user_id, "cleared", facts, now)
 
     async def _owed(self, user_id: UUID) -> int:
         try:

@@ -24,7 +24,7 @@ from cardcore.errors import (
     RequestInvalidError,
     ServiceUnavailableError,
 )
-from cardcore.ids import RandomBytes
+from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import Clock
 from cardcore.service import CardCore
 from cardcore.user.plates import PlateReading
@@ -400,7 +400,7 @@ class ParkingService:
                 facts: dict[str, object] = {"alert_id": str(alert_id), "plate": plate.masked}
                 await tell(
                     connection,
-                    self._random_bytes,
+                    new_id(now, self._random_bytes),
                     plate.user_id,
                     "plate_in_two_places",
                     facts,

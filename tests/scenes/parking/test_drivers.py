@@ -68,8 +68,8 @@ async def test_what_is_owed_is_asked_for_with_notice_until_the_list_is_grey_ever
     driver = await lot.driver(user_id)
     assert driver.debt.state == "grey"
     assert [one.kind for one in driver.notices] == [
-        "debit_failed",
         "grey_listed",
+        "debit_failed",
         "debit_failed",
         "debit_failed",
         "debit_failed",
