@@ -50,6 +50,16 @@ _FLAGS: Final = (
     "--use-fake-ui-for-media-stream",
 )
 
+# Makes a promise of the reason of the next answer that comes on the screen.
+_WATCH_FOR_VERDICT: Final = """() => {
+    window.nextVerdict = new Promise((resolve) => {
+        new MutationObserver(([written], watching) => {
+            watching.disconnect();
+            resolve(written.target.dataset.reason);
+        }).observe(document, { subtree: true, attributeFilter: ["data-record"] });
+    });
+}"""
+
 
 def chromium() -> str:
     """Path of Chromium; the test skips where it or the built pages are absent."""
@@ -161,29 +171,40 @@ class Stand:
 
     async def scan(self, text: str) -> str:
         """What a keyboard-wedge scanner does, at its speed; the reason shown, "" for a pass."""
-        await self.page.evaluate(
-            """(text) => {
-                document.querySelector(".result").hidden = true;
-                for (const key of [...text, "Enter"]) {
-                    const pressed = { key, bubbles: true, cancelable: true };
-                    document.body.dispatchEvent(new KeyboardEvent("keydown", pressed));
-                }
-            }""",
-            text,
-        )
-        return await self.verdict()
+        async with self.verdict() as told:
+            await self.page.evaluate(
+                """(text) => {
+                    for (const key of [...text, "Enter"]) {
+                        const pressed = { key, bubbles: true, cancelable: true };
+                        document.body.dispatchEvent(new KeyboardEvent("keydown", pressed));
+                    }
+                }""",
+                text,
+            )
+        return await told
 
     async def type(self, text: str) -> str:
         """As ``scan``, key by key through the browser's own keyboard."""
-        await self.page.keyboard.type(text)
-        await self.page.keyboard.press("Enter")
-        return await self.verdict()
+        async with self.verdict() as told:
+            await self.page.keyboard.type(text)
+            await self.page.keyboard.press("Enter")
+        return await told
 
-    async def verdict(self) -> str:
-        """The reason on the screen, "" for a pass."""
-        shown = self.page.locator(f"{PASS}, {REFUSAL}")
-        await expect(shown).to_be_visible()
-        return await shown.get_attribute("data-reason") or ""
+    @asynccontextmanager
+    async def verdict(self, *, timeout_s: float = 30) -> AsyncIterator["asyncio.Task[str]"]:
+        """The next answer on the screen, "" for a pass, watched for from now on.
+
+        The page itself tells it: an answer stands there for seconds, and who asks now and then from
+        outside may miss it on a busy machine.
+        """
+        await self.page.evaluate(_WATCH_FOR_VERDICT)
+        asked = self.page.evaluate("window.nextVerdict")
+        told = asyncio.create_task(asyncio.wait_for(asked, timeout_s))
+        try:
+            yield told
+            await told
+        finally:
+            told.cancel()
 
     async def picture(self, name: str) -> None:
         """Keep a picture of the page for looking at."""
@@ -195,6 +216,14 @@ class Stand:
         user_id = await self.life.person()
         await grant(self.life, user_id)
         return await phone_of(self.life, user_id)
+
+    async def passed(self, user_id: UUID) -> int:
+        """As ``passages``, once the page has brought in what it decided."""
+        async with asyncio.timeout(30):
+            # The database tells nobody: it is asked until it knows of one.
+            while (found := await self.passages(user_id)) == 0:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        return found
 
     async def passages(self, user_id: UUID) -> int:
         """How many orders a person has."""

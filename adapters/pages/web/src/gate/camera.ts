@@ -1,11 +1,11 @@
 /**
  * The camera as a source of scans. Frames are read one after another, as fast as the reader takes them.
- * A symbol that stays before the camera is one scan: it counts anew once it was away for a while.
+ * A symbol that stays before the camera is one scan; one that nobody could take up is offered again.
  */
 
 import type { QrReader } from "./qr_reader.ts";
+import { SymbolsInView } from "./symbols_in_view.ts";
 
-const AWAY_MS = 1_500;
 const WIDTH = 640;
 const RATE_OVER_MS = 1_000;
 
@@ -15,16 +15,19 @@ export type CameraFault = "camera_refused" | "camera_missing" | "camera_failed";
 export interface CameraParts {
   readonly video: HTMLVideoElement;
   readonly read: QrReader;
-  /** A symbol came before the camera. `seenAtMs`: when its frame was taken, `performance.now()`. */
-  readonly onScan: (text: string, seenAtMs: number) => void;
+  /**
+   * A symbol came before the camera. `seenAtMs`: when its frame was taken, `performance.now()`.
+   * False where it could not be taken up now.
+   */
+  readonly onScan: (text: string, seenAtMs: number) => boolean;
   readonly onFrameRate: (framesPerS: number) => void;
 }
 
 /** Reads until stopped. */
 export class Camera {
   readonly #canvas = document.createElement("canvas");
+  readonly #view = new SymbolsInView();
   #stream: MediaStream | null = null;
-  #before = { text: "", atMs: Number.NEGATIVE_INFINITY };
   #frames = 0;
   #ratedAtMs = 0;
 
@@ -53,13 +56,21 @@ export class Camera {
     this.#stream = null;
   }
 
+  /** Take up again what is in view: what stood in its way may be gone. */
+  again(): void {
+    this.#view.forget();
+  }
+
   async #watch(): Promise<void> {
     while (this.#stream !== null) {
       await nextFrame(this.parts.video);
       const seenAtMs = performance.now();
       const text = await this.#read();
       this.#rate();
-      if (text !== null) this.#seen(text, seenAtMs);
+      const isNew = this.#view.frame(text, seenAtMs);
+      if (isNew && text !== null && this.parts.onScan(text, seenAtMs)) {
+        this.#view.hold(text, seenAtMs);
+      }
     }
   }
 
@@ -72,13 +83,6 @@ export class Camera {
     if (context === null) return Promise.resolve(null);
     context.drawImage(video, 0, 0, WIDTH, height);
     return this.parts.read(context.getImageData(0, 0, WIDTH, height));
-  }
-
-  #seen(text: string, atMs: number): void {
-    const { text: before, atMs: beforeMs } = this.#before;
-    this.#before = { text, atMs };
-    if (text === before && atMs - beforeMs < AWAY_MS) return;
-    this.parts.onScan(text, atMs);
   }
 
   #rate(): void {

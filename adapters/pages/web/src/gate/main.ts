@@ -15,6 +15,15 @@ import type { Language } from "./words.ts";
 
 const SHOWN_MS = 2_600;
 const AMOUNT_MAX_FEN = 99_999_999;
+// Refusals that say nothing of the code: a phone that is still held up is judged again.
+const OWN_REASONS: ReadonlySet<string> = new Set([
+  "package_missing",
+  "package_expired",
+  "terminal_clock",
+  "queue_full",
+  "storage_full",
+  "storage_failed",
+]);
 
 class Page {
   readonly #sound = new Sound();
@@ -24,6 +33,8 @@ class Page {
   #amountFen = 0;
   #isCharging = false;
   #isScanning = false;
+  #isWaiting = false;
+  #camera: Camera | null = null;
   #cameraFault: CameraFault | null = null;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #redraw: () => void = () => undefined;
@@ -93,6 +104,7 @@ class Page {
         nowMs: () => Date.now(),
         onStatus: (status) => {
           this.#screen.showStatus(status);
+          if (this.#isWaiting) this.#showPrompt();
           this.#redraw = () => {
             this.#showWork();
             this.#screen.showStatus(status);
@@ -120,6 +132,8 @@ class Page {
   }
 
   #showPrompt(): void {
+    this.#isWaiting = this.#terminal?.isReady !== true;
+    if (this.#isWaiting) return this.#screen.showLoading();
     const pays = this.#terminal?.station.pays ?? false;
     this.#screen.showPrompt(this.#amountFen, this.#isCharging, pays);
   }
@@ -129,9 +143,10 @@ class Page {
     const camera = new Camera({
       video,
       read: await openQrReader(),
-      onScan: (text, seenAtMs) => void this.#scan(text, seenAtMs),
+      onScan: (text, seenAtMs) => this.#terminal?.isReady === true && this.#takeUp(text, seenAtMs),
       onFrameRate: (rate) => this.#screen.showFrameRate(rate),
     });
+    this.#camera = camera;
     this.#cameraFault = await camera.start();
     if (this.#cameraFault !== null) this.#screen.showCameraFault(this.#cameraFault);
   }
@@ -142,7 +157,7 @@ class Page {
     if (this.#terminal === null) return;
     // A scanner's blank or Enter must not press the button that has the focus.
     if (taken) event.preventDefault();
-    if (scan !== null) void this.#scan(scan, event.timeStamp);
+    if (scan !== null) this.#takeUp(scan, event.timeStamp);
   }
 
   #setAmount(amountFen: number): void {
@@ -152,25 +167,35 @@ class Page {
     this.#showPrompt();
   }
 
-  /** One scan at a time: what comes while one is judged is the same phone, still held there. */
-  async #scan(text: string, seenAtMs: number): Promise<void> {
+  /** One scan at a time, and at a counter none before an amount stands there; false for neither. */
+  #takeUp(text: string, seenAtMs: number): boolean {
     const terminal = this.#terminal;
-    if (terminal === null || this.#isScanning) return;
-    if (terminal.station.pays && !this.#isCharging) return;
+    if (terminal === null || this.#isScanning) return false;
+    if (terminal.station.pays && !this.#isCharging) return false;
+    void this.#scan(terminal, text, seenAtMs);
+    return true;
+  }
+
+  async #scan(terminal: Terminal, text: string, seenAtMs: number): Promise<void> {
     this.#isScanning = true;
     clearTimeout(this.#hiding);
+    let isOurs = false;
     try {
       const outcome = await terminal.scan(text, this.#amountFen);
       performance.measure("scan-to-decision", { start: seenAtMs, end: performance.now() });
       this.#screen.showOutcome(outcome);
       this.#sound.play(outcome.reason === null);
       if (outcome.reason === null) this.#setAmount(0);
+      if (OWN_REASONS.has(outcome.reason ?? "")) isOurs = true;
     } catch (error) {
       this.#screen.showOutcome(refusedOutcome("fault", this.#amountFen, Date.now()));
       throw error;
     } finally {
       this.#isScanning = false;
-      this.#hiding = setTimeout(() => this.#screen.hideOutcome(), SHOWN_MS);
+      this.#hiding = setTimeout(() => {
+        this.#screen.hideOutcome();
+        if (isOurs) this.#camera?.again();
+      }, SHOWN_MS);
     }
   }
 

@@ -158,6 +158,15 @@ export class Screen {
     fill(this.#prompt, element("p", { class: "large" }, this.say(told)), this.#amount);
   }
 
+  /** Nothing to judge by has come yet. */
+  showLoading(): void {
+    fill(
+      this.#prompt,
+      element("p", { class: "large" }, this.say(SAID.loading)),
+      element("p", {}, this.say(SAID.loadingHint)),
+    );
+  }
+
   /** Why there is no picture; the scanner still works. */
   showCameraFault(reason: string): void {
     fill(this.#blind, this.reason(reason));

@@ -27,7 +27,7 @@ export class Terminal {
   private constructor(
     readonly station: Station,
     private readonly parts: TerminalParts,
-    store: PackageStore,
+    private readonly store: PackageStore,
     private floorS: number,
   ) {
     const { database, enrolment, nowMs, onStatus } = parts;
@@ -60,6 +60,11 @@ export class Terminal {
     const terminal = new Terminal(station, parts, store, floorS);
     terminal.reconnected();
     return terminal;
+  }
+
+  /** Is there anything to judge by, or was it asked for in vain? Until then a phone need only wait. */
+  get isReady(): boolean {
+    return this.store.current !== null || this.#uplink.hasTried;
   }
 
   /** The network is said to be back. */

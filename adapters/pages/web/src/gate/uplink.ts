@@ -62,11 +62,17 @@ export class Uplink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running = false;
   #again = false;
+  #hasTried = false;
 
   constructor(private readonly parts: UplinkParts) {}
 
   get online(): boolean {
     return this.#failing === "";
+  }
+
+  /** Was the server asked at least once since this was opened, with or without an answer? */
+  get hasTried(): boolean {
+    return this.#hasTried;
   }
 
   /** A record waits. A pause after a failure is not cut short by it. */
@@ -95,6 +101,7 @@ export class Uplink {
     // One tab at a time speaks for the terminal.
     const waitMs = await navigator.locks.request(LOCK, () => this.#turn());
     this.#running = false;
+    this.#hasTried = true;
     await this.#tell();
     if (this.#again) {
       this.#again = false;
