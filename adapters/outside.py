@@ -1,4 +1,4 @@
-"""The ways to the world outside: payment channels and the insurer, simulated in the sandbox."""
+"""The ways to the world outside: payment channels, the custodian bank and the insurer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ import httpx2
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.first_keys import TOKEN_KEY
+from adapters.partners.custodian_bank import SimulatedBank
 from adapters.partners.insurance_fund import InsuranceFund
 from adapters.partners.insurance_gateway import (
     TIMEOUT_S as INSURANCE_TIMEOUT_S,
@@ -17,6 +18,8 @@ from adapters.partners.payment_channel import SimulatedChannel
 from adapters.settings import Settings
 from cardcore.account.channel import PaymentChannel
 from cardcore.connections import RawConnection
+from cardcore.ports import Clock
+from cardcore.settlement.custodian import CustodianBank
 from hsm_sim.interface import HSM
 from scenes.hospital.gateway import InsuranceGateway, NoGateway
 
@@ -30,6 +33,17 @@ async def payment_channels(
     simulated = SimulatedChannel(pool, await hsm.mac(TOKEN_KEY, b"simulated payment channel"))
     await simulated.prepare()
     return {SIMULATED: simulated}
+
+
+async def custodian_bank(
+    pool: AsyncConnectionPool[RawConnection], settings: Settings, clock: Clock
+) -> CustodianBank | None:
+    """The bank that pays merchants: the sandbox has one that is simulated, else there is none."""
+    if not settings.sandbox:
+        return None
+    bank = SimulatedBank(pool, clock)
+    await bank.prepare()
+    return bank
 
 
 @asynccontextmanager

@@ -33,6 +33,8 @@ WORDS: Final[dict[TransferCode, tuple[str, str]]] = {
     TransferCode.ARREARS_PAID: ("补缴欠款", "Arrears paid"),
     TransferCode.ARREARS_CLEARED: ("欠款核销", "Arrears cleared"),
     TransferCode.FOREIGN_RIDE: ("异地码乘车", "Ride by a code of another city"),
+    TransferCode.RECEIVABLE_PAID: ("应收款到账", "Paid by who owed it"),
+    TransferCode.RECEIVABLE_CLEARED: ("应收款核销", "What was owed has come"),
     TransferCode.REFUND: ("退款", "Refund"),
     TransferCode.SUBSIDY_REFUND: ("补贴退回", "Subsidy given back"),
     TransferCode.MOVE: ("账户合并转入", "Moved from a merged account"),
@@ -45,6 +47,9 @@ WORDS: Final[dict[TransferCode, tuple[str, str]]] = {
     TransferCode.SUBSIDY_RETURN: ("专项补贴收回", "Subsidy returned to its payer"),
     TransferCode.DISPUTE_CREDIT: ("争议垫付", "Credited while disputed"),
     TransferCode.DISPUTE_RECOVERY: ("争议追回", "Recovered after a dispute"),
+    TransferCode.SETTLEMENT_SHARE: ("换乘分账", "Share of a transfer between operators"),
+    TransferCode.SETTLEMENT_FEE: ("结算手续费", "Settlement fee"),
+    TransferCode.SETTLEMENT_PAYOUT: ("结算付款", "Settlement paid out"),
     TransferCode.ADJUSTMENT: ("调账", "Adjustment"),
 }
 

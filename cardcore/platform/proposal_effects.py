@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore import tables as core_tables
 from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
 from cardcore.connections import RawConnection
+from cardcore.errors import MerchantUnknownError
 from cardcore.ids import part_id
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import begin_epoch
@@ -31,6 +32,14 @@ from cardcore.platform.request import (
     SetOrderLimit,
 )
 from cardcore.platform.reviews import charge_record
+from cardcore.settlement.errors import WindowStateError, WindowUnknownError
+from cardcore.settlement.request import (
+    AbortSettlementWindow,
+    SetSettlementPayee,
+    SetSettlementTariff,
+)
+from cardcore.settlement.tariffs import set_payee, set_tariff
+from cardcore.settlement.windows import abort_window
 from ledger import Transfer
 
 _SUSPENSE: Final = "suspense"
@@ -70,6 +79,26 @@ async def carry_out(
             await begin_epoch(connection, now=change.now, at_once=content.at_once)
         case RotateIssuerKey():
             await rotate_issuer_key(parts, connection, content, change.now)
+        case SetSettlementTariff() | SetSettlementPayee() | AbortSettlementWindow():
+            await _settlement(raw, content, change)
+
+
+async def _settlement(
+    raw: RawConnection,
+    content: SetSettlementTariff | SetSettlementPayee | AbortSettlementWindow,
+    change: Change,
+) -> None:
+    proposal_id, by, now = change.proposal_id, change.decided_by, change.now
+    try:
+        match content:
+            case SetSettlementTariff():
+                await set_tariff(raw, content, proposal_id=proposal_id, by=by, now=now)
+            case SetSettlementPayee():
+                await set_payee(raw, content, proposal_id=proposal_id, by=by, now=now)
+            case AbortSettlementWindow():
+                await abort_window(raw, content.number, now)
+    except (MerchantUnknownError, WindowUnknownError, WindowStateError) as error:
+        raise ProposalImpossibleError(error.detail, field=error.field, reason=error.code) from error
 
 
 async def _adjust(

@@ -12,6 +12,11 @@ from cardcore.caller import Scope
 from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
 from cardcore.platform.roles import Role
 from cardcore.platform.webhook_schedule import TOPICS
+from cardcore.settlement.request import (
+    AbortSettlementWindow,
+    SetSettlementPayee,
+    SetSettlementTariff,
+)
 
 OperatorId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.\-]{1,31}$")]
 Secret = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_\-]{20,128}$")]
@@ -178,7 +183,10 @@ ProposalContent = Annotated[
     | SetOrderLimit
     | SetHoldTime
     | RotateAccessKey
-    | RotateIssuerKey,
+    | RotateIssuerKey
+    | SetSettlementTariff
+    | SetSettlementPayee
+    | AbortSettlementWindow,
     Field(discriminator="kind"),
 ]
 

@@ -13,6 +13,7 @@ from cardcore.platform.proposals import Proposals
 from cardcore.platform.reviews import Reviews
 from cardcore.platform.terminal_register import TerminalRegister
 from cardcore.platform.webhooks import Webhooks
+from cardcore.settlement.service import Settlement
 
 
 class Platform:
@@ -35,4 +36,5 @@ class Platform:
         self.audit = AuditLog(parts)
         self.bills = Bills(parts.engine, parts.clock, parts.cut_off)
         self.lists = Lists(parts)
+        self.settlement = Settlement(parts)
         self.webhooks = Webhooks(parts, private)

@@ -1,0 +1,120 @@
+"""What settlement answers. Amounts are fen."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from cardcore.model import Model
+from cardcore.settlement.request import TariffRate
+from cardcore.settlement.states import PayoutState, StatementState, WindowState
+
+
+class WindowView(Model):
+    """A window. ``settled_in``: of an aborted one, the window that settles its postings."""
+
+    number: int
+    state: WindowState
+    opened_at: datetime
+    business_on: date | None
+    closed_at: datetime | None
+    closed_by: str | None
+    ended_at: datetime | None
+    settled_in: int | None
+
+
+class WindowsView(Model):
+    """Windows, newest first."""
+
+    windows: list[WindowView]
+
+
+class TurnoverView(Model):
+    """What was taken and given back in one scene, and the fee on it."""
+
+    scene: str
+    taken_fen: int
+    returned_fen: int
+    fee_fen: int
+
+
+class PayoutView(Model):
+    """What the bank was told to pay, and what became of it."""
+
+    state: PayoutState
+    amount_fen: int
+    bank_no: str | None
+    reason: str | None
+    resolved_at: datetime | None
+
+
+class StatementView(Model):
+    """A merchant's statement in a window.
+
+    ``carried_in + gross − refunds + arrears + cleared − disputes + adjustments − fee_taken +
+    shares = payout + carried_out``; ``held_back`` says why nothing is paid, where nothing is.
+    """
+
+    number: int
+    merchant_id: str
+    statement_id: UUID
+    state: StatementState
+    postings: int
+    carried_in_fen: int
+    gross_fen: int
+    refunds_fen: int
+    arrears_fen: int
+    cleared_fen: int
+    disputes_fen: int
+    adjustments_fen: int
+    subsidies_fen: int
+    tariff_version: int | None
+    fee_fen: int
+    fee_owed_fen: int
+    fee_taken_fen: int | None
+    shares_fen: int
+    payout_fen: int | None
+    carried_out_fen: int | None
+    held_back: str | None
+    turnovers: list[TurnoverView]
+    payout: PayoutView | None
+
+
+class StatementsView(Model):
+    """A window with its statements."""
+
+    window: WindowView
+    statements: list[StatementView]
+
+
+class TariffView(Model):
+    """The tariff in force; version None: none was ever decided, and nothing is charged."""
+
+    version: int | None
+    rates: list[TariffRate]
+
+
+class PayeeView(Model):
+    """Where a merchant is paid; ``payee`` shows its end alone."""
+
+    merchant_id: str
+    version: int | None
+    payee: str | None
+    recorded_at: datetime | None
+
+
+class ReceiptView(Model):
+    """A receipt, and what each merchant got of it."""
+
+    receipt_id: UUID
+    payer: str
+    amount_fen: int
+    bank_no: str
+    business_on: date
+    merchants: dict[str, int]
+
+
+class SharesView(Model):
+    """How many moves the shares of a date make now."""
+
+    scene: str
+    business_on: date
+    moves: int
