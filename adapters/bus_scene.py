@@ -16,6 +16,7 @@ from scenes.bus.journey_service import JourneyService
 from scenes.bus.journeys import JourneyRules
 from scenes.bus.order_taps import OrderTaps
 from scenes.bus.settling import WeekSettling
+from scenes.bus.share_telling import ShareTelling
 from scenes.bus.tap_intake import TapIntake
 
 RULES: Final = JourneyRules()
@@ -57,6 +58,7 @@ class BusDuties:
         self._plans = FundingPlans()
         self._settling = week_settling(engine, book, self._plans, cut_off)
         self._orders = OrderTaps(engine, TapIntake(RULES.clock, cut_off))
+        self._shares = ShareTelling(engine, os.urandom, cut_off)
 
     async def collect_taps(self, now: datetime) -> int:
         """Read the scene's new orders as taps."""
@@ -67,3 +69,7 @@ class BusDuties:
         async with self._pool.connection() as raw:
             await self._plans.refresh(raw)
         return await self._settling.settle_due(now)
+
+    async def tell_shares(self, now: datetime) -> int:
+        """Tell settlement what operators owe each other of chains they carried together."""
+        return await self._shares.tell_due(now)

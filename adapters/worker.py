@@ -25,7 +25,7 @@ from adapters.database import open_engine, open_pool
 from adapters.first_keys import ensure_secret_keys
 from adapters.infrastructure import Addresses
 from adapters.jetstream import JetStream
-from adapters.outside import payment_channels
+from adapters.outside import custodian_bank, payment_channels
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
 from adapters.wiring import business_day_of, open_city, terminal_scenes, utc_now
@@ -42,6 +42,8 @@ from cardcore.platform.deliveries import Deliveries
 from cardcore.platform.event_feed import EventFeed
 from cardcore.ports import Clock
 from cardcore.service import PAIRWISE, PSEUDONYM_KEY
+from cardcore.settlement.custodian import CustodianBank
+from cardcore.settlement.duties import SettlementDuties
 from cardcore.terminals.package_building import PackageBuilding
 from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
@@ -62,10 +64,12 @@ BILL_PERIOD_S: Final = 600.0
 DISPUTE_PERIOD_S: Final = 60.0
 PARKING_PERIOD_S: Final = 300.0
 ARREARS_PERIOD_S: Final = 60.0
+SETTLEMENT_PERIOD_S: Final = 30.0
 PACKAGE_PERIOD_S: Final = 60.0
 KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
 TAPS_PERIOD_S: Final = 2.0
 WEEKS_PERIOD_S: Final = 20.0
+SHARES_PERIOD_S: Final = 3600.0
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -188,6 +192,20 @@ def channel_duties(money: ChannelMoney) -> list[Duty]:
     return [Duty(name="ask_channels", period_s=CHANNEL_PERIOD_S, run=money.ask_due)]
 
 
+def settlement_duties(
+    engine: AsyncEngine, book: Ledger, bank: CustodianBank | None, settings: Settings
+) -> list[Duty]:
+    """What falls due of settlement: windows closed, booked and paid."""
+    settling = SettlementDuties(
+        engine=engine,
+        book=book,
+        bank=bank,
+        random_bytes=os.urandom,
+        cut_off=settings.cut_off,
+    )
+    return [Duty(name="settle_windows", period_s=SETTLEMENT_PERIOD_S, run=settling.settle_due)]
+
+
 def hospital_duties(hospital: Hospital) -> list[Duty]:
     """What falls due in hospitals: payments nobody attends to, places nobody paid for."""
     return [
@@ -225,10 +243,11 @@ def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[D
 
 
 def bus_duties(bus: BusDuties) -> list[Duty]:
-    """What falls due of bus rides: taps read, journeys closed, weeks priced and booked."""
+    """What falls due of bus rides: taps read, weeks priced and booked, transfers shared."""
     return [
         Duty(name="collect_taps", period_s=TAPS_PERIOD_S, run=bus.collect_taps),
         Duty(name="settle_weeks", period_s=WEEKS_PERIOD_S, run=bus.settle_weeks),
+        Duty(name="tell_shares", period_s=SHARES_PERIOD_S, run=bus.tell_shares),
     ]
 
 
@@ -273,6 +292,8 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         duties += channel_duties(money) + terminal_duties(engine, hsm, settings)
         bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
         duties += bus_duties(bus)
+        bank = await custodian_bank(pool, settings, utc_now)
+        duties += settlement_duties(engine, book, bank, settings)
         duties += await stream_duties(engine, hsm, settings)
         async with open_city(addresses, settings) as city:
             duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)

@@ -256,7 +256,7 @@ async def clear_days(
     }
     by = await _figures(raw, asked)
     total = by.pop("total", {}).get("", NOTHING)
-    chains = await _chains(raw, asked)
+    chains = await read_chains(raw, asked)
     taken = {
         merchant: (one.journeys, one.citizen_fen, one.subsidy_fen)
         for merchant, one in by["operator"].items()
@@ -332,7 +332,7 @@ def _set_of(mask: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(_COLUMNS) if not mask >> (width - 1 - place) & 1)
 
 
-async def _chains(raw: RawConnection, asked: Mapping[str, object]) -> list[list[ChainRide]]:
+async def read_chains(raw: RawConnection, asked: Mapping[str, object]) -> list[list[ChainRide]]:
     """Chains that more than one operator carried."""
     chains: dict[Any, list[ChainRide]] = {}
     for chain_id, merchant_id, full_fen, money_fen in await _rows(raw, _CHAINS, asked):
