@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0166_settlement"
-down_revision = "0163_bus_bulk"
+down_revision = "0164_stop_timezone"
 
 
 def upgrade() -> None:
