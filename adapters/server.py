@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from adapters.door_watch import DoorWatch
 from adapters.fare_watch import FareWatch
 from adapters.infrastructure import Addresses
 from adapters.key_watch import KeyWatch
+from adapters.memory import settle_memory
 from adapters.prompt_protocol import PromptProtocol
 from adapters.settings import Settings
 from adapters.wiring import City, make_api, open_city
@@ -79,7 +79,7 @@ async def _serve(
             frame_ancestors=settings.frame_ancestors,
         )
         server = http_server(app)
-        _settle_memory()
+        settle_memory(YOUNG_OBJECTS_MAX)
         if on_ready is not None:
             on_ready(city, public_url)
         companions = [
@@ -111,18 +111,6 @@ def guest_server(app: ASGIApp) -> GuestServer:
     return GuestServer(
         uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
     )
-
-
-def _settle_memory() -> None:
-    """Take what is loaded now out of garbage collection.
-
-    Modules, models and fare tables stay for good; to go through them again and again stopped every
-    order for 60 to 180 ms a few times a minute. What requests leave behind is collected as ever,
-    less often, since each makes hundreds of objects that die by themselves.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:

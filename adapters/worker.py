@@ -25,6 +25,7 @@ from adapters.database import open_engine, open_pool
 from adapters.first_keys import ensure_secret_keys
 from adapters.infrastructure import Addresses
 from adapters.jetstream import JetStream
+from adapters.memory import settle_memory
 from adapters.outside import custodian_bank, payment_channels
 from adapters.settings import Settings
 from adapters.webhook_sender import HTTPSender
@@ -70,6 +71,8 @@ KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
 TAPS_PERIOD_S: Final = 2.0
 WEEKS_PERIOD_S: Final = 20.0
 SHARES_PERIOD_S: Final = 3600.0
+# A round of some thousand weeks makes and drops half a million objects.
+YOUNG_OBJECTS_MAX: Final = 100_000
 KEPT_AFTER_END: Final = timedelta(days=1)
 # A terminal may bring what was shown to it a week late: until then it must be known whose alias it
 # was, and whether the code was spent.
@@ -297,6 +300,8 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         duties += await stream_duties(engine, hsm, settings)
         async with open_city(addresses, settings) as city:
             duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
+            if not once:
+                settle_memory(YOUNG_OBJECTS_MAX)
             await keep_working(duties, stopping, once=once)
 
 

@@ -46,9 +46,19 @@ def records(*, quick: Quick = False, as_json: AsJSON = False) -> None:
 
 
 @app.command()
-def bus(*, quick: Quick = False, as_json: AsJSON = False) -> None:
+def bus(
+    *,
+    quick: Quick = False,
+    taps: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1_000, max=5_000_000, help="Size of a day instead of the usual ones; repeatable."
+        ),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
     """A city's day of bus taps: taken in, priced, booked and cleared."""
-    print_report(bus_bench.run(quick=quick), as_json=as_json)
+    print_report(bus_bench.run(quick=quick, taps=taps or ()), as_json=as_json)
 
 
 @app.command()
