@@ -31,6 +31,7 @@ from cardcore.channel_service import ChannelService
 from cardcore.citizen_service import CitizenService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
+from cardcore.foreign_orders import UniformOrderService
 from cardcore.foreign_service import ForeignService
 from cardcore.fund_service import FundService
 from cardcore.lifecycle_service import LifecycleService
@@ -59,7 +60,7 @@ PAGE_SIZE_MAX: Final = 8189
 class CardCore(
     PeopleService,
     CardService,
-    OrderService,
+    UniformOrderService,
     AuthorisationService,
     TerminalService,
     LifecycleService,
@@ -73,7 +74,6 @@ class CardCore(
     ArrearsService,
     StatementService,
     ChannelService,
-    ForeignService,
 ):
     """The whole service. Open it with ``serve_core``; all calls may be made concurrently."""
 

@@ -65,6 +65,7 @@ from codes.suites import (
 VERSION: Final = 0x81
 SIZE_MIN: Final = 332
 CUSTOM_SIZE_MAX: Final = 255
+SIZE_MAX: Final = SIZE_MIN + CUSTOM_SIZE_MAX
 VALIDITY_S_MAX: Final = 600
 CHINA_OFFSET_S: Final = 8 * 3600
 

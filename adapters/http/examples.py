@@ -36,6 +36,10 @@ RECORD: Final[Example] = {
     },
     "mode": "record",
 }
+PAY_BY_FOREIGN_CODE: Final[Example] = {
+    "user": {"credential": "8101492401020304"},
+    "business": _FARE,
+}
 PAY_BY_CARD: Final[Example] = {
     "user": {"card": {"tap": "GQE3BAEAAQIDBAUGBwAAAMgG2C40ina8AAASZyAmESMHMAAAEYp3CJQ"}},
     "business": _FARE,

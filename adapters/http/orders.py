@@ -2,8 +2,18 @@
 
 from typing import Final
 
-from adapters.http.examples import CAPTURE, PAY, PAY_BY_CARD, QUOTE, RECORD, REFUND, VERIFY
+from adapters.http.examples import (
+    CAPTURE,
+    PAY,
+    PAY_BY_CARD,
+    PAY_BY_FOREIGN_CODE,
+    QUOTE,
+    RECORD,
+    REFUND,
+    VERIFY,
+)
 from adapters.http.operation import Answer, Call, Noun
+from cardcore.business.foreign_request import ForeignIssuerUnknownError
 from cardcore.business.request import (
     CaptureRequest,
     OrderRequest,
@@ -67,6 +77,7 @@ _PRESENTED: Final = (
 )
 _PRICED: Final = (
     *_PRESENTED,
+    ForeignIssuerUnknownError,
     SceneRetiredError,
     ModeNotAllowedError,
     LevelTooLowError,
@@ -131,7 +142,12 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
         OrderConflictError,
         OrderExistsError,
     ),
-    examples={"pay": PAY, "pay by card": PAY_BY_CARD, "record": RECORD},
+    examples={
+        "pay": PAY,
+        "pay by card": PAY_BY_CARD,
+        "pay by a code of another city": PAY_BY_FOREIGN_CODE,
+        "record": RECORD,
+    },
 )
 async def make_order(call: Call[OrderRequest]) -> Answer:
     """Verify, price and book in one step; the reply comes when the order is durable.
@@ -139,6 +155,9 @@ async def make_order(call: Call[OrderRequest]) -> Answer:
     `mode` is `pay`, `hold` (captured or voided later; it expires by itself) or `record` (a
     zero-amount event such as an opened gate). After a lost reply, repeat the request with the
     same key, or ask by `out_trade_no`.
+
+    A scanned code that is bytes and no text (a ride code of another city) is sent as hexadecimal
+    digits; its ride is an order like any other here, owed by its issuer.
     """
     view, replayed = await call.core.order(call.caller, call.body, call.key)
     return Answer(view=view, replayed=replayed)

@@ -20,13 +20,21 @@ from cardcore.business.foreign_request import (
     RegisterIssuerRequest,
 )
 from cardcore.business.quote import PricingFacts, QuoteLine, Subject
+from cardcore.business.request import OrderRequest, RefundRequest
+from cardcore.business.scene_errors import ModeNotAllowedError
 from cardcore.caller import Caller
 from cardcore.errors import (
+    AmountInvalidError,
+    CardcoreError,
     CodeRefusedError,
     ForbiddenError,
+    FundUnknownError,
+    IdempotencyKeyReusedError,
     LimitExceededError,
     MerchantUnknownError,
+    NotFoundError,
     OrderConflictError,
+    OrderStateError,
     TerminalUnknownError,
 )
 from cardcore.ports import ScenePricer
@@ -174,7 +182,111 @@ async def test_what_is_not_known_or_not_ones_own_is_refused_with_its_reason(life
     async with life.city.pool.connection() as connection:
         await connection.execute("DELETE FROM cardcore.used_code")
     with pytest.raises(OrderConflictError):
-        await ride(life, out_trade_no="same")
+        await ride(life, out_trade_no="same", details={"line": "K1", "on_stop": "SC02"})
+
+
+# -- the same by the uniform verbs ---------------------------------------------------------------
+
+
+def asked(life: Life, code: str = GOOD["code"], **more: object) -> OrderRequest:
+    business: dict[str, object] = {
+        "scene": "bus",
+        "type": "fare",
+        "merchant_id": demo_city.BUS_MERCHANT,
+        "terminal_id": demo_city.BUS_TERMINAL,
+        "out_trade_no": "no-1",
+        "occurred_at": life.clock.now,
+        "details": {"line": "K1", "on_stop": "SC01"},
+    }
+    over = {name: more.pop(name) for name in ("mode", "account") if name in more}
+    return OrderRequest.model_validate(
+        {"user": {"credential": code}, "business": business | more} | over
+    )
+
+
+async def test_a_validator_sends_a_foreign_code_as_any_other(life: Life) -> None:
+    """Why: a validator does not know whose code it scans, and asks one question."""
+    life.clock.now = NOW
+    card_type = jtt.read(bytes.fromhex(GOOD["code"])).card_type
+    await registered(life, concessions={str(card_type): "senior"})
+    core = life.city.core
+    quoted = await core.quote(VALIDATOR, asked(life))
+    order, replayed = await core.order(VALIDATOR, asked(life), "k")
+    assert (order.status, order.mode, order.scene, replayed) == ("captured", "pay", "bus", False)
+    assert [(line.payer, line.amount_fen) for line in order.lines] == [
+        (line.payer, line.amount_fen) for line in quoted.lines
+    ]
+    assert order.citizen_fen == quoted.citizen_fen == await owed_fen(life)
+    assert order.nominal_fen == FLAT_FARE_FEN
+    assert await core.read_order(VALIDATOR, order.order_id) == order
+    assert await core.find_order(VALIDATOR, demo_city.BUS_MERCHANT, "no-1") == order
+    explained = await core.explain(VALIDATOR, order.order_id)
+    assert explained.explained_fen == explained.nominal_fen == FLAT_FARE_FEN
+    assert [line.transfers[0].debit_account for line in explained.lines] == [
+        f"issuer_receivable:{ISSUER}",
+        "subsidy_receivable:finance_bureau",
+    ]
+    with pytest.raises(NotFoundError):
+        await core.read_order(GATE, order.order_id)
+    assert await life.books_are_right()
+
+
+async def test_a_foreign_order_keeps_the_rules_of_keys_and_numbers(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    core = life.city.core
+    first, _ = await core.order(VALIDATOR, asked(life), "k")
+    assert await core.order(VALIDATOR, asked(life), "k") == (first, True)
+    assert await core.order(VALIDATOR, asked(life), "another key") == (first, True)
+    with pytest.raises(IdempotencyKeyReusedError):
+        await core.order(VALIDATOR, asked(life, out_trade_no="no-2"), "k")
+    with pytest.raises(OrderConflictError):
+        await core.order(VALIDATOR, asked(life, details={"line": "K2", "on_stop": "SC01"}), key())
+    with pytest.raises(CodeRefusedError) as spent:
+        await core.order(VALIDATOR, asked(life, CUSTOM["code"].upper(), out_trade_no="n"), key())
+    assert spent.value.reason == "code_replayed"
+    request = RefundRequest(out_refund_no="r", reason="scanned by mistake")
+    with pytest.raises(OrderStateError) as refused:
+        await core.refund(BUS_OFFICE, first.order_id, request, key())
+    assert refused.value.facts["issuer"] == ISSUER
+    assert await owed_fen(life) == FLAT_FARE_FEN
+
+
+async def test_a_number_of_an_order_is_not_free_for_a_foreign_ride(life: Life) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    await life.pay(await life.person(), no="no-1")
+    with pytest.raises(OrderConflictError):
+        await life.city.core.order(VALIDATOR, asked(life), key())
+    assert await owed_fen(life) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "refusal"),
+    [
+        ({"scene": "retail", "type": "sale"}, CodeRefusedError),
+        ({"type": "tap_on"}, CodeRefusedError),
+        ({"mode": "hold"}, ModeNotAllowedError),
+        ({"amount_fen": 100, "currency": "CNY"}, AmountInvalidError),
+        ({"account": {"fund": "transit"}}, FundUnknownError),
+        ({"account": {"payer": "delegate"}}, FundUnknownError),
+    ],
+)
+async def test_a_foreign_code_pays_for_rides_and_nothing_else(
+    life: Life, more: dict[str, object], refusal: type[CardcoreError]
+) -> None:
+    life.clock.now = NOW
+    await registered(life)
+    with pytest.raises(refusal):
+        await life.city.core.order(VALIDATOR, asked(life, **more), key())
+
+
+@pytest.mark.parametrize("code", ["81", "81zz", "81" * 2000, "81 00"])
+async def test_what_only_begins_like_a_foreign_code_is_no_code(life: Life, code: str) -> None:
+    await registered(life)
+    with pytest.raises(CodeRefusedError) as refused:
+        await life.city.core.order(VALIDATOR, asked(life, code), key())
+    assert refused.value.reason == "code_invalid"
 
 
 async def test_the_issuers_file_is_signed_sums_up_and_holds_each_ride_once(life: Life) -> None:
