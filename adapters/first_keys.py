@@ -14,6 +14,7 @@ from cardcore.foreign_service import CLEARING_KEY
 from cardcore.platform.operators import TOTP_KEY
 from cardcore.platform.webhooks import SIGNING_KEY
 from cardcore.service import PSEUDONYM_KEY
+from cardcore.settlement.files import SETTLEMENT_KEY
 from cardcore.user.card_taps import register_card_key
 from cardcore.user.card_vault import NUMBER_INDEX_KEY, NUMBER_WRAPPING_KEY
 from cardcore.user.issuer_keys import CLOCKS_APART, publish_key, read_issuer_keys
@@ -47,6 +48,7 @@ SECRET_KEYS: Final = (
     (TOTP_KEY, Algorithm.AES256, KeyUsage.WRAP),
     (SIGNING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (CLEARING_KEY, Algorithm.ED25519, KeyUsage.SIGN),
+    (SETTLEMENT_KEY, Algorithm.ED25519, KeyUsage.SIGN),
     (CARD_KEY, Algorithm.SM4, KeyUsage.CARD),
 )
 

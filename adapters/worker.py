@@ -196,13 +196,14 @@ def channel_duties(money: ChannelMoney) -> list[Duty]:
 
 
 def settlement_duties(
-    engine: AsyncEngine, book: Ledger, bank: CustodianBank | None, settings: Settings
+    engine: AsyncEngine, book: Ledger, bank: CustodianBank | None, hsm: HSM, settings: Settings
 ) -> list[Duty]:
-    """What falls due of settlement: windows closed, booked and paid."""
+    """What falls due of settlement: windows closed, booked, paid, and told in files."""
     settling = SettlementDuties(
         engine=engine,
         book=book,
         bank=bank,
+        signer=hsm,
         random_bytes=os.urandom,
         cut_off=settings.cut_off,
     )
@@ -296,7 +297,7 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
         duties += bus_duties(bus)
         bank = await custodian_bank(pool, settings, utc_now)
-        duties += settlement_duties(engine, book, bank, settings)
+        duties += settlement_duties(engine, book, bank, hsm, settings)
         duties += await stream_duties(engine, hsm, settings)
         async with open_city(addresses, settings) as city:
             duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)

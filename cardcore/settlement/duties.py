@@ -1,4 +1,4 @@
-"""What falls due of settlement: closing at the cut-off, computing, booking, paying.
+"""What falls due of settlement: closing at the cut-off, computing, booking, paying, files.
 
 Each step is a transaction of its own and harmless when done twice. Whoever dies between two leaves
 a window that says how far it came; the next round goes on from there.
@@ -15,6 +15,7 @@ from cardcore.connections import RawConnection
 from cardcore.ids import RandomBytes
 from cardcore.settlement.booking import book_some
 from cardcore.settlement.custodian import CustodianBank
+from cardcore.settlement.files import Files, Signer
 from cardcore.settlement.payouts import Payouts, end_window
 from cardcore.settlement.windows import Windows, lock_open
 from ledger import Ledger
@@ -33,6 +34,7 @@ class SettlementDuties:
         engine: AsyncEngine,
         book: Ledger,
         bank: CustodianBank | None,
+        signer: Signer,
         random_bytes: RandomBytes,
         cut_off: time,
     ) -> None:
@@ -40,13 +42,15 @@ class SettlementDuties:
         self._book = book
         self._windows = Windows(book, random_bytes)
         self._payouts = Payouts(engine, book, bank)
+        self._files = Files(engine, signer)
         self._cut_off = cut_off
 
     async def settle_due(self, now: datetime) -> int:
         """One round of everything; returns how much was done."""
         done = await self.close_due(now)
         done += await self.book_due(now)
-        return done + await self._payouts.pay_due(now)
+        done += await self._payouts.pay_due(now)
+        return done + await self._files.make_due(now)
 
     async def close_due(self, now: datetime) -> int:
         """Close the open window once the business date it was open on is over."""

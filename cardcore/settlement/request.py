@@ -111,3 +111,9 @@ class ReceiptRequest(Model):
     payer: PayerName
     amount_fen: AmountFen
     bank_no: PrintedNumber
+
+
+class FileQuery(Model):
+    """Which version of a file; the newest where none is named."""
+
+    version: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -1,5 +1,6 @@
-"""The front door of settlement: windows, statements, tariffs, payees, receipts and shares."""
+"""The front door of settlement: windows, statements, files, tariffs, payees, receipts, shares."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -16,27 +17,33 @@ from cardcore.ids import new_id
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.settlement.errors import WindowUnknownError
+from cardcore.settlement.files import SETTLEMENT_KEY
 from cardcore.settlement.receipts import book_receipt
 from cardcore.settlement.request import (
     CloseWindow,
+    FileQuery,
     ReceiptRequest,
     SharesRequest,
     WindowsQuery,
 )
 from cardcore.settlement.shares import tell_shares
+from cardcore.settlement.statement_file import prove_row
 from cardcore.settlement.tables import (
     payout,
     receipt,
     receipt_line,
+    settlement_file,
     statement,
     turnover,
     window,
 )
 from cardcore.settlement.tariffs import read_tariff_view
 from cardcore.settlement.views import (
+    FileView,
     PayeeView,
     PayoutView,
     ReceiptView,
+    RowProofView,
     SharesView,
     StatementsView,
     StatementView,
@@ -123,6 +130,69 @@ class Settlement:
             if row is None:
                 raise WindowUnknownError(field="number")
             return await _statement(connection, row)
+
+    async def file(
+        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
+    ) -> FileView:
+        """What stands of a merchant's file, and its signature.
+
+        Raises:
+            MerchantUnknownError: no such merchant of this caller.
+            WindowUnknownError: there is no such file, or not yet.
+        """
+        return (await self._file(caller, merchant_id, number, query))[0]
+
+    async def file_content(
+        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
+    ) -> bytes:
+        """The file itself. Raises as ``file``."""
+        return (await self._file(caller, merchant_id, number, query))[1]
+
+    async def prove_row(
+        self, caller: Caller, merchant_id: str, number: int, row_no: int, query: FileQuery
+    ) -> RowProofView:
+        """One row of a file with the path to the root that is signed. Raises as ``file``."""
+        view, content = await self._file(caller, merchant_id, number, query)
+        proved = await asyncio.to_thread(prove_row, content, row_no)
+        if proved is None:
+            raise WindowUnknownError(field="row")
+        line, path = proved
+        return RowProofView(
+            line=line,
+            path=path,
+            head=view.head,
+            signature=view.signature,
+            public_key=view.public_key,
+        )
+
+    async def _file(
+        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
+    ) -> tuple[FileView, bytes]:
+        caller.require(Scope.BILLS_READ)
+        require_own(caller, merchant_id)
+        f = settlement_file.c
+        asked = select(settlement_file).where(f.number == number, f.merchant_id == merchant_id)
+        if query.version is not None:
+            asked = asked.where(f.version == query.version)
+        async with transaction(self._parts.engine) as (connection, _):
+            row = (await connection.execute(asked.order_by(f.version.desc()).limit(1))).first()
+        if row is None:
+            raise WindowUnknownError(field="number" if query.version is None else "version")
+        ring = {key.label: key.public_key for key in await self._parts.hsm.list_keys()}
+        view = FileView(
+            number=number,
+            merchant_id=merchant_id,
+            version=row.version,
+            rows=row.rows,
+            sum_fen=row.sum_fen,
+            sha256=bytes(row.sha256).hex(),
+            root=bytes(row.root).hex(),
+            head=row.head,
+            signature=bytes(row.signature).hex(),
+            public_key=ring[SETTLEMENT_KEY].hex(),
+            made_at=row.made_at,
+        )
+        return view, bytes(row.content)
 
     async def tariff(self, caller: Caller) -> TariffView:
         """The tariff in force; a merchant sees what may be about it."""

@@ -5,6 +5,8 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -157,4 +159,20 @@ receipt_line = Table(
     required("receipt_id", Uuid, key=True),
     required("merchant_id", Text, key=True),
     required("amount_fen", BigInteger),
+)
+
+settlement_file = Table(
+    "settlement_file",
+    metadata,
+    required("number", BigInteger, key=True),
+    required("merchant_id", Text, key=True),
+    required("version", Integer, key=True),
+    required("rows", BigInteger),
+    required("sum_fen", BigInteger),
+    required("content", LargeBinary),
+    required("sha256", LargeBinary),
+    required("root", LargeBinary),
+    required("head", Text),
+    required("signature", LargeBinary),
+    required("made_at", _At),
 )

@@ -118,3 +118,29 @@ class SharesView(Model):
     scene: str
     business_on: date
     moves: int
+
+
+class FileView(Model):
+    """A version of a merchant's file, and what is signed of it (Ed25519, ``head`` as UTF-8)."""
+
+    number: int
+    merchant_id: str
+    version: int
+    rows: int
+    sum_fen: int
+    sha256: str
+    root: str
+    head: str
+    signature: str
+    public_key: str
+    made_at: datetime
+
+
+class RowProofView(Model):
+    """A line of a file and the path to the root in the signed head; ``check_row.py`` checks it."""
+
+    line: str
+    path: list[tuple[str, str]]
+    head: str
+    signature: str
+    public_key: str

@@ -18,6 +18,7 @@ from cardcore.business.request import RefundRequest
 from cardcore.calendar import CUT_OFF_DEFAULT
 from cardcore.connections import RawConnection
 from cardcore.settlement.duties import SettlementDuties
+from cardcore.settlement.files import Files
 from cardcore.settlement.payouts import Payouts
 from cardcore.settlement.request import (
     CloseWindow,
@@ -47,6 +48,7 @@ class House(Funding):
     bank: SimulatedBank
     duties: SettlementDuties
     payouts: Payouts
+    files: Files
     windows: Windows
     desk: Settlement
     user_id: UUID
@@ -188,10 +190,12 @@ async def house(city: City, city_clock: CityClock) -> House:
         engine=city.engine,
         book=city.book,
         bank=opened.bank,
+        signer=city.hsm,
         random_bytes=os.urandom,
         cut_off=CUT_OFF_DEFAULT,
     )
     opened.payouts = Payouts(city.engine, city.book, opened.bank)
+    opened.files = Files(city.engine, city.hsm)
     opened.windows = Windows(city.book, os.urandom)
     opened.desk = city.core.platform.settlement
     await opened.shop()
