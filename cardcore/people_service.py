@@ -1,5 +1,6 @@
 """The verbs about people: who is presenting this, opening a person, their codes and their money."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -109,6 +110,18 @@ class PeopleService:
             concessions=frozenset(holder.concessions),
             business_on=on,
         )
+
+    def pseudonyms_at(
+        self, caller: Caller, merchant_id: str, user_ids: Sequence[UUID]
+    ) -> list[str]:
+        """People's names with one merchant, as ``verify`` tells them, in the same order.
+
+        For scenes, which keep ids and tell merchants names. Raises ``ForbiddenError``: a merchant.
+        """
+        caller.require(Scope.VERIFY)
+        if caller.merchant_id is not None:
+            raise ForbiddenError("a merchant verifies and learns a pseudonym", field="user")
+        return [self._pseudonym(merchant_id, user_id) for user_id in user_ids]
 
     async def _holder_of(self, code: PresentedCode, on: date) -> Holder:
         """Whose code it is, where it was not used before."""

@@ -35,6 +35,21 @@ class SealedText:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPerson:
+    """What may be shown of a person: masked as everywhere; None where it is not known.
+
+    ``user_id`` is the one that stands: of a merged person, the survivor's.
+    """
+
+    user_id: UUID
+    level: str
+    status: str
+    name: str | None
+    id_no: str | None
+    phone: str | None
+
+
 class SealedService:
     """Serves scenes that keep something personal."""
 
@@ -76,6 +91,31 @@ class SealedService:
             await note_access(connection, access, user_id, {text.field for _, text in own})
             opened |= {at: key.open(text.field, text.sealed) for at, text in own}
         return [opened[at] for at in range(len(texts))]
+
+    async def show_masked(
+        self,
+        caller: Caller,
+        connection: AsyncConnection,
+        user_ids: Sequence[UUID],
+        access: Access,
+    ) -> list[ShownPerson]:
+        """People as lists may show them, in the same order. One look per person is written down."""
+        _require_scene(caller, Scope.PERSONAL_READ)
+        shown = []
+        for user_id in user_ids:
+            person = await self._acts.people.resolve(connection, user_id)
+            seen = await self._acts.people.masked(connection, person, access)
+            shown.append(
+                ShownPerson(
+                    user_id=person.user_id,
+                    level=person.level,
+                    status=person.status,
+                    name=seen.name,
+                    id_no=seen.id_no,
+                    phone=seen.phone,
+                )
+            )
+        return shown
 
     async def ids_of(
         self, caller: Caller, connection: AsyncConnection, user_id: UUID

@@ -1,5 +1,6 @@
 """Merchants, their terminals, and the clients that call for them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +132,17 @@ async def register_client(
         .values(client_id=client_id, **values)
         .on_conflict_do_update(index_elements=["client_id"], set_=values)
     )
+
+
+async def names_of_merchants(
+    connection: AsyncConnection, merchant_ids: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Names of merchants, in Chinese and English, for scenes that show whose something is."""
+    m = tables.merchant.c
+    rows = await connection.execute(
+        select(m.merchant_id, m.name_zh, m.name_en).where(m.merchant_id.in_(merchant_ids))
+    )
+    return {row.merchant_id: (row.name_zh, row.name_en) for row in rows}
 
 
 async def find_client(connection: AsyncConnection, client_id: str) -> ClientRecord | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.caller import Caller, Scope
-from cardcore.sealed_service import SealedText
+from cardcore.sealed_service import SealedText, ShownPerson
 from cardcore.user.access_log import Access
 from cardcore.user.life_events import Doing
 from cardcore.user.people_request import GrantConsentRequest
@@ -18,7 +18,14 @@ from cardcore.user.personal_data import Field
 RECORDS: Final = Caller(
     client_id="scene:hospital",
     merchant_id=None,
-    scopes=frozenset({Scope.PERSONAL_READ.value, Scope.USERS_READ.value, Scope.USERS_WRITE.value}),
+    scopes=frozenset(
+        {
+            Scope.PERSONAL_READ.value,
+            Scope.USERS_READ.value,
+            Scope.USERS_WRITE.value,
+            Scope.VERIFY.value,
+        }
+    ),
 )
 
 
@@ -39,6 +46,22 @@ class SealedRecords(Protocol):
         access: Access,
     ) -> list[str]:
         """Open, and write the look down."""
+        ...
+
+    async def show_masked(
+        self,
+        caller: Caller,
+        connection: AsyncConnection,
+        user_ids: Sequence[UUID],
+        access: Access,
+    ) -> list[ShownPerson]:
+        """Show masked, and write the looks down."""
+        ...
+
+    def pseudonyms_at(
+        self, caller: Caller, merchant_id: str, user_ids: Sequence[UUID]
+    ) -> list[str]:
+        """Names of people with one merchant."""
         ...
 
     async def ids_of(

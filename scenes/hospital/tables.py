@@ -119,6 +119,15 @@ registration = Table(
     required("changed_at", _At),
 )
 
+patient = Table(
+    "patient",
+    metadata,
+    required("merchant_id", Text, key=True),
+    required("user_id", Uuid, key=True),
+    required("subject", Text),
+    required("named_at", _At),
+)
+
 registration_event = Table(
     "registration_event",
     metadata,
