@@ -19,6 +19,9 @@ from typing_extensions import Buffer, override
 from adapters.assertions import refuse_optimised_python
 from adapters.bus_scene import journey_service
 from adapters.database import open_engine, open_pool
+from adapters.fhir.desk import Desk
+from adapters.fhir.endpoints import Surroundings as FHIRSurroundings
+from adapters.fhir.routes import fhir_routes
 from adapters.first_keys import TOKEN_KEY, TOKEN_KEY_CONTEXT, ensure_keys
 from adapters.http.access_keys import AccessKeys
 from adapters.http.app import PLATFORM_NOUNS, CardcoreAPI, create_app
@@ -76,6 +79,7 @@ from scenes.community.terminals import GateTerminals
 from scenes.community.visits import VisitorDesk
 from scenes.hospital.gateway import InsuranceGateway
 from scenes.hospital.insurer import Insurer
+from scenes.hospital.listing_service import ListingService
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
 from scenes.hospital.pricing import HospitalPricer
 from scenes.hospital.report_service import ReportService
@@ -100,6 +104,7 @@ class City:
     gates: GatePricer
     hospital: Hospital
     reports: ReportService
+    hospital_lists: ListingService
     parking: ParkingService
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
@@ -190,9 +195,10 @@ async def make_api(
     desk = VisitorDesk(core=city.core, engine=city.engine, clock=clock, random_bytes=os.urandom)
     nouns = (*nouns, visitor_noun(desk))
     source = EpochKeys(city)
+    http_settings = HTTPSettings(public_url=public_url, version=version("cardcore"))
     app = create_app(
         city.core,
-        settings=HTTPSettings(public_url=public_url, version=version("cardcore")),
+        settings=http_settings,
         access_keys=AccessKeys(source, await source.keys(clock())),
         used_assertions=SharedUsedAssertions(city.pool),
         clock=clock,
@@ -202,6 +208,13 @@ async def make_api(
         doors=city.doors,
     )
     app.router.routes.extend(served_pages(frame_ancestors))
+    around = FHIRSurroundings(
+        gate=app.gate,
+        settings=http_settings,
+        refuser=app.refuser,
+        desk=Desk(city.hospital, city.hospital_lists),
+    )
+    app.router.routes.extend(fhir_routes(around, since=clock()))
     for collector in city.collectors:
         app.metrics.registry.register(collector)
     return app
@@ -308,6 +321,7 @@ async def open_city(
             gates=gates,
             hospital=Hospital(wards, fees),
             reports=ReportService(wards, core),
+            hospital_lists=ListingService(wards, core),
             parking=ParkingService(core, engine, clock, os.urandom),
             collectors=collectors,
             limits=rate_limits(settings, buckets),

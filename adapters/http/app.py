@@ -110,10 +110,16 @@ NOUNS: Final[tuple[Noun, ...]] = (
 
 
 class CardcoreAPI(FastAPI):
-    """FastAPI with our own document, and with one layer around its routes instead of six."""
+    """FastAPI with our own document, and with one layer around its routes instead of six.
+
+    ``gate`` lets clients in and ``refuser`` answers the refused, for routes that are put beside the
+    operations.
+    """
 
     metrics: HTTPMetrics
     document: Document
+    gate: CallerGate
+    refuser: Refuser
     door: Callable[[ASGIApp], Door]
 
     def openapi(self) -> dict[str, Any]:
@@ -175,6 +181,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.metrics = metrics
+    app.gate, app.refuser = gate, refuser
     app.document = openapi_document([*NOUNS, *nouns], settings)
     routes = app.router.routes
     for noun in (*NOUNS, *nouns):
