@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0188_hospital_patients"
-down_revision = "0163_bus_bulk"
+down_revision = "0167_settlement_files"
 
 
 def upgrade() -> None:
