@@ -1,4 +1,4 @@
-"""``cardcore bench hospital``: 32 counters that register and collect, and a day's books compared.
+"""``cardcore bench hospital``: 32 counters that register and collect, a day's books, guidance.
 
 Everything is real: codes scanned, orders held and captured, the insurer's books in a file of its
 own, fsync on. Beside the payments: bare orders of the same purse through the same core.
@@ -18,6 +18,7 @@ from uuid import UUID
 from stdnum.cn import ric
 
 from adapters import demo_city
+from adapters.bench import guidance
 from adapters.bench.report import Result, compared
 from adapters.database import migrate
 from adapters.embedded_postgres import EmbeddedPostgres
@@ -112,7 +113,8 @@ def run(*, quick: bool) -> list[Result]:
         with server, box:
             addresses = Addresses(database_url=server.url(), hsm_socket=box.socket_path)
             migrate(addresses.database_url)
-            return asyncio.run(_measure(settings, addresses, each=3 if quick else 12))
+            rows = asyncio.run(_measure(settings, addresses, each=3 if quick else 12))
+    return rows + guidance.measured(quick=quick)
 
 
 async def _measure(settings: Settings, addresses: Addresses, *, each: int) -> list[Result]:
