@@ -1,12 +1,15 @@
 """Who is calling the core: a client that has proved itself at the door."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from cardcore.errors import ForbiddenError
+from cardcore.errors import AuthenticationStaleError, ForbiddenError
+
+# So long after the app has seen PIN or fingerprint a citizen may bind money.
+FRESH_FOR: Final = timedelta(minutes=5)
 
 
 class Scope(StrEnum):
@@ -63,7 +66,8 @@ class Caller:
     ``merchant_id`` is None for clients of the card centre itself (the embedding app's server,
     the back office); a merchant's client reaches only what belongs to that merchant.
     ``terminal_id`` is set where the client is one terminal, ``user_id`` where a citizen calls for
-    himself. Operators are named ``operator:<id>``, citizens ``user:<id>``.
+    himself. Operators are named ``operator:<id>``, citizens ``user:<id>``. ``authenticated_at`` is
+    when the citizen last proved who they are, where their app has said so.
     """
 
     client_id: str
@@ -71,11 +75,17 @@ class Caller:
     terminal_id: str | None = None
     scopes: frozenset[str]
     user_id: UUID | None = None
+    authenticated_at: datetime | None = None
 
     def require(self, scope: Scope) -> None:
         """Raise ``ForbiddenError`` unless the caller has ``scope``."""
         if scope not in self.scopes:
             raise ForbiddenError(f"this needs the scope {scope}", scope=scope.value)
+
+    def require_fresh(self, now: datetime) -> None:
+        """Raise ``AuthenticationStaleError`` unless the citizen has just proved who they are."""
+        if self.authenticated_at is None or now - self.authenticated_at > FRESH_FOR:
+            raise AuthenticationStaleError(fresh_for_s=int(FRESH_FOR.total_seconds()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

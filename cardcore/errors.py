@@ -216,6 +216,22 @@ class ForbiddenError(CardcoreError):
     title_en = "Not allowed"
 
 
+class AuthenticationStaleError(CardcoreError):
+    """This act needs a citizen who has just proved who they are; their app asks them to."""
+
+    code = "authentication_stale"
+    title_zh = "请先在应用中验证本人身份"
+    title_en = "Please prove who you are in the app first"
+
+
+class InvitationRefusedError(CardcoreError):
+    """No such invitation, or it is used, withdrawn, expired, or one's own: no telling which."""
+
+    code = "invitation_refused"
+    title_zh = "邀请码无效或已过期"
+    title_en = "The invitation is not valid, or no longer"
+
+
 class ServiceUnavailableError(CardcoreError):
     """A part the request needs does not answer; nothing is known to be booked: retry."""
 

@@ -31,6 +31,7 @@ from cardcore.channel_service import ChannelService
 from cardcore.citizen_service import CitizenService
 from cardcore.dispute_service import DisputeService
 from cardcore.errors import CardcoreError
+from cardcore.family_service import FamilyService
 from cardcore.foreign_orders import UniformOrderService
 from cardcore.foreign_service import ForeignService
 from cardcore.fund_service import FundService
@@ -93,6 +94,7 @@ class CardCore(
         AuthorisationService.__init__(self, parts)
         TerminalService.__init__(self, parts)
         acts = Acts(parts)
+        self.family = FamilyService(parts, acts)
         LifecycleService.__init__(self, parts, acts)
         RightsService.__init__(self, parts, acts)
         SealedService.__init__(self, parts, acts)

@@ -29,6 +29,7 @@ from adapters.http.custody import CUSTODY
 from adapters.http.disputes import DISPUTES
 from adapters.http.door import Door
 from adapters.http.door_limits import DoorLimits
+from adapters.http.family import FAMILY
 from adapters.http.foreign import FOREIGN
 from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
@@ -82,6 +83,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     CITIZENS,
     MINE,
     MY_ACTS,
+    FAMILY,
     WEBHOOKS,
     BILLS,
     DISPUTES,

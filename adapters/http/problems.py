@@ -14,6 +14,7 @@ from adapters.http.refusals import FieldsInvalidError, HTTPRefusalError
 from adapters.http.settings import Language
 from cardcore.account.channel import ChannelSignatureError
 from cardcore.errors import (
+    AuthenticationStaleError,
     CaptureExceedsError,
     CardcoreError,
     CodeRefusedError,
@@ -40,6 +41,7 @@ _STATUSES: Final[dict[type[CardcoreError], int]] = {
     RequestInvalidError: 422,
     NotFoundError: 404,
     ForbiddenError: 403,
+    AuthenticationStaleError: 403,
     CodeRefusedError: 422,
     UserFrozenError: 409,
     InsufficientBalanceError: 402,

@@ -5,7 +5,7 @@ page brings the code and gets a session in a cookie that scripts cannot read. No
 URL or in a script's reach, and a code seen by others opens nothing a second time.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -60,6 +60,8 @@ class CitizenSessions:
                     user_id=request.user_id,
                     made_at=now,
                     expires_at=now + HOST_CODE_TTL,
+                    # A clock ahead of ours proves nothing about the future.
+                    authenticated_at=_not_after(request.authenticated_at, now),
                 )
             )
         return HostCodeView(host_code=code, expires_at=now + HOST_CODE_TTL)
@@ -78,7 +80,7 @@ class CitizenSessions:
         token = secret_text(self._parts.random_bytes)
         csrf_token = csrf_of(token)
         async with transaction(self._parts.engine) as (connection, _):
-            user_id: UUID | None = (
+            used = (
                 await connection.execute(
                     update(tables.host_code)
                     .where(
@@ -88,23 +90,24 @@ class CitizenSessions:
                         code.expires_at > now,
                     )
                     .values(used_at=now)
-                    .returning(code.user_id)
+                    .returning(code.user_id, code.authenticated_at)
                 )
-            ).scalar_one_or_none()
-            if user_id is not None and await _is_active(connection, user_id):
+            ).one_or_none()
+            if used is not None and await _is_active(connection, used.user_id):
                 await connection.execute(
                     insert(tables.citizen_session).values(
                         token_digest=digest_of(token),
                         csrf_digest=digest_of(csrf_token),
-                        user_id=user_id,
+                        user_id=used.user_id,
                         client_id=request.client_id,
                         opened_at=now,
                         expires_at=now + SESSION_MAX,
+                        authenticated_at=used.authenticated_at,
                     )
                 )
                 view = CitizenSessionView(csrf_token=csrf_token, expires_at=now + SESSION_MAX)
                 return view, token
-            if user_id is None:
+            if used is None:
                 await self._distrust(connection, digest)
         raise HostCodeRefusedError
 
@@ -119,7 +122,7 @@ class CitizenSessions:
         async with transaction(self._parts.engine) as (connection, _):
             row = (
                 await connection.execute(
-                    select(session.user_id, session.csrf_digest).where(
+                    select(session.user_id, session.csrf_digest, session.authenticated_at).where(
                         session.token_digest == digest_of(token),
                         session.expires_at > self._parts.clock(),
                     )
@@ -134,6 +137,7 @@ class CitizenSessions:
             merchant_id=None,
             scopes=frozenset(),
             user_id=row.user_id,
+            authenticated_at=row.authenticated_at,
         )
 
     async def read(self, token: str) -> CitizenSessionView:
@@ -196,3 +200,7 @@ async def _is_active(connection: AsyncConnection, user_id: UUID) -> bool:
         await connection.execute(select(person.status).where(person.user_id == user_id))
     ).scalar_one_or_none()
     return bool(status == "active")
+
+
+def _not_after(at: datetime | None, now: datetime) -> datetime | None:
+    return None if at is None else min(at, now)

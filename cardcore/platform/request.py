@@ -206,9 +206,14 @@ class Decision(Model):
 
 
 class NewHostCode(Model):
-    """The embedding app's server asks for a one-time code for a user it has signed in."""
+    """The embedding app's server asks for a one-time code for a user it has signed in.
+
+    ``authenticated_at``: when the app last saw the person prove who they are (PIN, fingerprint,
+    face). Acts that bind money need one of the last minutes; left out, there was none.
+    """
 
     user_id: UUID
+    authenticated_at: Instant | None = None
 
 
 class CitizenSignIn(Model):

@@ -79,6 +79,7 @@ host_code = Table(
     required("made_at", _At),
     required("expires_at", _At),
     Column("used_at", _At),
+    Column("authenticated_at", _At),
 )
 
 citizen_session = Table(
@@ -90,6 +91,7 @@ citizen_session = Table(
     required("client_id", Text),
     required("opened_at", _At),
     required("expires_at", _At),
+    Column("authenticated_at", _At),
 )
 
 webhook_endpoint = Table(

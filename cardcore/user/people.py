@@ -225,6 +225,15 @@ class People:
             phone=None if phone is None else mask_phone(phone),
         )
 
+    async def masked_name(
+        self, connection: AsyncConnection, row: Row[Any], access: Access
+    ) -> str | None:
+        """The name alone, masked; None where none is known. The look is written down."""
+        if row.erased_at is not None:
+            return ERASED
+        name = (await self.disclose(connection, row, (Field.NAME,), access)).get(Field.NAME)
+        return None if name is None else mask_name(name)
+
     async def disclose(
         self,
         connection: AsyncConnection,

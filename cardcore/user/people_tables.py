@@ -159,6 +159,27 @@ delegation = Table(
     Column("month_fen_max", BigInteger),
 )
 
+delegation_invitation = Table(
+    "delegation_invitation",
+    metadata,
+    required("invitation_id", Uuid, key=True),
+    required("code_digest", LargeBinary),
+    required("inviter_id", Uuid),
+    required("inviter_pays", Boolean),
+    required("kind", Text),
+    required("scenes", ARRAY(Text)),
+    required("use", Text),
+    required("order_fen_max", BigInteger),
+    required("day_fen_max", BigInteger),
+    Column("month_fen_max", BigInteger),
+    required("valid_to", _At),
+    required("made_at", _At),
+    required("expires_at", _At),
+    Column("withdrawn_at", _At),
+    Column("accepted_at", _At),
+    Column("delegation_id", Uuid),
+)
+
 consent = Table(
     "consent",
     metadata,
