@@ -3,7 +3,7 @@
 from adapters.migrations.sql import run_file
 
 revision = "0200_family_invitations"
-down_revision = "0167_settlement_files"
+down_revision = "0188_hospital_patients"
 
 
 def upgrade() -> None:
