@@ -114,10 +114,11 @@ NOUNS: Final[tuple[Noun, ...]] = (
 class CardcoreAPI(FastAPI):
     """FastAPI with our own document, and with one layer around its routes instead of six.
 
-    ``gate`` lets clients in and ``refuser`` answers the refused, for routes that are put beside the
-    operations.
+    ``operations`` are all it serves that was declared, in the order of the document. ``gate`` lets
+    clients in and ``refuser`` answers the refused, for routes that are put beside the operations.
     """
 
+    operations: tuple[Operation, ...]
     metrics: HTTPMetrics
     document: Document
     gate: CallerGate
@@ -185,12 +186,12 @@ def create_app(
     app.metrics = metrics
     app.gate, app.refuser = gate, refuser
     app.document = openapi_document([*NOUNS, *nouns], settings)
+    app.operations = tuple(one for noun in (*NOUNS, *nouns) for one in noun.operations)
     routes = app.router.routes
-    for noun in (*NOUNS, *nouns):
-        for operation in noun.operations:
-            own_gate = _gate_of(operation, gate, core, settings)
-            route = OperationEndpoint(operation, core, own_gate, settings).route()
-            routes.append(_behind_its_door(route, doors))
+    for operation in app.operations:
+        own_gate = _gate_of(operation, gate, core, settings)
+        route = OperationEndpoint(operation, core, own_gate, settings).route()
+        routes.append(_behind_its_door(route, doors))
     asks = None if doors is None else doors.tokens
     endpoint = TokenEndpoint(core, tokens, used_assertions, settings, clock, asks)
     route = TemplateRoute(TOKEN_PATH, endpoint, methods=["POST"], name="token")

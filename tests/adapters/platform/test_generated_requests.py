@@ -1,7 +1,8 @@
 """Requests generated from the document, against the real city, each rightly proven.
 
 What stands in ``NOUNS`` is tried with more requests, without a database, in
-``tests/adapters/http/test_openapi.py``; here are all the others, and together they are everything.
+``tests/adapters/http/test_openapi.py``; here are all the others, the scenes among them. Together
+they are everything: the last test holds them against what the city serves.
 
 How: schemathesis makes requests from the OpenAPI document, good and bad; the city runs under the
 real server in a thread of its own, since its pools belong to one event loop.
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
@@ -28,19 +30,32 @@ from schemathesis.specs.openapi.checks import (
 
 from adapters import demo_city
 from adapters.client_assertion import ASSERTION_TYPE, client_assertion
-from adapters.http.app import PLATFORM_NOUNS
+from adapters.http.app import NOUNS, PLATFORM_NOUNS
+from adapters.http.bus import bus_noun
+from adapters.http.bus_clearing import clearing_noun
+from adapters.http.bus_flow import flow_noun
 from adapters.http.openapi import openapi_document
+from adapters.http.operation import Operation
+from adapters.http.parking import parking_noun
 from adapters.http.session_cookies import CITIZEN_COOKIE, OPERATOR_COOKIE
 from adapters.http.settings import HTTPSettings
+from adapters.http.visitors import visitor_noun
 from adapters.infrastructure import Addresses
 from adapters.server import http_server, listen
 from adapters.settings import Settings
-from adapters.wiring import City, make_api, open_city
+from adapters.wiring import City, hospital_nouns, make_api, open_city
 from cardcore.platform.passwords import Cost
 from cardcore.platform.request import CitizenSignIn, NewHostCode, NewOperator, SignIn
 from cardcore.platform.roles import Role
 from cardcore.platform.service import Platform
 from cardcore.platform.totp import one_time_password, step_of
+from scenes.bus.clearing_service import ClearingService
+from scenes.bus.flow_service import FlowService
+from scenes.bus.journey_service import JourneyService
+from scenes.community.visits import VisitorDesk
+from scenes.hospital.report_service import ReportService
+from scenes.hospital.service import Hospital
+from scenes.parking.service import ParkingService
 from tests.adapters.platform.conftest import INSTALLER, PASSWORD, secret_of
 from tests.city_life import CENTRE, Life
 from tests.conftest import CityClock, MakeDatabase
@@ -53,9 +68,19 @@ TRUTHS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-# The document is made from the operations themselves; of the server only its name is in it.
+# The document is made from the operations themselves; of the server only its name is in it. These
+# declarations are over services that nobody asks: the served city's own do the work.
+SCENES = (
+    bus_noun(cast("JourneyService", None)),
+    clearing_noun(cast("ClearingService", None)),
+    flow_noun(cast("FlowService", None)),
+    *hospital_nouns(cast("Hospital", None), cast("ReportService", None)),
+    parking_noun(cast("ParkingService", None)),
+    visitor_noun(cast("VisitorDesk", None)),
+)
+TRIED = (*PLATFORM_NOUNS, *SCENES)
 SCHEMA = schemathesis.openapi.from_dict(
-    openapi_document(PLATFORM_NOUNS, HTTPSettings(public_url="http://127.0.0.1", version="0"))
+    openapi_document(TRIED, HTTPSettings(public_url="http://127.0.0.1", version="0"))
 )
 
 
@@ -64,6 +89,7 @@ class Served:
     """A city that listens, and what proves each kind of caller."""
 
     url: str = ""
+    operations: tuple[Operation, ...] = ()
     proofs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def proof(self, case: Case) -> dict[str, str]:
@@ -125,6 +151,7 @@ async def serve(
         listener.listen()
         served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = await make_api(city, public_url=served.url, clock=clock)
+        served.operations = app.operations
         server = http_server(app)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         life = Life(city, clock)
@@ -177,3 +204,8 @@ def test_generated_requests_meet_no_fault_and_nothing_undocumented(
 ) -> None:
     case.cookies = {}  # the right session, not a made-up one beside it
     case.call_and_validate(base_url=served.url, headers=served.proof(case), checks=TRUTHS)
+
+
+def test_every_operation_the_city_serves_is_tried(served: Served) -> None:
+    tried = {(one.method, one.path) for noun in (*NOUNS, *TRIED) for one in noun.operations}
+    assert {(one.method, one.path) for one in served.operations} == tried
