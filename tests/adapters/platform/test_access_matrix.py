@@ -55,6 +55,7 @@ PUBLIC = {
     "POST /v1/enrolments",
     "POST /v1/operators/session",
 }
+FHIR = "/fhir"
 UNDECLARED = {
     "/assets/{name}",
     "/citizen/",
@@ -242,18 +243,27 @@ def seen(operation: Operation, answer: httpx2.Response) -> str:
     return f"{name_of(operation)} → {answer.status_code} {code}"
 
 
-def test_every_route_the_city_serves_is_an_operation_or_public_by_name(web: Web) -> None:
-    """Why: a route beside the declarations would have no scope, no form and no row here."""
-    declared = {(one.method, one.path) for one in web.app.operations}
+def served_by(web: Web) -> set[tuple[str, str]]:
+    """Method and path of every route."""
     routes = [route for route in web.app.router.routes if isinstance(route, Route)]
     assert len(routes) == len(web.app.router.routes), "something is mounted"
-    served = {
+    return {
         (method, route.path)
         for route in routes
         for method in route.methods or ()
         if method != "HEAD"
     }
-    beside = {path for method, path in served if (method, path) not in declared}
+
+
+def test_every_route_the_city_serves_is_an_operation_or_public_by_name(web: Web) -> None:
+    """Why: a route beside the declarations would have no scope, no form and no row here."""
+    declared = {(one.method, one.path) for one in web.app.operations}
+    served = served_by(web)
+    beside = {
+        path
+        for method, path in served
+        if (method, path) not in declared and not path.startswith(FHIR)
+    }
     assert beside == UNDECLARED
     assert declared <= served
     public = {name_of(one) for one in web.app.operations if one.public}
@@ -276,6 +286,28 @@ async def test_without_proof_no_route_lets_anybody_in(web: Web, objects: Objects
         if (answer.status_code, answer.json()["code"]) != (401, "session_invalid"):
             wrong.append(seen(operation, answer))
     assert wrong == []
+
+
+async def test_without_proof_the_fhir_face_tells_what_it_is_and_no_more(web: Web) -> None:
+    """Its scopes and foreign objects: tests/adapters/fhir, where its own declarations are."""
+    paths = {one for one in served_by(web) if one[1].startswith(FHIR)}
+    assert len(paths) > 20
+    transport = httpx2.ASGITransport(app=web.app)
+    answers = {}
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as browser:
+        for method, path in paths:
+            answers[method, path] = (
+                await browser.request(method, path.replace("{id}", str(uuid4())))
+            ).status_code
+    answered = {path for (_, path), status in answers.items() if status not in (401, 405)}
+    assert answered <= {
+        "/fhir/metadata",
+        "/fhir/OperationDefinition/{id}",  # what an operation is, not what it did
+        "/fhir",  # nothing is there, nor below it where nothing else is
+        "/fhir/{rest:path}",
+    }
+    nothing = {answers[one] for one in answers if one[1] in ("/fhir", "/fhir/{rest:path}")}
+    assert nothing <= {404, 405}
 
 
 async def test_without_its_scope_every_route_is_forbidden(web: Web, objects: Objects) -> None:
