@@ -45,6 +45,7 @@ from cardcore.ports import Clock
 from cardcore.service import PAIRWISE, PSEUDONYM_KEY
 from cardcore.settlement.custodian import CustodianBank
 from cardcore.settlement.duties import SettlementDuties
+from cardcore.settlement.reconciliation import Reconciliation
 from cardcore.terminals.package_building import PackageBuilding
 from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
@@ -198,7 +199,7 @@ def channel_duties(money: ChannelMoney) -> list[Duty]:
 def settlement_duties(
     engine: AsyncEngine, book: Ledger, bank: CustodianBank | None, hsm: HSM, settings: Settings
 ) -> list[Duty]:
-    """What falls due of settlement: windows closed, booked, paid, and told in files."""
+    """What falls due of settlement: windows closed, booked, paid and filed; books compared."""
     settling = SettlementDuties(
         engine=engine,
         book=book,
@@ -207,7 +208,11 @@ def settlement_duties(
         random_bytes=os.urandom,
         cut_off=settings.cut_off,
     )
-    return [Duty(name="settle_windows", period_s=SETTLEMENT_PERIOD_S, run=settling.settle_due)]
+    books = Reconciliation(engine, os.urandom, settings.cut_off, bank)
+    return [
+        Duty(name="settle_windows", period_s=SETTLEMENT_PERIOD_S, run=settling.settle_due),
+        Duty(name="compare_books", period_s=RECONCILE_PERIOD_S, run=books.compare_due),
+    ]
 
 
 def hospital_duties(hospital: Hospital) -> list[Duty]:

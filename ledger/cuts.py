@@ -39,6 +39,21 @@ SELECT a.id, o.id, t.id, -t.amount, t.code, t.user_data_128, t.shard, t."timesta
    AND t.flags & 10 = 0
 """
 
+_MAKE_ABOUT: Final = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS about (id uuid PRIMARY KEY) ON COMMIT DELETE ROWS",
+    """CREATE TEMPORARY TABLE IF NOT EXISTS about_sum (
+           id uuid, code smallint, amount bigint NOT NULL, PRIMARY KEY (id, code)
+       ) ON COMMIT DELETE ROWS""",
+    "TRUNCATE pg_temp.about, pg_temp.about_sum",
+)
+_SUM_ABOUT: Final = """
+INSERT INTO pg_temp.about_sum
+SELECT b.id, t.code, sum(t.amount)::bigint
+  FROM pg_temp.about b JOIN ledger.transfer t ON t.user_data_128 = b.id
+ WHERE t.flags & 10 = 0
+ GROUP BY b.id, t.code
+"""
+
 
 async def read_cut(cursor: Cursor) -> dict[int, int]:
     """Up to where each shard is written, in the caller's snapshot: by shard, nanoseconds."""
@@ -75,3 +90,19 @@ async def lay_out_postings(
             },
         )
     await cursor.execute("ANALYZE pg_temp.posting")
+
+
+async def begin_abouts(cursor: Cursor) -> None:
+    """Make ``pg_temp.about (id)`` empty, to be filled with what is asked about."""
+    for statement in _MAKE_ABOUT:
+        await cursor.execute(statement)
+
+
+async def sum_abouts(cursor: Cursor) -> None:
+    """Fill ``pg_temp.about_sum (id, code, amount)`` with all that was ever posted about them.
+
+    An id is a transfer's user_data_128. What nothing was posted about has no row.
+    """
+    await cursor.execute("ANALYZE pg_temp.about")
+    await cursor.execute(_SUM_ABOUT)
+    await cursor.execute("ANALYZE pg_temp.about_sum")

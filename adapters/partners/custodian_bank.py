@@ -6,6 +6,7 @@ lie: to say that it paid and move nothing, or another amount. By its amount a pa
 ``BY_AMOUNT``, otherwise as ``behaviour`` says.
 """
 
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from cardcore.account.channel import ChannelAnswer, ChannelSilentError, ChannelState
+from cardcore.calendar import day_begins
 from cardcore.ports import Clock
+from cardcore.settlement.channel_bill import BillRow, write_bill
 
 
 class Behaviour(StrEnum):
@@ -114,6 +117,33 @@ class SimulatedBank:
             state=state,
             channel_no=f"B{row[1]:012d}" if state is ChannelState.PAID else None,
             reason="account_closed" if state is ChannelState.REFUSED else None,
+        )
+
+    async def bill(self, on: date) -> bytes | None:
+        """See the protocol: ready once the business date is over, of all that really moved."""
+        begins, ends = day_begins(on), day_begins(on + timedelta(days=1))
+        if self._clock() < ends:
+            return None
+        async with self._pool.connection() as connection:
+            found = await connection.execute(
+                "SELECT bank_no, our_no, direction, amount_fen, moved_at"
+                " FROM bank_simulator.movement WHERE moved_at >= %s AND moved_at < %s"
+                " ORDER BY number",
+                (begins, ends),
+            )
+            rows = await found.fetchall()
+        return write_bill(
+            [
+                BillRow(
+                    channel_no=bank_no,
+                    our_no=our_no,
+                    direction=direction,
+                    amount_fen=amount_fen,
+                    state="paid",
+                    moved_at=moved_at,
+                )
+                for bank_no, our_no, direction, amount_fen, moved_at in rows
+            ]
         )
 
     # -- what a real bank would do by itself ------------------------------------------------------

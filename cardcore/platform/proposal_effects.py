@@ -32,9 +32,17 @@ from cardcore.platform.request import (
     SetOrderLimit,
 )
 from cardcore.platform.reviews import charge_record
-from cardcore.settlement.errors import WindowStateError, WindowUnknownError
+from cardcore.settlement.errors import (
+    AdjustmentRefusedError,
+    DifferenceClosedError,
+    DifferenceUnknownError,
+    WindowStateError,
+    WindowUnknownError,
+)
+from cardcore.settlement.reconciliation import resolve_difference
 from cardcore.settlement.request import (
     AbortSettlementWindow,
+    ResolveDifference,
     SetSettlementPayee,
     SetSettlementTariff,
 )
@@ -79,8 +87,26 @@ async def carry_out(
             await begin_epoch(connection, now=change.now, at_once=content.at_once)
         case RotateIssuerKey():
             await rotate_issuer_key(parts, connection, content, change.now)
+        case ResolveDifference():
+            await _resolve(parts, raw, content, change)
         case SetSettlementTariff() | SetSettlementPayee() | AbortSettlementWindow():
             await _settlement(raw, content, change)
+
+
+async def _resolve(
+    parts: Parts, raw: RawConnection, content: ResolveDifference, change: Change
+) -> None:
+    try:
+        await resolve_difference(
+            raw,
+            parts.book,
+            content,
+            proposal_id=change.proposal_id,
+            by=change.decided_by,
+            now=change.now,
+        )
+    except (DifferenceUnknownError, DifferenceClosedError, AdjustmentRefusedError) as error:
+        raise ProposalImpossibleError(error.detail, field=error.field, reason=error.code) from error
 
 
 async def _settlement(

@@ -14,6 +14,7 @@ from cardcore.platform.roles import Role
 from cardcore.platform.webhook_schedule import TOPICS
 from cardcore.settlement.request import (
     AbortSettlementWindow,
+    ResolveDifference,
     SetSettlementPayee,
     SetSettlementTariff,
 )
@@ -186,7 +187,8 @@ ProposalContent = Annotated[
     | RotateIssuerKey
     | SetSettlementTariff
     | SetSettlementPayee
-    | AbortSettlementWindow,
+    | AbortSettlementWindow
+    | ResolveDifference,
     Field(discriminator="kind"),
 ]
 

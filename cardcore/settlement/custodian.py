@@ -4,6 +4,7 @@ Implemented above. ``our_no`` is our id of the payment: a bank that is told twic
 pays once. It is asked what became of a payment before it is told again.
 """
 
+from datetime import date
 from typing import Protocol
 
 from cardcore.account.channel import ChannelAnswer
@@ -18,4 +19,8 @@ class CustodianBank(Protocol):
 
     async def paid(self, our_no: str) -> ChannelAnswer:
         """What became of a payment; ``unknown`` where it was never told."""
+        ...
+
+    async def bill(self, on: date) -> bytes | None:
+        """Its bill of a date, as a file of ``channel_bill``; None where it is not ready."""
         ...

@@ -35,9 +35,33 @@ class BillInvalidError(RequestInvalidError):
     title_en = "The channel's bill is not whole"
 
 
-class BillConflictError(CardcoreError):
-    """Another bill of this channel and date was taken before."""
+class DifferenceUnknownError(NotFoundError):
+    """No such difference between books."""
 
-    code = "bill_conflict"
-    title_zh = "该渠道该日账单已存在且内容不同"
-    title_en = "Another bill of this channel and date is known"
+    code = "difference_unknown"
+    title_zh = "对账差异不存在"
+    title_en = "No such difference"
+
+
+class DifferenceClosedError(CardcoreError):
+    """The difference is closed, or is none that money can end."""
+
+    code = "difference_closed"
+    title_zh = "对账差异已关闭或不可调账"
+    title_en = "The difference is closed, or is none that money can end"
+
+
+class SourceUnknownError(RequestInvalidError):
+    """There is no such bank or payment channel here."""
+
+    code = "source_unknown"
+    title_zh = "账单来源未开通"
+    title_en = "No such source of bills"
+
+
+class AdjustmentRefusedError(CardcoreError):
+    """The ledger does not allow the adjustment: the bank would hold less than nothing."""
+
+    code = "adjustment_refused"
+    title_zh = "账本不允许该调账"
+    title_en = "The ledger does not allow this adjustment"

@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -117,3 +118,37 @@ class FileQuery(Model):
     """Which version of a file; the newest where none is named."""
 
     version: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+
+class BillName(Model):
+    """Whose bill of which business date: ``custodian``, or a payment channel's name."""
+
+    source: PrintedNumber
+    business_on: date
+
+
+class DifferencesQuery(Model):
+    """Differences between books, oldest first: those that stand, or all of one date."""
+
+    business_on: date | None = None
+    source: PrintedNumber | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
+
+
+class TakeUp(Model):
+    """Who looks into a difference."""
+
+    owner: PrintedNumber
+
+
+class ResolveDifference(Model):
+    """End a difference between books.
+
+    ``explained``: it was found to be none of ours. ``adjusted``: what the bank holds more or less
+    than we booked is booked against suspense, from where ``adjust_money`` gives it to whom it
+    belongs.
+    """
+
+    kind: Literal["resolve_difference"]
+    difference_id: UUID
+    outcome: Literal["explained", "adjusted"]

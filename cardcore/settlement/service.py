@@ -1,6 +1,8 @@
-"""The front door of settlement: windows, statements, files, tariffs, payees, receipts, shares."""
+"""The front door of settlement: windows, statements, tariffs, payees, receipts and shares.
 
-import asyncio
+Files and differences have doors of their own beside it, ``files`` and ``differences``.
+"""
+
 from typing import Any
 from uuid import UUID
 
@@ -12,38 +14,23 @@ from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
 from cardcore.connections import RawConnection
-from cardcore.errors import ForbiddenError, MerchantUnknownError
+from cardcore.errors import MerchantUnknownError
 from cardcore.ids import new_id
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
+from cardcore.settlement.access import require_centre, require_own
+from cardcore.settlement.difference_desk import DifferenceDesk
 from cardcore.settlement.errors import WindowUnknownError
-from cardcore.settlement.files import SETTLEMENT_KEY
+from cardcore.settlement.file_desk import FileDesk
 from cardcore.settlement.receipts import book_receipt
-from cardcore.settlement.request import (
-    CloseWindow,
-    FileQuery,
-    ReceiptRequest,
-    SharesRequest,
-    WindowsQuery,
-)
+from cardcore.settlement.request import CloseWindow, ReceiptRequest, SharesRequest, WindowsQuery
 from cardcore.settlement.shares import tell_shares
-from cardcore.settlement.statement_file import prove_row
-from cardcore.settlement.tables import (
-    payout,
-    receipt,
-    receipt_line,
-    settlement_file,
-    statement,
-    turnover,
-    window,
-)
+from cardcore.settlement.tables import payout, receipt, receipt_line, statement, turnover, window
 from cardcore.settlement.tariffs import read_tariff_view
 from cardcore.settlement.views import (
-    FileView,
     PayeeView,
     PayoutView,
     ReceiptView,
-    RowProofView,
     SharesView,
     StatementsView,
     StatementView,
@@ -61,6 +48,8 @@ class Settlement:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._windows = Windows(parts.book, parts.random_bytes)
+        self.files = FileDesk(parts)
+        self.differences = DifferenceDesk(parts)
 
     async def windows(self, caller: Caller, query: WindowsQuery) -> WindowsView:
         """Windows, newest first. A merchant sees them all: whose money is in them it does not."""
@@ -74,7 +63,7 @@ class Settlement:
 
     async def close_window(self, caller: Caller, request: CloseWindow) -> WindowView:
         """Close the open window now; the worker settles it."""
-        _require_centre(caller, Scope.FUNDS_ADMIN)
+        require_centre(caller, Scope.FUNDS_ADMIN)
         now = self._parts.clock()
         async with transaction(self._parts.engine) as (connection, raw):
             number = await self._windows.close(
@@ -131,69 +120,6 @@ class Settlement:
                 raise WindowUnknownError(field="number")
             return await _statement(connection, row)
 
-    async def file(
-        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
-    ) -> FileView:
-        """What stands of a merchant's file, and its signature.
-
-        Raises:
-            MerchantUnknownError: no such merchant of this caller.
-            WindowUnknownError: there is no such file, or not yet.
-        """
-        return (await self._file(caller, merchant_id, number, query))[0]
-
-    async def file_content(
-        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
-    ) -> bytes:
-        """The file itself. Raises as ``file``."""
-        return (await self._file(caller, merchant_id, number, query))[1]
-
-    async def prove_row(
-        self, caller: Caller, merchant_id: str, number: int, row_no: int, query: FileQuery
-    ) -> RowProofView:
-        """One row of a file with the path to the root that is signed. Raises as ``file``."""
-        view, content = await self._file(caller, merchant_id, number, query)
-        proved = await asyncio.to_thread(prove_row, content, row_no)
-        if proved is None:
-            raise WindowUnknownError(field="row")
-        line, path = proved
-        return RowProofView(
-            line=line,
-            path=path,
-            head=view.head,
-            signature=view.signature,
-            public_key=view.public_key,
-        )
-
-    async def _file(
-        self, caller: Caller, merchant_id: str, number: int, query: FileQuery
-    ) -> tuple[FileView, bytes]:
-        caller.require(Scope.BILLS_READ)
-        require_own(caller, merchant_id)
-        f = settlement_file.c
-        asked = select(settlement_file).where(f.number == number, f.merchant_id == merchant_id)
-        if query.version is not None:
-            asked = asked.where(f.version == query.version)
-        async with transaction(self._parts.engine) as (connection, _):
-            row = (await connection.execute(asked.order_by(f.version.desc()).limit(1))).first()
-        if row is None:
-            raise WindowUnknownError(field="number" if query.version is None else "version")
-        ring = {key.label: key.public_key for key in await self._parts.hsm.list_keys()}
-        view = FileView(
-            number=number,
-            merchant_id=merchant_id,
-            version=row.version,
-            rows=row.rows,
-            sum_fen=row.sum_fen,
-            sha256=bytes(row.sha256).hex(),
-            root=bytes(row.root).hex(),
-            head=row.head,
-            signature=bytes(row.signature).hex(),
-            public_key=ring[SETTLEMENT_KEY].hex(),
-            made_at=row.made_at,
-        )
-        return view, bytes(row.content)
-
     async def tariff(self, caller: Caller) -> TariffView:
         """The tariff in force; a merchant sees what may be about it."""
         caller.require(Scope.BILLS_READ)
@@ -240,7 +166,7 @@ class Settlement:
         Raises:
             ReceiptExceedsError: it owes less, as far as windows are computed.
         """
-        _require_centre(caller, Scope.FUNDS_ADMIN)
+        require_centre(caller, Scope.FUNDS_ADMIN)
         now = self._parts.clock()
 
         async def perform(
@@ -283,7 +209,7 @@ class Settlement:
         Raises:
             MerchantUnknownError: one of them is not registered.
         """
-        _require_centre(caller, Scope.FUNDS_ADMIN)
+        require_centre(caller, Scope.FUNDS_ADMIN)
         async with transaction(self._parts.engine) as (_, raw):
             moves = await tell_shares(
                 raw,
@@ -295,18 +221,6 @@ class Settlement:
                 random_bytes=self._parts.random_bytes,
             )
         return SharesView(scene=request.scene, business_on=request.business_on, moves=moves)
-
-
-def require_own(caller: Caller, merchant_id: str) -> None:
-    """Raise ``MerchantUnknownError`` where a merchant's client asks for another one."""
-    if caller.merchant_id not in (None, merchant_id):
-        raise MerchantUnknownError(field="merchant_id")
-
-
-def _require_centre(caller: Caller, scope: Scope) -> None:
-    caller.require(scope)
-    if caller.merchant_id is not None:
-        raise ForbiddenError("settling is the card centre's")
 
 
 async def _known(connection: AsyncConnection, number: int) -> Row[Any]:

@@ -176,3 +176,62 @@ settlement_file = Table(
     required("signature", LargeBinary),
     required("made_at", _At),
 )
+
+bill = Table(
+    "settlement_bill",
+    metadata,
+    required("bill_id", Uuid, key=True),
+    required("source", Text),
+    required("business_on", Date),
+    required("version", Integer),
+    required("rows", BigInteger),
+    required("in_fen", BigInteger),
+    required("out_fen", BigInteger),
+    required("content", LargeBinary),
+    required("sha256", LargeBinary),
+    required("taken_by", Text),
+    required("taken_at", _At),
+)
+
+bill_row = Table(
+    "settlement_bill_row",
+    metadata,
+    required("bill_id", Uuid, key=True),
+    required("row_no", Integer, key=True),
+    required("channel_no", Text),
+    required("our_no", Text),
+    required("direction", Text),
+    required("amount_fen", BigInteger),
+    required("state", Text),
+    required("moved_at", _At),
+)
+
+comparison = Table(
+    "settlement_comparison",
+    metadata,
+    required("comparison_id", Uuid, key=True),
+    required("source", Text),
+    required("business_on", Date),
+    required("compared_at", _At),
+    required("matched", BigInteger),
+    required("other_day", BigInteger),
+    required("differences", BigInteger),
+)
+
+difference = Table(
+    "settlement_difference",
+    metadata,
+    required("difference_id", Uuid, key=True),
+    required("source", Text),
+    required("business_on", Date),
+    required("kind", Text),
+    required("item", Text),
+    Column("ours_fen", BigInteger),
+    Column("theirs_fen", BigInteger),
+    required("owner", Text),
+    required("found_at", _At),
+    Column("resolution", Text),
+    Column("closed_at", _At),
+    Column("closed_by", Text),
+    Column("proposal_id", Uuid),
+)

@@ -144,3 +144,51 @@ class RowProofView(Model):
     head: str
     signature: str
     public_key: str
+
+
+class ComparedView(Model):
+    """One comparison of two books: pairs that agree, those on another date, what stands open."""
+
+    source: str
+    business_on: date
+    matched: int
+    other_day: int
+    differences: int
+
+
+class BillTakenView(Model):
+    """A bill as it was taken, and what comparing it found."""
+
+    source: str
+    business_on: date
+    version: int
+    rows: int
+    in_fen: int
+    out_fen: int
+    sha256: str
+    compared: list[ComparedView]
+
+
+class DifferenceView(Model):
+    """A difference; ``ours_fen`` and ``theirs_fen`` are signed, what came in is above zero."""
+
+    difference_id: UUID
+    source: str
+    business_on: date
+    kind: str
+    item: str
+    ours_fen: int | None
+    theirs_fen: int | None
+    owner: str
+    age_days: int
+    found_at: datetime
+    resolution: str | None
+    closed_at: datetime | None
+    closed_by: str | None
+    proposal_id: UUID | None
+
+
+class DifferencesView(Model):
+    """Differences, oldest first."""
+
+    differences: list[DifferenceView]

@@ -83,8 +83,8 @@ async def settled(house: House) -> int:
 
 async def test_a_file_is_signed_with_its_count_sum_and_digest(house: House) -> None:
     number = await settled(house)
-    view = await house.desk.file(CENTRE, SHOP, number, NEWEST)
-    content = await house.desk.file_content(CENTRE, SHOP, number, NEWEST)
+    view = await house.desk.files.read(CENTRE, SHOP, number, NEWEST)
+    content = await house.desk.files.content(CENTRE, SHOP, number, NEWEST)
     fields = head_fields(view.head)
     assert fields["sha256"] == view.sha256 == hashlib.sha256(content).hexdigest()
     assert (fields["rows"], fields["sum_fen"]) == ("3", "9500")
@@ -104,7 +104,7 @@ async def test_a_file_is_signed_with_its_count_sum_and_digest(house: House) -> N
     # Fee and payout are postings of the next window, and stand in its file.
     following = (await house.settle()).number
     await house.files.make_due(house.clock.now)
-    content = await house.desk.file_content(CENTRE, SHOP, following, NEWEST)
+    content = await house.desk.files.content(CENTRE, SHOP, following, NEWEST)
     assert [row[1] for row in csv.reader(io.StringIO(content.decode()))][1:] == ["fee", "payout"]
 
 
@@ -115,19 +115,19 @@ async def test_what_changes_is_the_next_version_and_every_version_stays(house: H
     house.bank.behaviour = Behaviour.LATER
     number = (await house.settle()).number
     await house.files.make_due(house.clock.now)
-    first = await house.desk.file(CENTRE, SHOP, number, NEWEST)
+    first = await house.desk.files.read(CENTRE, SHOP, number, NEWEST)
     assert await house.files.make_due(house.clock.now) == 0
     await house.bank.settle(str((await house.statement(number)).statement_id))
     await house.work(seconds=90)
     assert await house.files.make_due(house.clock.now) == 1
-    second = await house.desk.file(CENTRE, SHOP, number, NEWEST)
+    second = await house.desk.files.read(CENTRE, SHOP, number, NEWEST)
     assert (first.version, second.version) == (1, 2)
     assert first.sha256 == second.sha256
     assert [head_fields(one.head)["payout"] for one in (first, second)] == ["held", "paid"]
-    assert await house.desk.file(CENTRE, SHOP, number, FileQuery(version=1)) == first
+    assert await house.desk.files.read(CENTRE, SHOP, number, FileQuery(version=1)) == first
     assert await house.files.make_due(house.clock.now) == 0
     with pytest.raises(WindowUnknownError):
-        await house.desk.file(CENTRE, SHOP, number, FileQuery(version=3))
+        await house.desk.files.read(CENTRE, SHOP, number, FileQuery(version=3))
     with pytest.raises(psycopg.errors.RaiseException):
         async with house.city.pool.connection() as connection:
             await connection.execute("UPDATE cardcore.settlement_file SET rows = rows + 1")
@@ -136,7 +136,7 @@ async def test_what_changes_is_the_next_version_and_every_version_stays(house: H
 async def test_a_merchant_verifies_one_row_alone(house: House, tmp_path: Path) -> None:
     """How: the checker is copied to an empty folder and run by itself."""
     number = await settled(house)
-    proof = await house.desk.prove_row(CENTRE, SHOP, number, 2, NEWEST)
+    proof = await house.desk.files.prove_row(CENTRE, SHOP, number, 2, NEWEST)
     saved, alone = tmp_path / "proof.json", tmp_path / "check_row.py"
     saved.write_text(proof.model_dump_json(), encoding="utf-8")
     alone.write_bytes(CHECKER)
@@ -162,7 +162,7 @@ async def test_a_merchant_verifies_one_row_alone(house: House, tmp_path: Path) -
 
 async def test_a_proof_that_was_changed_anywhere_does_not_hold(house: House) -> None:
     number = await settled(house)
-    view = await house.desk.prove_row(CENTRE, SHOP, number, 1, NEWEST)
+    view = await house.desk.files.prove_row(CENTRE, SHOP, number, 1, NEWEST)
     proof = json.loads(view.model_dump_json())
     key = bytes.fromhex(view.public_key)
     assert check_row(proof, key)[0]
@@ -185,13 +185,13 @@ async def test_a_proof_that_was_changed_anywhere_does_not_hold(house: House) -> 
 
 async def test_another_merchants_file_is_not_found(house: House) -> None:
     number = await settled(house)
-    for ask in (house.desk.file, house.desk.file_content):
+    for ask in (house.desk.files.read, house.desk.files.content):
         with pytest.raises(MerchantUnknownError):
             await ask(BUS_OFFICE, SHOP, number, NEWEST)
     with pytest.raises(MerchantUnknownError):
-        await house.desk.prove_row(BUS_OFFICE, SHOP, number, 1, NEWEST)
+        await house.desk.files.prove_row(BUS_OFFICE, SHOP, number, 1, NEWEST)
     with pytest.raises(WindowUnknownError):
-        await house.desk.prove_row(CENTRE, SHOP, number, 4, NEWEST)
+        await house.desk.files.prove_row(CENTRE, SHOP, number, 4, NEWEST)
 
 
 def test_the_same_rows_make_the_same_bytes() -> None:
