@@ -169,7 +169,11 @@ class Ledger(Queries):
         return opening.results
 
     async def create_transfers(
-        self, transfers: Sequence[Transfer], *, connection: Connection | None = None
+        self,
+        transfers: Sequence[Transfer],
+        *,
+        connection: Connection | None = None,
+        from_memory: bool = True,
     ) -> list[CreateTransferResult]:
         """Move money: single-phase, pending, posting and voiding transfers, in linked chains.
 
@@ -179,6 +183,8 @@ class Ledger(Queries):
             transfers: at most ``BATCH_EVENTS_MAX``.
             connection: an open transaction to take part in; the caller commits. By default a
                 transaction of its own, durable on return.
+            from_memory: decide on accounts as they are remembered, and again where another writer
+                changed one. False where that is to be expected: they are locked and read first.
 
         Returns:
             One result per transfer, in order; see ``results.CREATE_TRANSFER_RESULTS``.
@@ -189,7 +195,7 @@ class Ledger(Queries):
         check_size(len(transfers))
         if not transfers:
             return []
-        results, _ = await self._batch(transfers, connection)
+        results, _ = await self._batch(transfers, connection, from_memory=from_memory)
         return results
 
     async def expire_pending_transfers(self, *, connection: Connection | None = None) -> int:
@@ -340,13 +346,19 @@ class Ledger(Queries):
             self._cautious_batches = CAUTIOUS_BATCHES
 
     async def _batch(
-        self, transfers: Sequence[Transfer], connection: Connection | None
+        self,
+        transfers: Sequence[Transfer],
+        connection: Connection | None,
+        *,
+        from_memory: bool = True,
     ) -> tuple[list[CreateTransferResult], int]:
         """One batch, again where another writer came in between; see ``AccountCache``."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 async with self._transaction(connection) as cursor:
-                    return await self._apply(cursor, transfers, use_cache=attempt == 1)
+                    return await self._apply(
+                        cursor, transfers, use_cache=from_memory and attempt == 1
+                    )
             except SerializationFailure as error:
                 self._cache.forget()
                 if attempt == ATTEMPTS_MAX:

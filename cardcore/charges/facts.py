@@ -1,12 +1,15 @@
 """What charges are compared with, each question asked once for all of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from psycopg import AsyncCursor
+
 from cardcore.account.chart import arrears_of
+from cardcore.bulk import packed_array, teach_arrays
 from cardcore.business.dispute_states import CLAIMING
 from cardcore.business.orders import OrderLine
 from cardcore.connections import RawConnection
@@ -46,18 +49,19 @@ class ChargeFacts:
 
 
 _LOOKUP_MAX: Final = 8_000
-_PEOPLE: Final = """
-SELECT asked.user_id, p.user_id, p.level, p.status <> 'active',
-       coalesce((SELECT l.arrears_fen_max FROM cardcore.offline_limit l
-                  WHERE l.level = p.level AND l.code_class = 'D'), 0),
-       (SELECT json_agg(json_build_array(e.class, e.valid_from, e.valid_to))
-          FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
-       (SELECT json_agg(json_build_array(f.kind, f.fund_id))
-          FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active')
-  FROM unnest(%s::uuid[]) AS asked (user_id)
-  JOIN cardcore.person o USING (user_id)
-  JOIN cardcore.person p ON p.user_id = coalesce(o.merged_into, o.user_id)
-"""
+_PEOPLE: Final = (
+    "SELECT user_id, merged_into, level, status <> 'active' FROM cardcore.person"
+    " WHERE user_id = ANY(%b)"
+)
+_FUNDS: Final = (
+    "SELECT user_id, kind, fund_id FROM cardcore.fund WHERE user_id = ANY(%b) AND status = 'active'"
+)
+_ENTITLEMENTS: Final = (
+    "SELECT user_id, class, valid_from, valid_to FROM cardcore.entitlement WHERE user_id = ANY(%b)"
+)
+_ARREARS_MAX: Final = (
+    "SELECT level, arrears_fen_max FROM cardcore.offline_limit WHERE code_class = 'D'"
+)
 _PAYABLES: Final = (
     "SELECT merchant_id, payable_id, subsidy_payable_id FROM cardcore.merchant"
     " WHERE merchant_id = ANY(%s)"
@@ -105,8 +109,43 @@ async def read_people(raw: RawConnection, user_ids: Collection[UUID]) -> dict[UU
     """Whoever these ids mean today, with their funds and entitlements; unknown ids are left out."""
     if not user_ids:
         return {}
-    found = await raw.execute(_PEOPLE, (list(user_ids),))
-    return {asked_id: _holder(values) for asked_id, *values in await found.fetchall()}
+    teach_arrays(raw)
+    async with raw.cursor(binary=True) as cursor:
+        rows = await _of_people(cursor, _PEOPLE, user_ids)
+        merged = {user_id: survivor for user_id, survivor, *_ in rows if survivor is not None}
+        if merged:
+            rows += await _of_people(cursor, _PEOPLE, set(merged.values()).difference(user_ids))
+        await cursor.execute(_ARREARS_MAX)
+        arrears_max = dict(await cursor.fetchall())
+        everybody = [user_id for user_id, survivor, *_ in rows if survivor is None]
+        funds: dict[UUID, list[tuple[str, UUID]]] = {}
+        for user_id, kind, fund_id in await _of_people(cursor, _FUNDS, everybody):
+            funds.setdefault(user_id, []).append((kind, fund_id))
+        classes: dict[UUID, list[tuple[str, date, date]]] = {}
+        for user_id, *granted in await _of_people(cursor, _ENTITLEMENTS, everybody):
+            classes.setdefault(user_id, []).append(tuple(granted))
+    found = {
+        user_id: Holder(
+            user_id,
+            level,
+            barred,
+            arrears_fen_max=arrears_max.get(level, 0),
+            concessions=tuple(classes.get(user_id, ())),
+            fund_ids=tuple(funds.get(user_id, ())),
+        )
+        for user_id, survivor, level, barred in rows
+        if survivor is None
+    }
+    return found | {
+        user_id: found[survivor] for user_id, survivor in merged.items() if survivor in found
+    }
+
+
+async def _of_people(
+    cursor: AsyncCursor[Any], statement: LiteralString, user_ids: Iterable[UUID]
+) -> list[Any]:
+    await cursor.execute(statement, (packed_array("uuid", list(user_ids)),))
+    return await cursor.fetchall()
 
 
 async def read_payables(raw: RawConnection, merchant_ids: Collection[str]) -> dict[str, Payables]:
@@ -225,20 +264,3 @@ _LINE_NAMES: Final = (
     "reason_zh",
     "reason_en",
 )
-
-
-def _holder(values: Sequence[Any]) -> Holder:
-    user_id, level, barred, arrears_fen_max, concessions, funds = values
-    return Holder(
-        user_id=user_id,
-        level=level,
-        barred=barred,
-        barred_at=None,
-        cumulative_cap_fen=None,
-        arrears_fen_max=arrears_fen_max,
-        concessions=tuple(
-            (name, date.fromisoformat(first), date.fromisoformat(last))
-            for name, first, last in concessions or ()
-        ),
-        fund_ids=tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ()),
-    )

@@ -269,8 +269,10 @@ class ChargeWriter:
         for part in _batches(chains):
             transfers = [transfer for chain in part for transfer in chain]
             try:
-                # Operators' payables are everybody's: on the second try the ledger locks them.
-                outcomes = await self._book.create_transfers(transfers, connection=raw)
+                # Operators' payables are everybody's: another writer has always just changed them.
+                outcomes = await self._book.create_transfers(
+                    transfers, connection=raw, from_memory=False
+                )
             except AccountsMovedOnError as error:
                 raise OvertakenError from error
             start = 0

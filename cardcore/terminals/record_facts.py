@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from cardcore.account.chart import arrears_of
@@ -14,8 +14,7 @@ from codes.card_tap import TOKEN_SIZE
 from ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(NamedTuple):
     """Whose alias it is, and since when somebody else bears the loss.
 
     ``barred_at`` is the instant from which the holder is not liable: loss report, revocation,
@@ -25,15 +24,20 @@ class Holder:
     user_id: UUID
     level: str
     barred: bool
-    barred_at: datetime | None
-    cumulative_cap_fen: int | None
-    arrears_fen_max: int
-    concessions: tuple[tuple[str, date, date], ...]
-    fund_ids: tuple[tuple[str, UUID], ...]
+    barred_at: datetime | None = None
+    cumulative_cap_fen: int | None = None
+    arrears_fen_max: int = 0
+    concessions: tuple[tuple[str, date, date], ...] = ()
+    fund_ids: tuple[tuple[str, UUID], ...] = ()
 
     def concessions_on(self, day: date) -> frozenset[str]:
         """Entitlement classes valid on a business date."""
+        if not self.concessions:
+            return _NO_CLASSES
         return frozenset(name for name, first, last in self.concessions if first <= day <= last)
+
+
+_NO_CLASSES: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

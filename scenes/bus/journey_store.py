@@ -14,6 +14,12 @@ from scenes.bus.stored_weeks import Entry, PersonOfWeek, StoredTap, StoredWeek
 from scenes.bus.taps import Tap, TapKind
 from scenes.bus.week_pricing import PricedJourney, week_bounds
 
+# A round looks up some thousand weeks in tables of millions: always by index, even where the plan
+# was made when a table was small.
+_TAKE_BUCKET: Final = """
+SELECT pg_try_advisory_xact_lock(%s, %s), set_config('enable_seqscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+"""
 _DUE: Final = """
 SELECT user_id, week_on, array_agg(due_no) FROM scene_bus.due_week
  WHERE bucket = %s AND user_id >= %s AND not_before <= %s
@@ -71,17 +77,19 @@ _ENTRY: Final = BulkTable.of(
 
 async def take_due(
     raw: RawConnection, bucket: int, now: datetime, *, weeks_max: int, since: UUID
-) -> tuple[list[PersonOfWeek], list[int]]:
+) -> tuple[list[PersonOfWeek], list[int]] | None:
     """Some weeks of one bucket that fall due, and the numbers of their rows.
 
     People come in order of their ids; ``since`` spares a round the rows that the rounds before it
-    have answered. Nobody else prices the bucket until the transaction ends; where somebody does,
-    nothing is due.
+    have answered. Nobody else prices the bucket until the transaction ends.
+
+    Returns:
+        None where another worker has the bucket.
     """
-    found = await raw.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, bucket))
-    locked = await found.fetchone()
-    if locked != (True,):
-        return [], []
+    found = await raw.execute(_TAKE_BUCKET, (_LOCK_SPACE, bucket))
+    taken = await found.fetchone()
+    if taken is None or not taken[0]:
+        return None
     found = await raw.execute(_DUE, (bucket, since, now, weeks_max))
     rows = await found.fetchall()
     return [(user_id, on) for user_id, on, _ in rows], [no for *_, nos in rows for no in nos]

@@ -6,10 +6,11 @@ price the same bucket. A round that is cut off has done nothing; done twice it b
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import errors as pg_errors
@@ -43,6 +44,8 @@ from scenes.bus.week_pricing import (
 
 WORKER: Final = "worker"
 WEEKS_PER_ROUND_MAX: Final = 2_000
+# While one waits for the database, the other prices.
+ROUNDS_AT_ONCE: Final = 2
 ATTEMPTS_MAX: Final = 5
 RETRY_AFTER: Final = timedelta(minutes=15)
 FIRST: Final = UUID(int=0)
@@ -53,6 +56,13 @@ _LOST_RACE: Final = (
     pg_errors.SerializationFailure,
     pg_errors.DeadlockDetected,
 )
+
+
+class Round(NamedTuple):
+    """How many weeks a round priced, and the person the next goes on with; None: no more due."""
+
+    weeks: int
+    goes_on: UUID | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,23 +101,35 @@ class WeekSettling:
             How many weeks were priced.
         """
         async with transaction(self._engine) as (_, raw):
-            buckets = await store.buckets_due(raw, now)
-        total = 0
-        for bucket in buckets:
-            since: UUID | None = FIRST
-            while since is not None:
-                priced, since = await self.settle_bucket(bucket, now, since)
-                total += priced
+            left = deque((bucket, FIRST) for bucket in await store.buckets_due(raw, now))
+        rounds = [self._settle_some(left, now) for _ in range(ROUNDS_AT_ONCE)]
+        done = await asyncio.gather(*rounds, return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+        return sum(one for one in done if isinstance(one, int))
+
+    async def _settle_some(self, left: deque[tuple[int, UUID]], now: datetime) -> int:
+        """Rounds of the buckets that are left, in turn, so that all workers end together."""
+        total = in_other_hands = 0
+        while left and in_other_hands <= len(left):
+            bucket, since = left.popleft()
+            done = await self.settle_bucket(bucket, now, since)
+            if done is None:
+                in_other_hands += 1
+                left.append((bucket, since))
+                continue
+            in_other_hands = 0
+            total += done.weeks
+            if done.goes_on is not None:
+                left.append((bucket, done.goes_on))
         return total
 
-    async def settle_bucket(
-        self, bucket: int, now: datetime, since: UUID
-    ) -> tuple[int, UUID | None]:
-        """One round of one bucket, from a person on; nothing where another worker has it.
+    async def settle_bucket(self, bucket: int, now: datetime, since: UUID) -> Round | None:
+        """One round of one bucket, from a person on.
 
         Returns:
-            How many weeks were priced, and the person the next round goes on with; None where
-            nothing more was due.
+            None where another worker has the bucket.
 
         Raises:
             ServiceUnavailableError: the database is away, or other writers were first too often.
@@ -127,18 +149,23 @@ class WeekSettling:
         bucket: int,
         now: datetime,
         since: UUID,
-    ) -> tuple[int, UUID | None]:
-        weeks, numbers = await store.take_due(
-            raw, bucket, now, weeks_max=self._weeks_max, since=since
-        )
+    ) -> Round | None:
+        due = await store.take_due(raw, bucket, now, weeks_max=self._weeks_max, since=since)
+        if due is None:
+            return None
+        weeks, numbers = due
         if not weeks:
-            return 0, None
+            return Round(0, None)
         stored = await store.read_weeks(raw, weeks, WEEK_MARGIN, self._cut_off)
         people = await read_people(raw, {user_id for user_id, _ in weeks})
         history = await self._prices.load(raw, now)
         # Beside the event loop: a thousand weeks take some tenths of a second.
         found = await asyncio.to_thread(self._price, stored, people, history, now)
         adjusting = self._adjust(found, now)
+        # First what nobody else waits for: from the first transfer on, operators' payables are
+        # locked until the end.
+        await self._write(raw, found, now)
+        await store.forget_due(raw, numbers)
         await self._charges.release_holds(connection, raw, _ended(found), client_id=WORKER, now=now)
         booked = await self._charges.book(
             connection,
@@ -149,12 +176,10 @@ class WeekSettling:
             now=now,
             people=people,
         )
-        await self._write(raw, found, now)
         await store.write_entries(raw, adjusting.entries(booked.charges, booked.returns, now))
-        await store.forget_due(raw, numbers)
         waiting = adjusting.waiting(booked.charges, booked.returns)
         await write_due(raw, waiting, now + RETRY_AFTER)
-        return len(weeks), weeks[-1][0] if len(weeks) == self._weeks_max else None
+        return Round(len(weeks), weeks[-1][0] if len(weeks) == self._weeks_max else None)
 
     def _price(
         self,
@@ -221,16 +246,16 @@ def _ended(found: Mapping[PersonOfWeek, _Priced]) -> Sequence[UUID]:
     """Orders of tap-ons whose journeys are over: what they held is charged now."""
     ended = []
     for one in found.values():
-        over = {
-            priced.journey.journey_id
-            for priced in one.priced.journeys
-            if priced.journey.state is not JourneyState.OPEN
+        orders = {
+            tap.tap.tap_id: tap.order_id for tap in one.stored.taps if tap.order_id is not None
         }
-        ended += [
-            tap.order_id
-            for tap in one.stored.taps
-            if tap.order_id is not None and tap.tap.tap_id in over
-        ]
+        if orders:
+            ended += [
+                orders[priced.journey.journey_id]
+                for priced in one.priced.journeys
+                if priced.journey.state is not JourneyState.OPEN
+                and priced.journey.journey_id in orders
+            ]
     return ended
 
 

@@ -55,11 +55,15 @@ class _Standing(NamedTuple):
 _KNOWN: Final = (
     "SELECT tap_id::text, terminal_id, terminal_counter FROM scene_bus.tap WHERE tap_id = ANY(%b)"
 )
+# One look into the index for each, whatever the planner believes of the table's size.
 _STANDING: Final = """
 SELECT t.terminal_id, t.terminal_counter, t.tap_id::text, t.user_id, t.happened_at
   FROM unnest(%b, %b) AS asked (terminal_id, terminal_counter)
-  JOIN scene_bus.tap t USING (terminal_id, terminal_counter)
- WHERE t.stands
+ CROSS JOIN LATERAL (
+       SELECT * FROM scene_bus.tap one
+        WHERE one.terminal_id = asked.terminal_id
+          AND one.terminal_counter = asked.terminal_counter AND one.stands
+       OFFSET 0) AS t
 """
 _FALLS: Final = "UPDATE scene_bus.tap SET stands = false, state = 'conflict' WHERE tap_id = ANY(%b)"
 _TAP: Final = BulkTable.of(
