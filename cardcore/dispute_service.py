@@ -14,12 +14,11 @@ from cardcore.business.dispute_request import (
     Answer,
     AnswerDisputeRequest,
     DecideDisputeRequest,
-    Finding,
     OpenDisputeRequest,
 )
 from cardcore.business.dispute_states import DisputeStep
 from cardcore.business.dispute_views import DisputeView, EvidenceView
-from cardcore.business.disputes import Disputes
+from cardcore.business.disputes import Disputes, decision_step
 from cardcore.caller import Caller, Scope
 from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError
@@ -79,23 +78,29 @@ class DisputeService:
     async def decide_dispute(
         self, caller: Caller, dispute_id: UUID, request: DecideDisputeRequest, idempotency_key: str
     ) -> tuple[DisputeView, bool]:
-        """The card centre's decision; final."""
+        """The card centre's decision; final. Above the rule's limit two operators decide.
+
+        Raises:
+            SecondOperatorNeededError: it is above; propose ``decide_dispute``.
+        """
         caller.require(Scope.DISPUTES_DECIDE)
         _not_a_merchant(caller)
-        taken = (
-            DisputeStep.DECIDE_FOR_CITIZEN
-            if request.finding is Finding.CITIZEN
-            else DisputeStep.DECIDE_FOR_MERCHANT
-        )
-        return await self._take(caller, dispute_id, taken, request, idempotency_key)
+        taken = decision_step(request.finding)
+        return await self._take(caller, dispute_id, taken, request, idempotency_key, alone=True)
 
     async def credit_dispute(
         self, caller: Caller, dispute_id: UUID, idempotency_key: str
     ) -> tuple[DisputeView, bool]:
-        """Give the citizen the money provisionally, before anything is decided."""
+        """Give the citizen the money provisionally, before anything is decided.
+
+        Raises:
+            SecondOperatorNeededError: above the rule's limit; propose ``credit_dispute``.
+        """
         caller.require(Scope.DISPUTES_DECIDE)
         _not_a_merchant(caller)
-        return await self._take(caller, dispute_id, DisputeStep.CREDIT, Nothing(), idempotency_key)
+        return await self._take(
+            caller, dispute_id, DisputeStep.CREDIT, Nothing(), idempotency_key, alone=True
+        )
 
     async def withdraw_dispute(
         self, caller: Caller, dispute_id: UUID, idempotency_key: str
@@ -152,6 +157,8 @@ class DisputeService:
         taken: DisputeStep,
         request: AnswerDisputeRequest | DecideDisputeRequest | Nothing,
         key: str,
+        *,
+        alone: bool = False,
     ) -> tuple[DisputeView, bool]:
         now = self._parts.clock()
         stated = None if isinstance(request, Nothing) else request
@@ -172,6 +179,7 @@ class DisputeService:
                 dispute_id=dispute_id,
                 taken=taken,
                 saying=saying,
+                alone=alone,
             )
 
         action, subject = f"dispute.{taken.value}", f"dispute/{dispute_id}"

@@ -4,7 +4,11 @@ from typing import Final
 
 from adapters.http.examples import DISPUTE, DISPUTE_ANSWER, DISPUTE_DECISION
 from adapters.http.operation import Answer, Call, Noun
-from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
+from cardcore.business.dispute_errors import (
+    DisputeExceedsError,
+    DisputeStateError,
+    SecondOperatorNeededError,
+)
 from cardcore.business.dispute_lists import DisputeRowsView, DisputesPage
 from cardcore.business.dispute_request import (
     AnswerDisputeRequest,
@@ -18,6 +22,7 @@ from cardcore.errors import NotFoundError, OrderStateError
 DISPUTES: Final = Noun("disputes", "Disputes: opened, answered, decided, settled.")
 
 _STEP: Final = (NotFoundError, DisputeStateError)
+_MONEY: Final = (*_STEP, SecondOperatorNeededError)
 
 
 @DISPUTES.operation(
@@ -49,6 +54,7 @@ async def open_dispute(call: Call[OpenDisputeRequest]) -> Answer:
     summary="List disputes",
     body=DisputesPage,
     reply=DisputeRowsView,
+    access="office",
     scope=Scope.DISPUTES_READ,
 )
 async def list_disputes(call: Call[DisputesPage]) -> Answer:
@@ -61,6 +67,7 @@ async def list_disputes(call: Call[DisputesPage]) -> Answer:
     "/v1/disputes/{dispute_id}",
     summary="Read a dispute",
     reply=DisputeView,
+    access="office",
     scope=Scope.DISPUTES_READ,
     refusals=(NotFoundError,),
 )
@@ -74,6 +81,7 @@ async def read_dispute(call: Call[None]) -> Answer:
     "/v1/disputes/{dispute_id}/evidence",
     summary="The evidence of a dispute",
     reply=EvidenceView,
+    access="office",
     scope=Scope.DISPUTES_READ,
     refusals=(NotFoundError,),
 )
@@ -111,10 +119,13 @@ async def answer_dispute(call: Call[AnswerDisputeRequest]) -> Answer:
     reply=DisputeView,
     keyed=True,
     scope=Scope.DISPUTES_DECIDE,
-    refusals=_STEP,
+    refusals=_MONEY,
 )
 async def credit_dispute(call: Call[None]) -> Answer:
-    """At the latest it happens by itself at `credit_by`. The request has no body."""
+    """At the latest it happens by itself at `credit_by`. The request has no body.
+
+    Above the limit of one person two operators do it: a proposal `credit_dispute`.
+    """
     view, replayed = await call.core.credit_dispute(call.caller, call.id("dispute_id"), call.key)
     return Answer(view=view, replayed=replayed)
 
@@ -127,11 +138,14 @@ async def credit_dispute(call: Call[None]) -> Answer:
     reply=DisputeView,
     keyed=True,
     scope=Scope.DISPUTES_DECIDE,
-    refusals=_STEP,
+    refusals=_MONEY,
     examples={"for the merchant": DISPUTE_DECISION},
 )
 async def decide_dispute(call: Call[DecideDisputeRequest]) -> Answer:
-    """Final. Whoever is in the wrong pays back what was credited, as far as there is money now."""
+    """Final. Whoever is in the wrong pays back what was credited, as far as there is money now.
+
+    Above the limit of one person two operators do it: a proposal `decide_dispute`.
+    """
     view, replayed = await call.core.decide_dispute(
         call.caller, call.id("dispute_id"), call.body, call.key
     )

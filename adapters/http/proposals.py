@@ -67,6 +67,15 @@ _REFUSALS: Final = (
             },
             "purpose": "工单 2026-119",
         },
+        "dispute": {
+            "content": {
+                "kind": "decide_dispute",
+                "dispute_id": "0b8f4ad2-57a1-4a39-9a0c-0d7b6c7c7a12",
+                "finding": "merchant",
+                "grounds": "amount_right",
+            },
+            "purpose": "争议 2026-31",
+        },
         "key": {"content": {"kind": "rotate_access_key"}, "purpose": "年度轮换"},
         "issuer key": {
             "content": {"kind": "rotate_issuer_key", "use": "codes", "suite": "p256"},

@@ -1,6 +1,6 @@
 """How disputes are refused."""
 
-from cardcore.errors import CardcoreError
+from cardcore.errors import CardcoreError, ForbiddenError
 
 
 class DisputeStateError(CardcoreError):
@@ -17,3 +17,11 @@ class DisputeExceedsError(CardcoreError):
     code = "dispute_exceeds"
     title_zh = "争议金额超出可争议金额"
     title_en = "More is disputed than is left of what the citizen paid"
+
+
+class SecondOperatorNeededError(ForbiddenError):
+    """The disputed amount is above what one person may credit or decide: two operators do it."""
+
+    code = "second_operator_needed"
+    title_zh = "超出单人裁定额度，须双人复核"
+    title_en = "Above the limit of one person: propose it, and another operator decides"

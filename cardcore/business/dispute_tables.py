@@ -25,6 +25,7 @@ dispute_rule = Table(
     required("respond_days", Integer),
     required("credit_days", Integer),
     required("decide_days", Integer),
+    required("alone_fen_max", BigInteger),
 )
 
 dispute = Table(

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.account.arrears import payments_of
 from cardcore.account.chart import ARREARS
 from cardcore.business.dispute_claims import disputed_by_line
-from cardcore.business.dispute_errors import DisputeExceedsError
+from cardcore.business.dispute_errors import DisputeExceedsError, SecondOperatorNeededError
 from cardcore.business.dispute_journal import (
     BY_ITSELF,
     Saying,
@@ -23,6 +23,7 @@ from cardcore.business.dispute_journal import (
     money_of,
     write_event,
 )
+from cardcore.business.dispute_request import Finding
 from cardcore.business.dispute_states import (
     UNDECIDED,
     DisputeMoney,
@@ -48,6 +49,13 @@ from ledger import Ledger
 DUE_PER_ROUND_MAX: Final = 100
 _DISPUTABLE: Final = ("captured", "refunded")
 _d, _e, _l = dispute.c, dispute_event.c, dispute_line.c
+
+
+def decision_step(finding: Finding) -> DisputeStep:
+    """The step a decision is."""
+    if finding is Finding.CITIZEN:
+        return DisputeStep.DECIDE_FOR_CITIZEN
+    return DisputeStep.DECIDE_FOR_MERCHANT
 
 
 class Disputes:
@@ -128,16 +136,21 @@ class Disputes:
         dispute_id: UUID,
         taken: DisputeStep,
         saying: Saying,
+        alone: bool = False,
     ) -> tuple[UUID, DisputeView]:
         """Take one step: credit, recover, write it down; returns the event's id.
 
-        ``caller`` None: the step falls due by itself.
+        ``caller`` None: the step falls due by itself, or two operators take it. ``alone``: one
+        person of the card centre takes it.
 
         Raises:
             NotFoundError: no such dispute of this caller.
             DisputeStateError: its state does not allow the step.
+            SecondOperatorNeededError: one person takes it, above the limit of the rule.
         """
         row = await self._row(connection, caller, dispute_id)
+        if alone:
+            await _within_limit(connection, row)
         status, money, credit_fen = step(DisputeStatus(row.status), money_of(row), taken)
         event_id = new_id(saying.now, self._random_bytes)
         if credit_fen:
@@ -262,3 +275,14 @@ class Disputes:
 
 def _is_citizens(line: OrderLine) -> bool:
     return line.payer == Payer.CITIZEN and line.fund is not None
+
+
+async def _within_limit(connection: AsyncConnection, row: Row[Any]) -> None:
+    limit_fen = await connection.scalar(
+        select(dispute_rule.c.alone_fen_max).where(dispute_rule.c.reason == row.reason)
+    )
+    assert limit_fen is not None
+    if row.amount_fen > limit_fen:
+        raise SecondOperatorNeededError(
+            field="dispute_id", amount_fen=row.amount_fen, limit_fen=limit_fen
+        )

@@ -1,5 +1,6 @@
 """What an approved proposal does, in the transaction of its approval."""
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -8,8 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables as core_tables
 from cardcore.account.chart import LEDGER_CNY, SUSPENSE, TransferCode
+from cardcore.business.dispute_errors import DisputeStateError
+from cardcore.business.dispute_journal import Saying
+from cardcore.business.dispute_states import DisputeStep
+from cardcore.business.disputes import Disputes, decision_step
 from cardcore.connections import RawConnection
-from cardcore.errors import MerchantUnknownError
+from cardcore.errors import MerchantUnknownError, NotFoundError
 from cardcore.ids import part_id
 from cardcore.parts import Parts
 from cardcore.platform.access_epochs import begin_epoch
@@ -24,6 +29,8 @@ from cardcore.platform.limit_changes import (
 from cardcore.platform.request import (
     AdjustMoney,
     ChargeRecord,
+    CreditDispute,
+    DecideDispute,
     ProposalContent,
     RotateAccessKey,
     RotateIssuerKey,
@@ -77,12 +84,10 @@ async def carry_out(
             await _adjust(parts, connection, raw, change.proposal_id, content)
         case ChargeRecord():
             await charge_record(parts, connection, raw, content, change)
-        case SetFundLimit():
-            await set_fund_limit(connection, content, change)
-        case SetOrderLimit():
-            await set_order_limit(connection, content, change)
-        case SetHoldTime():
-            await set_hold_time(connection, content, parts.pricers.keys())
+        case CreditDispute() | DecideDispute():
+            await _dispute(parts, connection, raw, content, change)
+        case SetFundLimit() | SetOrderLimit() | SetHoldTime():
+            await _limit(parts, connection, content, change)
         case RotateAccessKey():
             await begin_epoch(connection, now=change.now, at_once=content.at_once)
         case RotateIssuerKey():
@@ -106,6 +111,46 @@ async def _resolve(
             now=change.now,
         )
     except (DifferenceUnknownError, DifferenceClosedError, AdjustmentRefusedError) as error:
+        raise ProposalImpossibleError(error.detail, field=error.field, reason=error.code) from error
+
+
+async def _limit(
+    parts: Parts,
+    connection: AsyncConnection,
+    content: SetFundLimit | SetOrderLimit | SetHoldTime,
+    change: Change,
+) -> None:
+    match content:
+        case SetFundLimit():
+            await set_fund_limit(connection, content, change)
+        case SetOrderLimit():
+            await set_order_limit(connection, content, change)
+        case SetHoldTime():
+            await set_hold_time(connection, content, parts.pricers.keys())
+
+
+async def _dispute(
+    parts: Parts,
+    connection: AsyncConnection,
+    raw: RawConnection,
+    content: CreditDispute | DecideDispute,
+    change: Change,
+) -> None:
+    saying = Saying(client_id=change.decided_by, now=change.now)
+    taken = DisputeStep.CREDIT
+    if isinstance(content, DecideDispute):
+        saying = replace(saying, grounds=content.grounds.value, reference=content.reference)
+        taken = decision_step(content.finding)
+    try:
+        await Disputes(parts.book, parts.random_bytes).take(
+            connection,
+            raw,
+            caller=None,
+            dispute_id=content.dispute_id,
+            taken=taken,
+            saying=saying,
+        )
+    except (NotFoundError, DisputeStateError) as error:
         raise ProposalImpossibleError(error.detail, field=error.field, reason=error.code) from error
 
 

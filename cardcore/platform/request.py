@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from cardcore.business.dispute_request import Finding, Grounds
 from cardcore.business.limits import LimitSubject, Measure, Period
 from cardcore.caller import Scope
 from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
@@ -154,6 +155,23 @@ class ChargeRecord(Model):
     user_id: UUID | None = None
 
 
+class CreditDispute(Model):
+    """Give a citizen the disputed money provisionally, whatever the amount."""
+
+    kind: Literal["credit_dispute"]
+    dispute_id: UUID
+
+
+class DecideDispute(Model):
+    """Decide a dispute, whatever the amount; final."""
+
+    kind: Literal["decide_dispute"]
+    dispute_id: UUID
+    finding: Finding
+    grounds: Grounds
+    reference: PrintedNumber | None = None
+
+
 class RotateAccessKey(Model):
     """Begin the next epoch of the key that signs access tokens.
 
@@ -180,6 +198,8 @@ class RotateIssuerKey(Model):
 ProposalContent = Annotated[
     AdjustMoney
     | ChargeRecord
+    | CreditDispute
+    | DecideDispute
     | SetFundLimit
     | SetOrderLimit
     | SetHoldTime

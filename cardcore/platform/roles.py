@@ -21,6 +21,7 @@ SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     Role.CLERK: frozenset(
         {
             Scope.PROPOSALS_WRITE,
+            Scope.DISPUTES_READ,
             Scope.REPORTS_READ,
             Scope.MERCHANTS_READ,
             Scope.TERMINALS_READ,
@@ -30,6 +31,7 @@ SCOPES: Final[dict[Role, frozenset[Scope]]] = {
         {
             Scope.PROPOSALS_WRITE,
             Scope.PROPOSALS_DECIDE,
+            Scope.DISPUTES_READ,
             Scope.REPORTS_READ,
             Scope.AUDIT_READ,
             Scope.MERCHANTS_READ,

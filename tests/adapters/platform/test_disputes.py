@@ -80,3 +80,56 @@ async def test_a_dispute_goes_from_the_opening_to_the_decision(
         "contest",
         "decide_for_merchant",
     ]
+
+
+@pytest.mark.usefixtures("parties")
+async def test_above_the_limit_two_operators_credit_and_decide(
+    web: Web, city_settings: Settings
+) -> None:
+    """Why: a dispute's decision moves money as an adjustment does; no one person may alone."""
+    async with web.city.pool.connection() as connection:
+        await connection.execute(
+            "UPDATE cardcore.dispute_rule SET alone_fen_max = %s", (FLAT_FARE_FEN - 1,)
+        )
+    centre = await web.token("card-centre", city_settings)
+    user_id = await web.life.person(balance_fen=500)
+    order = await web.life.pay(user_id)
+    http = web.browser()
+
+    def keyed() -> dict[str, str]:
+        return centre | {"Idempotency-Key": str(uuid4())}
+
+    opened = await http.post(
+        f"/v1/orders/{order.order_id}/disputes",
+        json={"reason": "not_recognised"},
+        headers=keyed(),
+    )
+    dispute_id = opened.json()["dispute_id"]
+    alone = await http.post(f"/v1/disputes/{dispute_id}/credit", headers=keyed())
+    assert (alone.status_code, alone.json()["code"]) == (403, "second_operator_needed")
+    assert alone.json()["facts"]["limit_fen"] == FLAT_FARE_FEN - 1
+    finding = {"finding": "citizen", "grounds": "evidence_weak", "reference": "D-1"}
+    alone = await http.post(f"/v1/disputes/{dispute_id}/decision", json=finding, headers=keyed())
+    assert alone.json()["code"] == "second_operator_needed"
+
+    clerk, supervisor = await web.desk("zhang.wei"), await web.desk("li.na")
+    listed = (await clerk.get("/v1/disputes")).json()["disputes"]
+    assert [one["dispute_id"] for one in listed] == [dispute_id]
+    credit = await clerk.propose({"kind": "credit_dispute", "dispute_id": dispute_id})
+    assert (await web.life.balance_fen(user_id)) == 500 - FLAT_FARE_FEN
+    assert (await supervisor.decide(credit)).json()["status"] == "approved"
+    assert (await web.life.balance_fen(user_id)) == 500
+    again = await clerk.propose({"kind": "credit_dispute", "dispute_id": dispute_id})
+    refused = await supervisor.decide(again)
+    assert (refused.status_code, refused.json()["facts"]["reason"]) == (409, "dispute_state")
+
+    content = {"kind": "decide_dispute", "dispute_id": dispute_id} | finding
+    own = await supervisor.propose(content)
+    assert (await supervisor.decide(own)).json()["code"] == "own_proposal"
+    decided = await (await web.desk("wang.fang")).decide(own)
+    assert decided.json()["status"] == "approved"
+    seen = (await clerk.get(f"/v1/disputes/{dispute_id}")).json()
+    assert (seen["status"], seen["borne_by"]) == ("for_citizen", "merchant")
+    steps = [(one["step"], one["reference"]) for one in seen["events"]]
+    assert steps == [("open", None), ("credit", None), ("decide_for_citizen", "D-1")]
+    assert await web.life.books_are_right()
