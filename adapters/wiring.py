@@ -30,6 +30,7 @@ from adapters.http.bus_clearing import clearing_noun
 from adapters.http.bus_flow import flow_noun
 from adapters.http.door_limits import DoorLimits
 from adapters.http.hospital import registration_noun
+from adapters.http.hospital_guidance import guidance_noun
 from adapters.http.hospital_payments import fee_noun
 from adapters.http.hospital_reports import report_noun
 from adapters.http.logs import Log
@@ -78,6 +79,7 @@ from scenes.community.service import load_access_book
 from scenes.community.terminals import GateTerminals
 from scenes.community.visits import VisitorDesk
 from scenes.hospital.gateway import InsuranceGateway
+from scenes.hospital.guidance_service import GuidanceService
 from scenes.hospital.insurer import Insurer
 from scenes.hospital.listing_service import ListingService
 from scenes.hospital.payments import Surroundings as HospitalSurroundings
@@ -105,6 +107,7 @@ class City:
     hospital: Hospital
     reports: ReportService
     hospital_lists: ListingService
+    guidance: GuidanceService
     parking: ParkingService
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
@@ -162,9 +165,16 @@ class EpochKeys:
         return {epoch: self._derived[epoch] for epoch in good}
 
 
-def hospital_nouns(hospital: Hospital, reports: ReportService) -> tuple[Noun, ...]:
+def hospital_nouns(
+    hospital: Hospital, reports: ReportService, guidance: GuidanceService
+) -> tuple[Noun, ...]:
     """The operations of the hospital scene."""
-    return registration_noun(hospital), fee_noun(hospital), report_noun(reports)
+    return (
+        registration_noun(hospital),
+        fee_noun(hospital),
+        report_noun(reports),
+        guidance_noun(guidance),
+    )
 
 
 async def make_api(
@@ -187,7 +197,8 @@ async def make_api(
         clearing_noun(city.bus_clearing),
         flow_noun(flow),
     )
-    nouns = (*PLATFORM_NOUNS, *bus_nouns, *hospital_nouns(city.hospital, city.reports))
+    wards = hospital_nouns(city.hospital, city.reports, city.guidance)
+    nouns = (*PLATFORM_NOUNS, *bus_nouns, *wards)
     nouns = (*nouns, parking_noun(city.parking))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
@@ -322,6 +333,7 @@ async def open_city(
             hospital=Hospital(wards, fees),
             reports=ReportService(wards, core),
             hospital_lists=ListingService(wards, core),
+            guidance=GuidanceService(wards),
             parking=ParkingService(core, engine, clock, os.urandom),
             collectors=collectors,
             limits=rate_limits(settings, buckets),

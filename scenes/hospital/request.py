@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StringConstraints
 
 from cardcore.business.request import User
 from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
+from scenes.hospital.guidance_request import Specialty
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(strict=True, ge=1, le=500)]
@@ -20,12 +21,16 @@ FeeFen = Annotated[int, Field(strict=True, ge=0, le=1_000_00)]
 
 
 class DepartmentRequest(Model):
-    """A department, by its code; ``place`` tells where: building, floor, area."""
+    """A department, by its code; ``place`` tells where: building, floor, area.
+
+    ``specialties``: what it treats, as guidance names it; without, guidance sends nobody here.
+    """
 
     dept_code: PrintedNumber
     name_zh: Words
     name_en: Words
     place: Words
+    specialties: Annotated[list[Specialty], Field(max_length=40)] = Field(default_factory=list)
 
 
 class DoctorRequest(Model):

@@ -4,6 +4,7 @@ The schema itself is made by ``schema/*.sql``; a test compares the two.
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -51,6 +52,7 @@ department = Table(
     required("name_zh", Text),
     required("name_en", Text),
     required("place", Text),
+    Column("specialties", ARRAY(Text), nullable=False, server_default="{}"),
 )
 
 doctor = Table(

@@ -53,6 +53,7 @@ from scenes.bus.clearing_service import ClearingService
 from scenes.bus.flow_service import FlowService
 from scenes.bus.journey_service import JourneyService
 from scenes.community.visits import VisitorDesk
+from scenes.hospital.guidance_service import GuidanceService
 from scenes.hospital.report_service import ReportService
 from scenes.hospital.service import Hospital
 from scenes.parking.service import ParkingService
@@ -74,7 +75,9 @@ SCENES = (
     bus_noun(cast("JourneyService", None)),
     clearing_noun(cast("ClearingService", None)),
     flow_noun(cast("FlowService", None)),
-    *hospital_nouns(cast("Hospital", None), cast("ReportService", None)),
+    *hospital_nouns(
+        cast("Hospital", None), cast("ReportService", None), cast("GuidanceService", None)
+    ),
     parking_noun(cast("ParkingService", None)),
     visitor_noun(cast("VisitorDesk", None)),
 )
