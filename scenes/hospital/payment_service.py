@@ -77,7 +77,11 @@ class PaymentService(Counter):
         async with transaction(self._around.engine) as (connection, _):
             found = await read_visit(connection, caller, visit_id)
             hospital_row = await self._hospital(connection, caller, found.merchant_id)
-            lines = await open_lines(connection, found, request.bill_ids, lock=False)
+            try:
+                lines = await open_lines(connection, found, request.bill_ids, lock=False)
+            except BillConflictError:
+                # Perhaps in the payment that this very request has made: its key will tell.
+                lines = []
         split = self_paid(total_of(lines))
         if found.psn_no is not None and lines:
             split = await self._ask_split(hospital_row, found, lines, payment_id)

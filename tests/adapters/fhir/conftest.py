@@ -35,6 +35,7 @@ URL = "https://card.example"
 KEY = Ed25519PrivateKey.generate()
 MORNING = datetime(2026, 6, 2, 0, 0, tzinfo=UTC)  # 08:00 in Shanghai, the day after the clock's
 Tree = dict[str, Any]
+INSURED = {"psn_no_valueString": "37000000000000000001", "insutype_valueString": "310"}
 
 
 def read(answer: httpx2.Response) -> Tree:
@@ -58,6 +59,59 @@ def extension(resource: Tree, name: str) -> Any:  # noqa: ANN401  (JSON)
     if "extension" in found:
         return {part["url"]: part["valueMoney"]["value"] for part in found["extension"]}
     return next(value for key, value in found.items() if key != "url")
+
+
+def two_items() -> Tree:
+    """A bill over a medicine and an examination."""
+    return parameters(
+        bill_no_valueString="F0001",
+        line_part=[
+            item("XA01AAA001", "示例药品", 2, "300.00", "600.00"),
+            item("250101001", "检查", 1, "400.00", "400.00"),
+        ],
+    )
+
+
+def item(code: str, name: str, quantity: int, price: str, amount: str) -> list[Tree]:
+    """One line of a bill."""
+    return [
+        {"name": "item-code", "valueString": code},
+        {"name": "name", "valueString": name},
+        {"name": "quantity", "valueDecimal": quantity},
+        {"name": "price", "valueMoney": {"value": float(price), "currency": "CNY"}},
+        {"name": "amount", "valueMoney": {"value": float(amount), "currency": "CNY"}},
+    ]
+
+
+def returned(charge_item: str, amount: str) -> list[Tree]:
+    """One item given back."""
+    return [
+        {"name": "charge-item", "valueReference": {"reference": f"ChargeItem/{charge_item}"}},
+        {"name": "amount", "valueMoney": {"value": float(amount), "currency": "CNY"}},
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """One of everything: ids of what a patient's day has left behind."""
+
+    user_id: UUID
+    patient: str
+    schedule: str
+    slot: str
+    appointment: str
+    hospital: str
+    department: str
+    location: str
+    practitioner: str
+    role: str
+    visit: str
+    bill: str
+    payment: str
+    back: str
+    claim: str
+    old_claim: str
+    setl_id: str
 
 
 @dataclass
@@ -185,6 +239,58 @@ class Clinic:
             credential_valueString=await self.shown(user_id),
         )
         return await self.done("Appointment/$book", said, key=key)
+
+    async def day(self) -> Day:
+        """A patient with a place, and an insured visit, paid, of which an item went back."""
+        schedule = str(await self.plan(fee_fen=0))
+        user_id = await self.ward.person()
+        appointment = await self.book(user_id, UUID(schedule))
+        (department,) = await self.found("Organization?identifier=NK")
+        (location,) = await self.found("Location?identifier=NK")
+        (doctor,) = await self.found("Practitioner?identifier=D-NK")
+        (role,) = await self.found(f"PractitionerRole?practitioner={doctor['id']}")
+        visit = await self.done(
+            "Encounter/$open",
+            parameters(
+                department_valueReference={"reference": f"Organization/{department['id']}"},
+                credential_valueString=await self.shown(user_id),
+                visit_no_valueString="MZ0001",
+                **INSURED,
+            ),
+        )
+        bill = await self.done(f"Encounter/{visit['id']}/$bill", two_items())
+        quote = await self.done(f"Invoice/{bill['id']}/$quote")
+        shown = parameters(credential_valueString=await self.shown(user_id))
+        await self.done(f"PaymentReconciliation/{quote['id']}/$pay", shown)
+        (old,) = await self.found(f"ClaimResponse?payment={quote['id']}")
+        back = await self.done(
+            f"PaymentReconciliation/{quote['id']}/$return",
+            parameters(
+                return_no_valueString="TF0001",
+                reason_valueString="检查取消",
+                item_part=[returned(f"{bill['id']}.2", "400.00")],
+            ),
+        )
+        (new,) = await self.found(f"ClaimResponse?payment={quote['id']}&status=active")
+        return Day(
+            user_id=user_id,
+            patient=visit["subject"]["reference"].removeprefix("Patient/"),
+            schedule=schedule,
+            slot=appointment["slot"][0]["reference"].removeprefix("Slot/"),
+            appointment=appointment["id"],
+            hospital=department["partOf"]["reference"].removeprefix("Organization/"),
+            department=department["id"],
+            location=location["id"],
+            practitioner=doctor["id"],
+            role=role["id"],
+            visit=visit["id"],
+            bill=bill["id"],
+            payment=quote["id"],
+            back=back["id"],
+            claim=new["id"],
+            old_claim=old["id"],
+            setl_id=new["identifier"][0]["value"],
+        )
 
 
 @pytest.fixture

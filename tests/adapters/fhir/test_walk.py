@@ -3,9 +3,14 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tests.adapters.fhir.conftest import Clinic, extension, parameters
-
-INSURED = {"psn_no_valueString": "37000000000000000001", "insutype_valueString": "310"}
+from tests.adapters.fhir.conftest import (
+    INSURED,
+    Clinic,
+    extension,
+    parameters,
+    returned,
+    two_items,
+)
 
 
 async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -> None:
@@ -17,7 +22,8 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
     appointment = await clinic.book(user_id, schedule_id)
     assert (appointment["status"], extension(appointment, "state")) == ("pending", "held")
     fee_visit = await clinic.done(f"Appointment/{appointment['id']}/$bill")
-    assert fee_visit["status"] == "planned"
+    (begun,) = await clinic.found(f"Encounter?appointment={appointment['id']}&status=planned")
+    assert (begun, begun["status"]) == (fee_visit, "planned")
     quote = await clinic.done(f"Encounter/{fee_visit['id']}/$quote")
     assert (quote["status"], quote["paymentAmount"]["value"]) == ("draft", Decimal("5.00"))
     shown = parameters(credential_valueString=await clinic.shown(user_id))
@@ -97,33 +103,3 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
         for one in compared["parameter"]
     }
     assert (counts["totals-agree"], counts["insurer-items"], counts["differences"]) == (True, 1, 0)
-
-
-def two_items() -> dict[str, object]:
-    """A bill over a medicine and an examination."""
-    return parameters(
-        bill_no_valueString="F0001",
-        line_part=[
-            item("XA01AAA001", "示例药品", 2, "300.00", "600.00"),
-            item("250101001", "检查", 1, "400.00", "400.00"),
-        ],
-    )
-
-
-def item(code: str, name: str, quantity: int, price: str, amount: str) -> list[dict[str, object]]:
-    """One line of a bill."""
-    return [
-        {"name": "item-code", "valueString": code},
-        {"name": "name", "valueString": name},
-        {"name": "quantity", "valueDecimal": quantity},
-        {"name": "price", "valueMoney": {"value": float(price), "currency": "CNY"}},
-        {"name": "amount", "valueMoney": {"value": float(amount), "currency": "CNY"}},
-    ]
-
-
-def returned(charge_item: str, amount: str) -> list[dict[str, object]]:
-    """One item given back."""
-    return [
-        {"name": "charge-item", "valueReference": {"reference": f"ChargeItem/{charge_item}"}},
-        {"name": "amount", "valueMoney": {"value": float(amount), "currency": "CNY"}},
-    ]

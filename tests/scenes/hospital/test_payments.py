@@ -217,6 +217,15 @@ async def test_a_bill_is_in_one_payment_at_a_time_and_a_quote_lapses(ward: Ward)
     assert (await ward.confirm(await ward.quote(visit), user_id)).state == "paid"
 
 
+async def test_a_quote_of_named_bills_said_again_is_the_same_quote(ward: Ward) -> None:
+    """Why: the bills are in that quote's own hand by then."""
+    visit = await ward.visit(await ward.person())
+    named = PaymentRequest(bill_ids=[await ward.bill(visit, line(5_000))])
+    first, _ = await ward.hospital.quote_payment(HIS, visit.visit_id, named, "named")
+    again = await ward.hospital.quote_payment(HIS, visit.visit_id, named, "named")
+    assert again == (first, True)
+
+
 async def test_others_hospitals_and_others_patients_find_nothing(ward: Ward) -> None:
     user_id, other = await ward.person(), await ward.person()
     paid = await ward.pay(user_id, line(5_000), insured=False)
