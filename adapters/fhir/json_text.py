@@ -3,9 +3,9 @@
 Source: FHIR R4B, ``datatypes.html#decimal``: the precision of a decimal has meaning.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 Tree = dict[str, Any]
@@ -18,15 +18,19 @@ def json_text(tree: Mapping[str, Any]) -> bytes:
 
 def _text(value: object) -> str:
     match value:
-        case str() | bool() | int():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            return encode_basestring(value)
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
         case Decimal():
             return format(value, "f")
         case Mapping():
-            members = (f"{_text(name)}:{_text(member)}" for name, member in value.items())
+            members = [f"{encode_basestring(name)}:{_text(one)}" for name, one in value.items()]
             return f"{{{','.join(members)}}}"
         case Sequence():
-            return f"[{','.join(map(_text, value))}]"
+            return f"[{','.join([_text(one) for one in value])}]"
     raise TypeError(f"not JSON of FHIR: {type(value).__name__}")
 
 

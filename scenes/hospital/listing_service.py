@@ -117,12 +117,22 @@ class ListingService(Counter):
         limit: int,
     ) -> list[RowT]:
         key = [listing.column(name) for name in listing.key]
-        query = select(listing.rows).where(*conditions).order_by(*key).limit(limit)
+        asked = list(conditions)
         if caller.merchant_id is not None:
-            query = query.where(listing.column("merchant_id") == caller.merchant_id)
+            asked.append(listing.column("merchant_id") == caller.merchant_id)
         if after:
-            query = query.where(tuple_(*key) > tuple_(*after))
-        found = await connection.execute(query, {NOW: self._around.clock()})
+            asked.append(tuple_(*key) > tuple_(*after))
+        known = {NOW: self._around.clock()}
+        whole = listing.rows if listing.whole is None else listing.whole
+        if limit > 1 or listing.whole is not None:
+            # Keys first: what a row gathers from elsewhere is gathered for this page alone.
+            ordered = select(*key).where(*asked).order_by(*key).limit(limit)
+            page = (await connection.execute(ordered, known)).all()
+            key = [whole.c[name] for name in listing.key]
+            asked = [tuple_(*key).in_([tuple(one) for one in page])]
+        found = await connection.execute(
+            select(whole).where(*asked).order_by(*key).limit(limit), known
+        )
         return [_row_of(listing, row) for row in found]
 
     async def _patients(

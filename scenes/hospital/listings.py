@@ -57,13 +57,15 @@ NOW: Final = "listed_at"
 class Listing(Generic[RowT]):
     """One list.
 
-    ``key`` are the columns it is ordered and paged by, unique together; ``lines`` the form of the
-    rows in the column of that name, where there is one.
+    ``key`` are the columns it is ordered and paged by, unique together. ``whole`` has a further
+    column ``lines`` of rows gathered from another table, each of the form ``lines`` makes of it:
+    gathered for the rows of a page, not for all that were looked at to find them.
     """
 
     row: Callable[..., RowT]
     rows: Subquery
     key: tuple[str, ...]
+    whole: Subquery | None = None
     lines: Callable[[Mapping[str, Any]], object] | None = None
 
     def column(self, name: str) -> ColumnElement[Any]:
@@ -279,25 +281,27 @@ ITEMS: Final = Listing(
     key=("bill_id", "line_no"),
 )
 
+_BILLS = _of_patient(
+    select(
+        *_names(bill, "bill_id", "merchant_id", "visit_id", "out_bill_no", "state"),
+        *_names(bill, "payment_id", "follows_bill_id", "recorded_at"),
+        visit.c.user_id,
+    ).join(visit, visit.c.visit_id == bill.c.visit_id),
+    bill.c.merchant_id,
+    visit.c.user_id,
+)
+_BILL_LINES = _lines(
+    bill,
+    bill_line.c.bill_id == bill.c.bill_id,
+    line_no=bill_line.c.line_no,
+    amount_fen=bill_line.c.amount_fen,
+    returned_fen=bill_line.c.returned_fen,
+)
 BILLS: Final = Listing(
     row=rows.ListedBill,
-    rows=_of_patient(
-        select(
-            *_names(bill, "bill_id", "merchant_id", "visit_id", "out_bill_no", "state"),
-            *_names(bill, "payment_id", "follows_bill_id", "recorded_at"),
-            visit.c.user_id,
-            _lines(
-                bill,
-                bill_line.c.bill_id == bill.c.bill_id,
-                line_no=bill_line.c.line_no,
-                amount_fen=bill_line.c.amount_fen,
-                returned_fen=bill_line.c.returned_fen,
-            ).label("lines"),
-        ).join(visit, visit.c.visit_id == bill.c.visit_id),
-        bill.c.merchant_id,
-        visit.c.user_id,
-    ).subquery("bills"),
+    rows=_BILLS.subquery("bills"),
     key=("bill_id",),
+    whole=_BILLS.add_columns(_BILL_LINES.label("lines")).subquery("whole_bills"),
     lines=_bill_line,
 )
 
@@ -328,13 +332,6 @@ _PAYMENTS = _of_patient(
         *_names(payment, "total_fen", "fund_fen", "account_fen", "cash_fen", "hospital_fen"),
         *_names(payment, "deposit_fen", "quote_ends_at", "business_on"),
         *_names(payment, "recorded_at", "changed_at"),
-        _lines(
-            payment,
-            bill.c.payment_id == payment.c.payment_id,
-            bill_id=bill.c.bill_id,
-            line_no=null().cast(Integer),
-            amount_fen=bill.c.total_fen,
-        ).label("lines"),
     ),
     payment.c.merchant_id,
     payment.c.user_id,
@@ -360,14 +357,24 @@ _RETURNS = _of_patient(
         literal(0, BigInteger).label("deposit_fen"),
         null().cast(DateTime(timezone=True)).label("quote_ends_at"),
         *_names(refund, "business_on", "recorded_at", "changed_at"),
-        refund.c.lines,
     ).join(payment, payment.c.payment_id == refund.c.payment_id),
     refund.c.merchant_id,
     payment.c.user_id,
+)
+_PAYMENT_LINES = _lines(
+    payment,
+    bill.c.payment_id == payment.c.payment_id,
+    bill_id=bill.c.bill_id,
+    line_no=null().cast(Integer),
+    amount_fen=bill.c.total_fen,
 )
 MONEY: Final = Listing(
     row=rows.ListedMoney,
     rows=union_all(_PAYMENTS, _RETURNS).subquery("money"),
     key=("money_id",),
+    whole=union_all(
+        _PAYMENTS.add_columns(_PAYMENT_LINES.label("lines")),
+        _RETURNS.add_columns(refund.c.lines),
+    ).subquery("whole_money"),
     lines=_money_line,
 )
