@@ -91,15 +91,18 @@ class InsuranceFund:
         """Close the books."""
         self._connection.close()
 
-    def handle(self, envelope: Envelope) -> Reply:
-        """Do what a message asks, in one transaction, and answer."""
+    def handle(self, envelope: Envelope, *, less_fund_fen: int = 0) -> Reply:
+        """Do what a message asks, in one transaction, and answer.
+
+        ``less_fund_fen``: a settlement's funds pay so much less than its trial said, if they pay.
+        """
         with self._lock:
             known = self._one("SELECT reply FROM message WHERE msgid = ?", envelope.msgid)
             if known is not None:
                 return Reply.model_validate_json(known[0])
             self._run("BEGIN IMMEDIATE")
             try:
-                reply = self._answer(envelope)
+                reply = self._answer(envelope, less_fund_fen)
             except BaseException:
                 self._run("ROLLBACK")
                 raise
@@ -119,9 +122,9 @@ class InsuranceFund:
         with self._lock:
             return self._person(psn_no)[0]
 
-    def _answer(self, envelope: Envelope) -> Reply:
+    def _answer(self, envelope: Envelope, less_fund_fen: int) -> Reply:
         try:
-            output = self._do(envelope)
+            output = self._do(envelope, less_fund_fen)
         except _RefusedError as refused:
             code, words = refused.args
             reply = Reply(infcode=code, inf_refmsgid=envelope.msgid, err_msg=words)
@@ -131,7 +134,7 @@ class InsuranceFund:
             self._run("INSERT INTO message VALUES (?, ?)", envelope.msgid, reply.model_dump_json())
         return reply
 
-    def _do(self, envelope: Envelope) -> dict[str, Any]:  # noqa: C901, PLR0911  (one case a function)
+    def _do(self, envelope: Envelope, less_fund_fen: int) -> dict[str, Any]:  # noqa: C901, PLR0911  (one case a function)
         sent = envelope.input
         match envelope.infno:
             case Function.REGISTER_VISIT:
@@ -144,7 +147,7 @@ class InsuranceFund:
             case Function.TRY_SETTLEMENT:
                 return {"setlinfo": self._work_out(sent["data"])[0]}
             case Function.SETTLE:
-                return {"setlinfo": self._settle(envelope, sent["data"])}
+                return {"setlinfo": self._settle(envelope, sent["data"], less_fund_fen)}
             case Function.CANCEL_SETTLEMENT:
                 return {"setlinfo": self._cancel(sent["data"]["setl_id"])}
             case Function.REVERSE:
@@ -193,7 +196,9 @@ class InsuranceFund:
             )
         return {"result": [{"feedetl_sn": row["feedetl_sn"]} for row in rows]}
 
-    def _work_out(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    def _work_out(
+        self, data: Mapping[str, Any], less_fund_fen: int = 0
+    ) -> tuple[dict[str, Any], int]:
         """The split of a batch of charges, and what of the deductible it uses up."""
         psn_no = self._visit(data["mdtrt_id"])
         fees = self._connection.execute(
@@ -209,6 +214,7 @@ class InsuranceFund:
         inside_fen = total_fen - outside_fen - waived_fen
         deductible_fen = min(inside_fen, deductible_left_fen)
         fund_fen = (inside_fen - deductible_fen) * FUND_PERCENT // 100
+        fund_fen = max(0, fund_fen - less_fund_fen)
         major_fen = fund_fen * MAJOR_PERCENT // 100
         personal_fen = total_fen - fund_fen - waived_fen
         account_fen = min(balance_fen, personal_fen) if data["acct_used_flag"] == "1" else 0
@@ -225,6 +231,7 @@ class InsuranceFund:
             "hosp_part_amt": yuan_of(waived_fen),
             "psn_part_amt": yuan_of(personal_fen),
             "acct_pay": yuan_of(account_fen),
+            "acct_mulaid_pay": yuan_of(0),
             "psn_cash_pay": yuan_of(personal_fen - account_fen),
             "balc": yuan_of(balance_fen - account_fen),
             "clr_optins": "370406",
@@ -232,17 +239,20 @@ class InsuranceFund:
             "clr_way": "1",
         }, deductible_fen
 
-    def _settle(self, envelope: Envelope, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _settle(
+        self, envelope: Envelope, data: Mapping[str, Any], less_fund_fen: int
+    ) -> dict[str, Any]:
         reversed_before = self._one("SELECT 1 FROM reversed WHERE msgid = ?", envelope.msgid)
         if reversed_before and not self._forgets:
             raise _RefusedError(REFUSED, "该报文已冲正")
         standing = self._one(_OPEN_OF_BATCH, data["mdtrt_id"], "", "", data["chrg_bchno"])
         if standing is not None and not standing[2]:
             raise _RefusedError(REFUSED, "该批次已结算")
-        info, deductible_fen = self._work_out(data)
+        info, deductible_fen = self._work_out(data, less_fund_fen)
         account_fen = fen_of(info["acct_pay"])
         info["setl_id"] = f"S{self._count('settlement') + 1:012d}"
         info["setl_time"] = envelope.inf_time
+        info["medins_setl_id"] = envelope.msgid
         self._run(
             "UPDATE person SET balance_fen = balance_fen - ?,"
             " deductible_left_fen = deductible_left_fen - ? WHERE psn_no = ?",
@@ -310,7 +320,11 @@ class InsuranceFund:
             " AND settled_on BETWEEN ? AND ?",
             (hospital, data["stmt_begndate"], data["stmt_enddate"]),
         ).fetchall()
-        infos = [json.loads(row[0]) for row in rows]
+        infos = [
+            info
+            for info in (json.loads(row[0]) for row in rows)
+            if (info["insutype"], info["clr_type"]) == (data["insutype"], data["clr_type"])
+        ]
         ours = [sum(fen_of(info[name]) for info in infos) for name in _COMPARED]
         theirs = [fen_of(data[name]) for name in _COMPARED]
         same = ours == theirs and len(infos) == data["fixmedins_setl_cnt"]

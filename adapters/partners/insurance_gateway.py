@@ -32,8 +32,10 @@ class Behaviour(StrEnum):
     TWICE = "twice"  # the network brings it two times
     WRONG_SUMS = "wrong_sums"  # the answer does not add up
     OTHER_SPLIT = "other_split"  # sound sums, but not those of the trial
+    OTHER_PERSON = "other_person"  # the answer to somebody else's message
 
 
+_SPOILING: Final = (Behaviour.WRONG_SUMS, Behaviour.OTHER_SPLIT, Behaviour.OTHER_PERSON)
 BY_AMOUNT: Final = {
     81: Behaviour.REFUSE,
     82: Behaviour.SILENT_BEFORE,
@@ -48,8 +50,8 @@ BY_AMOUNT: Final = {
 class Books(Protocol):
     """What answers in the end; see ``insurance_fund``."""
 
-    def handle(self, envelope: Envelope) -> Reply:
-        """Do what is asked, and answer."""
+    def handle(self, envelope: Envelope, *, less_fund_fen: int = 0) -> Reply:
+        """Do what is asked, and answer; the funds pay so much less than the trial said."""
         ...
 
 
@@ -82,7 +84,10 @@ class SimulatedGateway:
             raise GatewaySilentError
         if behaviour is Behaviour.TWICE:
             self._books.handle(envelope)
-        reply = self._books.handle(envelope)
+        other = behaviour is Behaviour.OTHER_SPLIT and envelope.infno is Function.SETTLE
+        reply = self._books.handle(envelope, less_fund_fen=1 if other else 0)
+        if other:
+            return reply
         if behaviour is Behaviour.SILENT_AFTER:
             raise GatewaySilentError
         return _spoilt(reply, behaviour)
@@ -132,11 +137,13 @@ class HTTPGateway:
 
 
 def _spoilt(reply: Reply, behaviour: Behaviour) -> Reply:
-    """The answer with sums that do not agree, or with another split."""
+    """The answer with sums that do not agree, with another split, or about somebody else."""
     info: dict[str, Any] | None = reply.output.get("setlinfo")
-    if info is None or behaviour not in (Behaviour.WRONG_SUMS, Behaviour.OTHER_SPLIT):
+    if info is None or behaviour not in _SPOILING:
         return reply
     changes = {"psn_cash_pay": yuan_of(fen_of(info["psn_cash_pay"]) + 1)}
+    if behaviour is Behaviour.OTHER_PERSON:
+        changes = {"psn_no": f"{info['psn_no']}X"}
     if behaviour is Behaviour.OTHER_SPLIT:
         personal_fen = fen_of(info["psn_part_amt"]) + 1
         changes |= {

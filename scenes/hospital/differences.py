@@ -36,10 +36,10 @@ WITH
          WHERE merchant_id = %(merchant_id)s AND settled_on = %(on)s AND cancelled_at IS NULL
     ),
     coming AS (
-        SELECT msgid, setl_id FROM scene_hospital.payment
+        SELECT payment_id, msgid, setl_id FROM scene_hospital.payment
          WHERE merchant_id = %(merchant_id)s AND (due_at IS NOT NULL OR state = 'review')
         UNION ALL
-        SELECT msgid, setl_id FROM scene_hospital.refund
+        SELECT payment_id, msgid, setl_id FROM scene_hospital.refund
          WHERE merchant_id = %(merchant_id)s AND (due_at IS NOT NULL OR state = 'review')
     ),
     paid AS (
@@ -64,7 +64,9 @@ WITH
                               AND s.cancelled_at IS NULL)
         UNION ALL
         SELECT 'insurer_missing', o.setl_id, 'insurer', o.total_fen, NULL
-          FROM ours o LEFT JOIN theirs t USING (setl_id) WHERE t.setl_id IS NULL
+          FROM ours o LEFT JOIN theirs t USING (setl_id)
+         WHERE t.setl_id IS NULL AND NOT EXISTS (
+               SELECT 1 FROM coming c WHERE c.payment_id = o.payment_id)
         UNION ALL
         SELECT 'insurer_amount', o.setl_id, 'insurer', o.total_fen, t.total_fen
           FROM ours o JOIN theirs t USING (setl_id)

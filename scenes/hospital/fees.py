@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from scenes.hospital.insurer import local_text
 from scenes.hospital.messages import FeeDetail
+
+LINES_MAX: Final = 9_999
+RXNO_SIZE: Final = 30
+_BILL_SIZE: Final = 26  # of its 28 digits that are not zero: enough among the bills of one visit
 
 
 class ChargedLine(Protocol):
@@ -52,11 +56,11 @@ def fees_of(
     assert visit.psn_no is not None
     return [
         FeeDetail(
-            feedetl_sn=f"{line.bill_id.hex}-{line.line_no}",
+            feedetl_sn=_row_no(line),
             mdtrt_id=visit.mdtrt_id,
             psn_no=visit.psn_no,
             chrg_bchno=batch_no,
-            rxno=line.out_bill_no,
+            rxno=line.out_bill_no[-RXNO_SIZE:],
             fee_ocur_time=local_text(at),
             med_list_codg=line.item_code,
             medins_list_codg=line.item_code,
@@ -68,3 +72,9 @@ def fees_of(
         for line in lines
         if line.amount_fen > line.returned_fen
     ]
+
+
+def _row_no(line: ChargedLine) -> str:
+    """A row's number: of at most 30 characters, one within its visit."""
+    assert line.line_no <= LINES_MAX
+    return f"{line.bill_id.hex[:_BILL_SIZE]}{line.line_no:04d}"

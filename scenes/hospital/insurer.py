@@ -5,10 +5,9 @@ before; everything else may be asked again and gets a fresh one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,7 +43,9 @@ from scenes.hospital.messages import (
     VisitDescription,
     VisitRegistration,
     node,
+    number_of,
 )
+from scenes.hospital.split import Split, check_cancelling
 
 OPERATOR: Final = "cardcore"
 AnsweredT = TypeVar("AnsweredT", bound=BaseModel)
@@ -56,16 +57,6 @@ class Cancelled(StrEnum):
     NOW = "now"
     BEFORE = "before"
     NEVER_THERE = "never_there"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Insured:
-    """Whose insurance pays: the insurer's number of the person, and of the visit."""
-
-    psn_no: str
-    insutype: str
-    mdtrt_id: str
-    med_type: str
 
 
 class Insurer:
@@ -84,7 +75,7 @@ class Insurer:
 
     def new_msgid(self) -> str:
         """A fresh message id."""
-        return new_id(self._clock(), self._random_bytes).hex
+        return number_of(new_id(self._clock(), self._random_bytes))
 
     # -- before there is money: may be asked again ------------------------------------------------
 
@@ -112,7 +103,10 @@ class Insurer:
     async def try_settlement(self, hospital: str, trial: TrialSettlement) -> SettlementInfo:
         """2206: how it would be split. Raises as ``register_visit``."""
         output = await self._ask(hospital, Function.TRY_SETTLEMENT, {"data": trial.data()})
-        return _read(SettlementInfo, output, "setlinfo")
+        info = _read(SettlementInfo, output, "setlinfo")
+        if not _of(info, trial):
+            raise InsuranceSilentError("the answer is about somebody else")
+        return info
 
     # -- where money is: silence is told to the caller --------------------------------------------
 
@@ -124,7 +118,10 @@ class Insurer:
             GatewaySilentError: nobody knows.
         """
         reply = await self._send(hospital, Function.SETTLE, msgid, {"data": settlement.data()})
-        return _read_or_silent(SettlementInfo, _done(reply), "setlinfo")
+        info = _read_or_silent(SettlementInfo, _done(reply), "setlinfo")
+        if not _of(info, settlement) or info.medins_setl_id not in ("", msgid):
+            raise GatewaySilentError("the answer is about something else")
+        return info
 
     async def find_settlement(self, hospital: str, query: SettlementQuery) -> SettlementInfo | None:
         """5203: the settlement as it stands now; None where the insurer knows none.
@@ -138,21 +135,36 @@ class Insurer:
         )
         if reply.infcode == SETTLEMENT_UNKNOWN:
             return None
-        return _read_or_silent(SettlementInfo, _done(reply), "setlinfo")
+        info = _read_or_silent(SettlementInfo, _done(reply), "setlinfo")
+        if not _of(info, query) or query.setl_id not in ("", info.setl_id):
+            raise GatewaySilentError("the answer is about something else")
+        return info
 
     async def cancel(
-        self, hospital: str, msgid: str, cancelling: SettlementCancelling
+        self,
+        hospital: str,
+        msgid: str,
+        cancelling: SettlementCancelling,
+        *,
+        sent_fen: int,
+        settled: Split | None,
     ) -> Cancelled:
         """2208. A settlement is cancelled once: asking again is harmless, and is told.
 
-        Raises as ``settle``.
+        ``sent_fen`` and ``settled`` tell what must come back, see ``check_cancelling``.
+
+        Raises as ``settle``, and:
+            InsuranceSumsError: it is cancelled, but the sums do not say so.
         """
         reply = await self._send(
             hospital, Function.CANCEL_SETTLEMENT, msgid, {"data": cancelling.data()}
         )
         if reply.infcode == CANCELLED_BEFORE:
             return Cancelled.BEFORE
-        _done(reply)
+        info = _read_or_silent(SettlementInfo, _done(reply), "setlinfo")
+        if not _of(info, cancelling):
+            raise GatewaySilentError("the answer is about somebody else")
+        check_cancelling(info, sent_fen=sent_fen, settled=settled)
         return Cancelled.NOW
 
     async def reverse(self, hospital: str, psn_no: str, omsgid: str) -> Cancelled:
@@ -208,6 +220,26 @@ class Insurer:
             input=sent,
         )
         return await self._gateway.send(envelope)
+
+
+class _AboutVisit(Protocol):
+    """A message about one person's visit."""
+
+    @property
+    def psn_no(self) -> str: ...
+
+    @property
+    def mdtrt_id(self) -> str: ...
+
+
+def _of(info: SettlementInfo, asked: _AboutVisit) -> bool:
+    """Is the answer about whom it was asked of? A gateway may mix two answers up."""
+    return (info.psn_no, info.mdtrt_id) == (asked.psn_no, asked.mdtrt_id)
+
+
+def local_date(at: datetime) -> date:
+    """The insurer's day of an instant: its books close at midnight."""
+    return at.astimezone(LOCAL_ZONE).date()
 
 
 def local_text(at: datetime) -> str:

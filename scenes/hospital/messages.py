@@ -11,8 +11,10 @@ here: converted exactly, from text, never through a float. Pure.
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -64,6 +66,16 @@ def yuan_of(fen: int) -> str:
     """A decimal of yuan with two places: 1230 → ``"12.30"``."""
     yuan, cents = divmod(abs(fen), 100)
     return f"{'-' if fen < 0 else ''}{yuan}.{cents:02d}"
+
+
+def number_of(whole: UUID, suffix: str = "") -> str:
+    """A number that fits the interface: ``msgid``, ``omsgid``, ``chrg_bchno`` are 30 characters.
+
+    The low 16 bits of an id of ours are zero and are left away; ``suffix`` is one character.
+    """
+    text = whole.hex
+    assert text.endswith("0000"), "not an id that new_id has made"
+    return text[:-4] + suffix
 
 
 Yuan = Annotated[int, BeforeValidator(fen_of), PlainSerializer(yuan_of)]
@@ -189,9 +201,9 @@ class TrialSettlement(Sent):
 
 
 class Settlement(TrialSettlement):
-    """2207, node ``data``."""
+    """2207, node ``data``; ``invono``, the invoice's number, is the hospital's own and optional."""
 
-    invono: Text
+    invono: Annotated[str, Field(max_length=20)] | None = None
 
 
 class SettlementCancelling(Sent):
@@ -224,6 +236,8 @@ class SettlementInfo(Answered):
 
     ``setl_id`` is empty in a trial. 2208 answers with the cancelling settlement: its own
     ``setl_id`` and the sums below zero. ``refd_setl_flag`` "1": it was cancelled.
+    ``medins_setl_id`` is the ``msgid`` of the message that settled. ``acct_mulaid_pay`` tells what
+    of ``acct_pay`` a relative's account has paid (共济): evidence, no sum of its own.
     """
 
     psn_no: Text
@@ -244,8 +258,10 @@ class SettlementInfo(Answered):
     hosp_part_amt: Yuan = 0
     psn_part_amt: Yuan
     acct_pay: Yuan = 0
+    acct_mulaid_pay: Yuan = 0
     psn_cash_pay: Yuan
     balc: Yuan = 0
+    medins_setl_id: Text = ""
     clr_type: Text = ""
     clr_optins: Text = ""
     clr_way: Text = ""
@@ -259,6 +275,33 @@ class SettlementInfo(Answered):
     def evidence(self) -> dict[str, Any]:
         """As it travelled, for the payment's record."""
         return self.model_dump(mode="json")
+
+    def settled_on(self, otherwise: date) -> date:
+        """The insurer's day of the settlement: its books are closed at midnight, by ``setl_time``.
+
+        ``otherwise`` where it does not say.
+        """
+        try:
+            return date.fromisoformat(self.setl_time[:10])
+        except ValueError:
+            return otherwise
+
+    def mirrored(self) -> "SettlementInfo":
+        """The sums with their sign turned: what a cancelling settlement takes back."""
+        sums = {name: -int(getattr(self, name)) for name in _SUMS}
+        return self.model_copy(update=sums)
+
+
+_SUMS: Final = (
+    "medfee_sumamt",
+    *FUND_PARTS,
+    "fund_pay_sumamt",
+    "hosp_part_amt",
+    "psn_part_amt",
+    "acct_pay",
+    "acct_mulaid_pay",
+    "psn_cash_pay",
+)
 
 
 class TotalsComparison(Sent):

@@ -23,7 +23,12 @@ from scenes.hospital.errors import BillConflictError, PaymentStateError
 from scenes.hospital.fees import fees_of
 from scenes.hospital.gateway import InsuranceRefusedError
 from scenes.hospital.insurer import local_text
-from scenes.hospital.messages import TrialSettlement, VisitDescription, VisitRegistration
+from scenes.hospital.messages import (
+    TrialSettlement,
+    VisitDescription,
+    VisitRegistration,
+    number_of,
+)
 from scenes.hospital.payment_states import PaymentState
 from scenes.hospital.payment_store import Payment
 from scenes.hospital.payments import MED_TYPE, PaymentSaga, Surroundings
@@ -245,7 +250,7 @@ class PaymentService(Counter):
                     .where(visit.c.visit_id == found.visit_id, visit.c.mdtrt_id.is_(None))
                     .values(mdtrt_id=mdtrt_id)
                 )
-        total_fen, batch_no = total_of(lines), payment_id.hex
+        total_fen, batch_no = total_of(lines), number_of(payment_id)
         insured = _Insured(mdtrt_id, found.psn_no, found.dept_code)
         await insurer.send_fees(code, fees_of(insured, lines, batch_no=batch_no, at=now))
         info = await insurer.try_settlement(

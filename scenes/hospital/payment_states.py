@@ -69,14 +69,14 @@ class RefundState(StrEnum):
 
 R = RefundState
 REFUND_STEPS: Final[dict[RefundState, frozenset[RefundState]]] = {
-    R.CANCELLING: frozenset({R.RESETTLE, R.REFUNDING, R.REFUSED}),
+    R.CANCELLING: frozenset({R.RESETTLE, R.REFUNDING, R.REFUSED, R.REVIEW}),
     R.RESETTLE: frozenset({R.RESETTLING}),
     R.RESETTLING: frozenset({R.REFUNDING, R.ASKING, R.UNSETTLING, R.REVIEW}),
     R.ASKING: frozenset({R.REFUNDING, R.REVERSING, R.RESETTLE, R.UNSETTLING, R.REVIEW}),
     R.REVERSING: frozenset({R.RESETTLE, R.REFUNDING, R.REVIEW}),
     R.UNSETTLING: frozenset({R.RESETTLE, R.REFUNDING, R.REVIEW}),
     R.REFUNDING: frozenset({R.REFUNDED}),
-    R.REVIEW: frozenset({R.ASKING, R.REVERSING, R.UNSETTLING, R.REFUNDING}),
+    R.REVIEW: frozenset({R.CANCELLING, R.ASKING, R.REVERSING, R.UNSETTLING, R.REFUNDING}),
     R.REFUNDED: frozenset(),
     R.REFUSED: frozenset(),
 }

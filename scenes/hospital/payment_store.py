@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError
+from scenes.hospital.messages import number_of
 from scenes.hospital.payment_states import PaymentState, RefundState
 from scenes.hospital.split import Split
 from scenes.hospital.tables import bill, bill_line, hospital, payment, refund, saga_step, visit
@@ -60,7 +61,7 @@ class Payment:
     @property
     def batch_no(self) -> str:
         """Number of its batch of charges with the insurer (chrg_bchno)."""
-        return self.payment_id.hex
+        return number_of(self.payment_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.books import transaction
 from cardcore.business.request import CaptureRequest, OrderRequest
-from cardcore.calendar import business_date
 from cardcore.errors import CardcoreError, OrderStateError, ServiceUnavailableError
 from cardcore.ids import RandomBytes
 from cardcore.ports import Clock
@@ -26,12 +25,13 @@ from scenes.hospital import payment_store as store
 from scenes.hospital import saga_moves as moves
 from scenes.hospital import settlements
 from scenes.hospital.gateway import GatewaySilentError, InsuranceRefusedError
-from scenes.hospital.insurer import Insurer
+from scenes.hospital.insurer import Insurer, local_date
 from scenes.hospital.messages import (
     Settlement,
     SettlementCancelling,
     SettlementInfo,
     SettlementQuery,
+    number_of,
 )
 from scenes.hospital.payment_states import FINAL, PaymentState
 from scenes.hospital.payment_store import Payment
@@ -172,10 +172,25 @@ class PaymentSaga:
         if info is None:
             return await self._move(found, Move(to=S.REVERSING))
         if info.refd_setl_flag == "1":
-            return await self._move(
-                found, Move(to=S.RELEASING, changes={"reason": "settlement_cancelled"})
-            )
+            return await self._gone(found, info)
         return await self._judge(found, info)
+
+    async def _gone(self, found: Payment, info: SettlementInfo) -> bool:
+        """It was settled, and is cancelled: nothing stands, if the sums say the same."""
+        try:
+            split_of(info, sent_fen=found.total_fen)
+        except InsuranceSumsError as broken:
+            return await self._review(found, broken)
+        now = self._around.clock()
+        move = Move(
+            to=S.RELEASING,
+            changes={"reason": found.reason or "settlement_cancelled"},
+            note=info.evidence(),
+        )
+        async with transaction(self._around.engine) as (connection, _):
+            await moves.move_payment(connection, found, move, now=now)
+            await settlements.note_cancelled(connection, found.merchant_id, info.setl_id, now)
+        return True
 
     async def _judge(self, found: Payment, info: SettlementInfo) -> bool:
         """Sound, and as the citizen saw it: settled. Sound, but otherwise: taken back.
@@ -202,7 +217,7 @@ class PaymentSaga:
                     split,
                     setl_id=info.setl_id,
                     msgid=found.msgid,
-                    on=business_date(now, self._around.cut_off),
+                    on=info.settled_on(local_date(now)),
                     now=now,
                 )
             if to is S.CANCELLING:
@@ -247,9 +262,13 @@ class PaymentSaga:
         assert found.setl_id is not None
         try:
             done = await self._around.insurer.cancel(
-                _hospital(found), f"{found.payment_id.hex}c", cancelling_of(found, found.setl_id)
+                _hospital(found),
+                number_of(found.payment_id, "c"),
+                cancelling_of(found, found.setl_id),
+                sent_fen=found.total_fen,
+                settled=None,  # nothing of it was ever booked as paid
             )
-        except InsuranceRefusedError as refusal:
+        except (InsuranceRefusedError, InsuranceSumsError) as refusal:
             return await self._review(found, refusal)
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
@@ -330,7 +349,6 @@ def settlement_of(found: Payment, total_fen: int, batch_no: str) -> Settlement:
         mdtrt_id=found.mdtrt_id,
         chrg_bchno=batch_no,
         insutype=found.insutype,
-        invono=batch_no,
     )
 
 

@@ -4,6 +4,8 @@ A settlement that only the insurer knows (it came after its own reversal, or its
 twice) is cancelled here: nobody has paid for it. Every other difference waits for whose move it is.
 """
 
+import hashlib
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -28,7 +30,16 @@ from scenes.hospital.messages import (
     TotalsComparison,
 )
 from scenes.hospital.request import HISItemsRequest, ReconciliationRequest
-from scenes.hospital.tables import difference, his_item, hospital, insurer_item, settlement
+from scenes.hospital.split import InsuranceSumsError
+from scenes.hospital.tables import (
+    difference,
+    his_item,
+    hospital,
+    insurer_item,
+    payment,
+    settlement,
+    visit,
+)
 from scenes.hospital.views import (
     DifferencesView,
     DifferenceView,
@@ -37,9 +48,19 @@ from scenes.hospital.views import (
 )
 
 OPTINS: Final = "370406"  # the insurer's office (经办机构): the district's code
-OUTPATIENT_CLEARING: Final = "11"
+CLEARING: Final = {"outpatient": "11", "inpatient": "21"}  # clr_type
+_USUAL: Final = ("310", "11")  # asked about where there is nothing: employees, outpatient
 DIFFERENCES_MAX: Final = 1_000
 RETURNED_PER_ROUND_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    total_fen: int = 0
+    fund_fen: int = 0
+    account_fen: int = 0
+    cash_fen: int = 0
+    count: int = 0
 
 
 class ReconciliationService(Counter):
@@ -160,27 +181,33 @@ class ReconciliationService(Counter):
         )
 
     async def _totals_agree(self, found: Row[Any], on: date) -> bool:
-        """3201: do the insurer's totals equal ours?"""
-        totals = await self._our_totals(found.merchant_id, on)
-        compared = await self._around.insurer.compare_totals(
-            found.fixmedins_code,
-            TotalsComparison(
-                insutype="310",
-                clr_type=OUTPATIENT_CLEARING,
-                setl_optins=OPTINS,
-                stmt_begndate=on.isoformat(),
-                stmt_enddate=on.isoformat(),
-                medfee_sumamt=totals.total_fen,
-                fund_pay_sumamt=totals.fund_fen,
-                acct_pay=totals.account_fen,
-                fixmedins_setl_cnt=totals.count,
-            ),
-        )
-        return compared.stmt_rslt == "0"
+        """3201: do the insurer's totals equal ours, kind of insurance by kind of clearing?
+
+        A kind we have nothing of is not asked about: 3202 tells what the insurer has of it.
+        """
+        ours = await self._our_totals(found.merchant_id, on)
+        agree = True
+        for (insutype, clr_type), totals in (ours or {_USUAL: _Totals()}).items():
+            compared = await self._around.insurer.compare_totals(
+                found.fixmedins_code,
+                TotalsComparison(
+                    insutype=insutype,
+                    clr_type=clr_type,
+                    setl_optins=OPTINS,
+                    stmt_begndate=on.isoformat(),
+                    stmt_enddate=on.isoformat(),
+                    medfee_sumamt=totals.total_fen,
+                    fund_pay_sumamt=totals.fund_fen,
+                    acct_pay=totals.account_fen,
+                    fixmedins_setl_cnt=totals.count,
+                ),
+            )
+            agree = agree and compared.stmt_rslt == "0"
+        return agree
 
     async def _insurer_rows(self, found: Row[Any], on: date) -> list[SettlementDetail]:
         """3202, page by page."""
-        totals = await self._our_totals(found.merchant_id, on)
+        ours = (await self._our_totals(found.merchant_id, on)).values()
         rows: list[SettlementDetail] = []
         while True:
             page = await self._around.insurer.details(
@@ -189,10 +216,10 @@ class ReconciliationService(Counter):
                     setl_optins=OPTINS,
                     stmt_begndate=on.isoformat(),
                     stmt_enddate=on.isoformat(),
-                    medfee_sumamt=totals.total_fen,
-                    fund_pay_sumamt=totals.fund_fen,
-                    cash_payamt=totals.cash_fen,
-                    fixmedins_setl_cnt=totals.count,
+                    medfee_sumamt=sum(one.total_fen for one in ours),
+                    fund_pay_sumamt=sum(one.fund_fen for one in ours),
+                    cash_payamt=sum(one.cash_fen for one in ours),
+                    fixmedins_setl_cnt=sum(one.count for one in ours),
                     startrow=len(rows),
                 ),
             )
@@ -200,19 +227,29 @@ class ReconciliationService(Counter):
             if not page:
                 return rows
 
-    async def _our_totals(self, merchant_id: str, on: date) -> Row[Any, Any, Any, Any, Any]:
-        s = settlement.c
+    async def _our_totals(self, merchant_id: str, on: date) -> dict[tuple[str, str], "_Totals"]:
+        """What stands here of a day, by kind of insurance and kind of clearing."""
+        s, v = settlement.c, visit.c
         async with transaction(self._around.engine) as (connection, _):
-            found = await connection.execute(
+            rows = await connection.execute(
                 select(
-                    func.coalesce(func.sum(s.total_fen), 0).label("total_fen"),
-                    func.coalesce(func.sum(s.fund_fen), 0).label("fund_fen"),
-                    func.coalesce(func.sum(s.account_fen), 0).label("account_fen"),
-                    func.coalesce(func.sum(s.cash_fen), 0).label("cash_fen"),
-                    func.count().label("count"),
-                ).where(s.merchant_id == merchant_id, s.settled_on == on, s.cancelled_at.is_(None))
+                    v.insutype,
+                    v.kind,
+                    func.sum(s.total_fen),
+                    func.sum(s.fund_fen),
+                    func.sum(s.account_fen),
+                    func.sum(s.cash_fen),
+                    func.count(),
+                )
+                .join(payment, payment.c.payment_id == s.payment_id)
+                .join(visit, v.visit_id == payment.c.visit_id)
+                .where(s.merchant_id == merchant_id, s.settled_on == on, s.cancelled_at.is_(None))
+                .group_by(v.insutype, v.kind)
             )
-            return found.one()
+            return {
+                (insutype, CLEARING[kind]): _Totals(*(int(one) for one in sums))
+                for insutype, kind, *sums in rows
+            }
 
     async def _return_one_sided(self, found: Row[Any], on: date) -> int:
         """2208 for settlements the insurer alone knows."""
@@ -220,7 +257,7 @@ class ReconciliationService(Counter):
         async with transaction(self._around.engine) as (connection, _):
             rows = (
                 await connection.execute(
-                    select(d.difference_id, i.setl_id, i.psn_no, i.mdtrt_id)
+                    select(d.difference_id, i.setl_id, i.psn_no, i.mdtrt_id, i.total_fen)
                     .join(
                         insurer_item,
                         (i.merchant_id == d.merchant_id)
@@ -243,14 +280,23 @@ class ReconciliationService(Counter):
             )
             try:
                 await self._around.insurer.cancel(
-                    found.fixmedins_code, f"one-sided-{row.setl_id}", cancelling
+                    found.fixmedins_code,
+                    _one_sided_no(found.fixmedins_code, row.setl_id),
+                    cancelling,
+                    sent_fen=row.total_fen,
+                    settled=None,
                 )
-            except (GatewaySilentError, InsuranceRefusedError):
+            except (GatewaySilentError, InsuranceRefusedError, InsuranceSumsError):
                 continue  # it stays listed, with its age
             async with transaction(self._around.engine) as (connection, _):
                 await _close(connection, row.difference_id, "returned", self._around.clock())
             returned += 1
         return returned
+
+
+def _one_sided_no(hospital: str, setl_id: str) -> str:
+    """``msgid`` of the cancelling of a settlement nobody here knows: the same one each time."""
+    return hashlib.sha256(f"{hospital}/{setl_id}".encode()).hexdigest()[:30]
 
 
 async def _close(

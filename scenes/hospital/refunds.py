@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.books import transaction
 from cardcore.business.request import RefundRequest, RefundShare
-from cardcore.calendar import business_date
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError, ServiceUnavailableError
 from scenes.hospital import payment_store as store
@@ -30,7 +29,7 @@ from scenes.hospital.gateway import (
     InsuranceRefusedError,
     InsuranceSilentError,
 )
-from scenes.hospital.insurer import Cancelled
+from scenes.hospital.insurer import Cancelled, local_date
 from scenes.hospital.messages import SettlementInfo
 from scenes.hospital.payment_states import REFUND_FINAL, RefundState
 from scenes.hospital.payment_store import Refund
@@ -48,6 +47,7 @@ from scenes.hospital.split import (
     InsuranceSumsError,
     ResettledAboveError,
     Split,
+    broken_laws,
     given_back,
     split_of,
 )
@@ -109,29 +109,38 @@ class RefundSaga:
         Only the refusal of a first 2208 says that nothing has changed: one that was said before
         may have been heard, or may be heard yet. From then on there is no way back.
         """
-        async with transaction(self._around.engine) as (connection, _):
-            setl_id = await settlements.settled_setl_id(connection, found.payment.payment_id)
-            first = await moves.note_said(connection, found, now=self._around.clock())
-        assert setl_id is not None, "an insured payment that is paid has a settlement"
         paid = found.payment
+        async with transaction(self._around.engine) as (connection, _):
+            await moves.require_unmoved(connection, found)
+            setl_id = await settlements.settled_setl_id(connection, paid.payment_id)
+            assert setl_id is not None, "an insured payment that is paid has a settlement"
+            settled = await settlements.settled_split(connection, paid.merchant_id, setl_id)
+            first = await moves.note_said(connection, found, now=self._around.clock())
+        assert settled is not None
         try:
             done = await self._around.insurer.cancel(
-                self._hospital(found), found.cancel_msgid, cancelling_of(paid, setl_id)
+                self._hospital(found),
+                found.cancel_msgid,
+                cancelling_of(paid, setl_id),
+                sent_fen=settled.total_fen,
+                settled=settled,
             )
+        except InsuranceSumsError as broken:
+            return await self._review(found, broken)
         except InsuranceRefusedError as refusal:
             if first:
                 return await self._refuse(found, refusal)
-            info = await self._around.insurer.find_settlement(
-                self._hospital(found), query_of(paid, paid.batch_no, setl_id)
-            )
-            if info is None or info.refd_setl_flag == "0":
+            if not await self._is_cancelled(found, setl_id, settled.total_fen):
                 return await self._wait(found, refusal)
             done = Cancelled.BEFORE
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
+            await settlements.note_cancelled(connection, paid.merchant_id, setl_id, now)
             rest = await self._rest(connection, found)
             changes: dict[str, Any] = {}
-            if not rest:
+            if found.whole:
+                changes = await all_that_stands(connection, paid)
+            elif not rest:
                 left = await settlements.standing_split(connection, paid)
                 changes = {
                     "fund_fen": left.fund_fen,
@@ -139,13 +148,21 @@ class RefundSaga:
                     "cash_fen": left.cash_fen,
                 }
             move = Move(
-                to=R.RESETTLE if rest else R.REFUNDING,
+                to=R.REFUNDING if changes else R.RESETTLE,
                 changes=changes,
                 note={"cancelled": done.value, "setl_id": setl_id},
             )
             await moves.move_refund(connection, found, move, now=now)
-            await settlements.note_cancelled(connection, paid.merchant_id, setl_id, now)
         return True
+
+    async def _is_cancelled(self, found: Refund, setl_id: str, total_fen: int) -> bool:
+        """Does the insurer know a settlement as cancelled? With the sums it was settled with."""
+        info = await self._around.insurer.find_settlement(
+            self._hospital(found), query_of(found.payment, found.payment.batch_no, setl_id)
+        )
+        if info is None or info.refd_setl_flag == "0":
+            return False
+        return not broken_laws(info, sent_fen=total_fen)
 
     async def _resettle(self, found: Refund) -> bool:
         """Send what stays, and say 2207 for it: once, by whoever wins the step."""
@@ -187,11 +204,16 @@ class RefundSaga:
         info = await self._around.insurer.find_settlement(
             self._hospital(found), query_of(found.payment, found.batch_no, None)
         )
+        rest_fen = _sum_of(rest)
         if info is None:
             return await self._move(found, Move(to=R.REVERSING))
         if info.refd_setl_flag == "1":
-            return await self._go_on(found, {"found": "cancelled"})
-        return await self._judge(found, info, _sum_of(rest))
+            try:
+                split_of(info, sent_fen=rest_fen)
+            except InsuranceSumsError as broken:
+                return await self._review(found, broken)
+            return await self._go_on(found, {"found": "cancelled"}, setl_id=info.setl_id)
+        return await self._judge(found, info, rest_fen)
 
     async def _judge(self, found: Refund, info: SettlementInfo, rest_fen: int) -> bool:
         """Does the rest cost everybody less, or at least not more? Otherwise all goes back."""
@@ -211,7 +233,7 @@ class RefundSaga:
                 rest,
                 setl_id=info.setl_id,
                 msgid=found.msgid,
-                on=business_date(now, self._around.cut_off),
+                on=info.settled_on(local_date(now)),
                 now=now,
             )
             before = await settlements.standing_split(connection, found.payment)
@@ -231,27 +253,34 @@ class RefundSaga:
             )
         except InsuranceRefusedError as refusal:
             return await self._review(found, refusal)
-        return await self._go_on(found, {"reversed": done.value})
+        return await self._go_on(found, {"reversed": done.value}, setl_id=found.setl_id)
 
     async def _unsettle(self, found: Refund) -> bool:
         """2208 for the rest. A refusal is believed only where the settlement still stands."""
-        setl_id = found.setl_id
+        setl_id, paid = found.setl_id, found.payment
         assert setl_id is not None
-        hospital, paid = self._hospital(found), found.payment
+        assert found.msgid is not None
+        async with transaction(self._around.engine) as (connection, _):
+            settled = await settlements.settled_split(connection, paid.merchant_id, setl_id)
+            rest_fen = _sum_of(await self._rest(connection, found))
         try:
             done = await self._around.insurer.cancel(
-                hospital, f"{found.refund_id.hex}-{setl_id}", cancelling_of(paid, setl_id)
+                self._hospital(found),
+                f"{found.msgid}u",
+                cancelling_of(paid, setl_id),
+                sent_fen=rest_fen,
+                settled=settled,
             )
+        except InsuranceSumsError as broken:
+            return await self._review(found, broken)
         except InsuranceRefusedError as refusal:
-            info = await self._around.insurer.find_settlement(
-                hospital, query_of(paid, found.batch_no, setl_id)
-            )
-            if info is None or info.refd_setl_flag == "0":
+            if not await self._is_cancelled(found, setl_id, rest_fen):
                 return await self._review(found, refusal)
             done = Cancelled.BEFORE
-        return await self._go_on(found, {"cancelled": done.value, "setl_id": setl_id})
+        note = {"cancelled": done.value, "setl_id": setl_id}
+        return await self._go_on(found, note, setl_id=setl_id)
 
-    async def _go_on(self, found: Refund, note: Mapping[str, Any]) -> bool:
+    async def _go_on(self, found: Refund, note: Mapping[str, Any], *, setl_id: str | None) -> bool:
         """Nothing stands with the insurer: settle the rest anew, or give everything back."""
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
@@ -260,9 +289,9 @@ class RefundSaga:
                 changes = await all_that_stands(connection, found.payment)
                 move = Move(to=R.REFUNDING, changes=changes, note=note)
             await moves.move_refund(connection, found, move, now=now)
-            if found.setl_id is not None:
+            if setl_id is not None:
                 merchant_id = found.payment.merchant_id
-                await settlements.note_cancelled(connection, merchant_id, found.setl_id, now)
+                await settlements.note_cancelled(connection, merchant_id, setl_id, now)
         return True
 
     async def _refund(self, found: Refund) -> bool:

@@ -21,6 +21,7 @@ from scenes.hospital.errors import (
     RefundUnderWayError,
     ReturnExceedsError,
 )
+from scenes.hospital.messages import number_of
 from scenes.hospital.payment_states import REFUND_FINAL, PaymentState, RefundState
 from scenes.hospital.payment_store import Payment
 from scenes.hospital.payments import Surroundings
@@ -85,7 +86,7 @@ class Returns:
                         fund_fen=None if insured else 0,
                         account_fen=None if insured else 0,
                         cash_fen=None if insured else amount_fen,
-                        cancel_msgid=f"{refund_id.hex}c",
+                        cancel_msgid=number_of(refund_id, "c"),
                         due_at=now + moves.PATIENCE,
                         business_on=business_date(now, self._around.cut_off),
                         recorded_at=now,

@@ -86,9 +86,11 @@ class ReviewService(Counter):
                 changes: dict[str, Any] = {}
                 to = _way_of_return(taken, request.decision)
                 if to is RefundState.REFUNDING:
-                    changes = await all_that_stands(connection, taken.payment)
-                    merchant_id = taken.payment.merchant_id
-                    await _note_gone(connection, merchant_id, taken.setl_id, now)
+                    paid = taken.payment
+                    standing = await settlements.settled_setl_id(connection, paid.payment_id)
+                    for setl_id in {taken.setl_id, standing} - {None}:
+                        await _note_gone(connection, paid.merchant_id, setl_id, now)
+                    changes = await all_that_stands(connection, paid)
                 elif request.decision == "whole":
                     changes = {"whole": True}
                 move = Move(to=to, changes=changes, note=note)
@@ -123,6 +125,10 @@ def _way_of_payment(found: Payment, decision: str) -> PaymentState:
 
 
 def _way_of_return(found: Refund, decision: str) -> RefundState:
+    if found.msgid is None and decision != "release":
+        # The rest was never said: what people looked at is the old settlement's cancelling (2208),
+        # which is harmless when said again, and answered with what became of it.
+        return RefundState.CANCELLING
     match decision:
         case "ask":
             return RefundState.ASKING

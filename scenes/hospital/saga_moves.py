@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scenes.hospital.payment_states import (
@@ -99,8 +99,29 @@ async def put_off_refund(connection: AsyncConnection, found: Refund, *, now: dat
     await _put_off(connection, refund, refund.c.refund_id, found.refund_id, found, now)
 
 
+async def require_unmoved(connection: AsyncConnection, found: Refund) -> None:
+    """What is read of the refund after this is as old as ``found``, and stays so.
+
+    Raises:
+        OvertakenError: somebody else has moved it.
+    """
+    r = refund.c
+    still = await connection.execute(
+        select(r.version)
+        .where(r.refund_id == found.refund_id, r.version == found.version)
+        .with_for_update()
+    )
+    if still.first() is None:
+        raise OvertakenError
+
+
 async def note_said(connection: AsyncConnection, found: Refund, *, now: datetime) -> bool:
-    """Something is about to be said for the first time; False where it was said before."""
+    """Something is about to be said for the first time; False where it was said before.
+
+    That is told by the attempts of the first step alone: who comes back from a review has said it.
+    """
+    if found.version > 1:
+        return False
     r = refund.c
     noted = await connection.execute(
         update(refund)

@@ -23,7 +23,7 @@ async def note_settlement(
     on: date,
     now: datetime,
 ) -> None:
-    """The insurer has told of a settlement."""
+    """The insurer has told of a settlement; ``on`` is the day in its own books."""
     await connection.execute(
         insert(settlement)
         .values(
@@ -56,6 +56,29 @@ async def note_cancelled(
             settlement.c.cancelled_at.is_(None),
         )
         .values(cancelled_at=now)
+    )
+
+
+async def settled_split(
+    connection: AsyncConnection, merchant_id: str, setl_id: str
+) -> Split | None:
+    """The split of a settlement as it was booked; None where it never was."""
+    s = settlement.c
+    row = (
+        await connection.execute(
+            select(s.total_fen, s.fund_fen, s.account_fen, s.cash_fen).where(
+                s.merchant_id == merchant_id, s.setl_id == setl_id
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    paid_fen = row.fund_fen + row.account_fen + row.cash_fen
+    return Split(
+        fund_fen=row.fund_fen,
+        account_fen=row.account_fen,
+        cash_fen=row.cash_fen,
+        hospital_fen=row.total_fen - paid_fen,
     )
 
 

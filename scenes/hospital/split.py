@@ -117,6 +117,22 @@ def split_of(sums: SettlementInfo, *, sent_fen: int) -> Split:
     return split
 
 
+def check_cancelling(sums: SettlementInfo, *, sent_fen: int, settled: Split | None) -> None:
+    """The laws of a cancelling settlement (2208): it takes back all of what was settled.
+
+    Args:
+        sums: the insurer's answer, its sums below zero.
+        sent_fen: total of the bill that was settled.
+        settled: the split that was booked; None where the settlement never added up.
+
+    Raises:
+        InsuranceSumsError: it breaks a law; people look into it before any money goes back.
+    """
+    taken = split_of(sums.mirrored(), sent_fen=sent_fen)
+    if settled is not None and taken != settled:
+        raise InsuranceSumsError(laws=["mirrored"])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenBack:
     """What each payer gets back, in fen, each ≥ 0."""

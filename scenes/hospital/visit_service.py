@@ -22,6 +22,7 @@ from scenes.hospital.errors import (
     PrepaymentOffError,
     RegistrationStateError,
 )
+from scenes.hospital.messages import number_of
 from scenes.hospital.payments import Surroundings
 from scenes.hospital.pricing import DEPOSIT
 from scenes.hospital.registration_rows import read_registration
@@ -106,7 +107,7 @@ class VisitService(Counter):
             if row.state != "held" or row.bill_id is not None:
                 raise RegistrationStateError(field="registration_id", status=row.state)
             visit_id, bill_id = self._new_id(now), self._new_id(now)
-            number = f"G{registration_id.hex}"
+            number = "G" + number_of(registration_id)
             await _write_visit(
                 connection,
                 {

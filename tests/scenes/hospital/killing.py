@@ -2,9 +2,11 @@
 
 A fault is set for the n-th step from now: a statement, a commit, a message to the insurer, a call
 of the core. Steps before it happen, it and all after it do not; a commit may happen and its answer
-be lost.
+be lost. Statements inside a call of the core are its own: they are one transaction, which happens
+or does not, and the call dies before it or after it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -42,27 +44,45 @@ class Fault(StrEnum):
     LOST = "lost"  # as AWAY, after it has done its work
 
 
+class Kind(StrEnum):
+    """What a step is."""
+
+    STATEMENT = "statement"
+    COMMIT = "commit"
+    MESSAGE = "message"  # to the insurer
+    CALL = "call"  # of the core
+
+
 class Faults:
-    """Counts steps, and dies at the one that was set."""
+    """Counts steps, and dies at the one that was set; ``met`` counts which died of what."""
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.left = 0
-        self.happened = 0
+        self.among: Kind | None = None
+        self.met: Counter[tuple[str, str]] = Counter()
 
-    def set(self, fault: Fault | None, at: int) -> None:
-        """The ``at``-th step from now, 0 the next, meets ``fault``; None: no step does."""
-        self.fault, self.left = fault, at
+    @property
+    def happened(self) -> int:
+        """How many there were."""
+        return self.met.total()
 
-    def due(self) -> Fault | None:
-        """One more step: the fault that meets it."""
-        if self.fault is None:
+    def set(self, fault: Fault | None, at: int = 0, among: Kind | None = None) -> None:
+        """The ``at``-th step from now, 0 the next, meets ``fault``; None: no step does.
+
+        ``among``: only steps of this kind count.
+        """
+        self.fault, self.left, self.among = fault, at, among
+
+    def due(self, kind: Kind, step: str) -> Fault | None:
+        """One more step, by name: the fault that meets it."""
+        if self.fault is None or self.among not in (None, kind):
             return None
         self.left -= 1
         if self.left >= 0:
             return None
         fault, self.fault = self.fault, None
-        self.happened += 1
+        self.met[step, fault.value] += 1
         return fault
 
     @contextmanager
@@ -70,14 +90,14 @@ class Faults:
         """Count statements and commits of an engine."""
 
         def statement(*_: Any) -> None:  # noqa: ANN401  (SQLAlchemy's form)
-            fault = self.due()
+            fault = self.due(Kind.STATEMENT, "statement")
             if fault is Fault.KILL:
                 raise KilledError
             if fault is not None:
                 raise psycopg.OperationalError("the database is away")
 
         def commit(connection: Connection) -> None:
-            fault = self.due()
+            fault = self.due(Kind.COMMIT, "commit")
             if fault is Fault.KILL:
                 raise KilledError
             if fault is Fault.LOST:
@@ -102,13 +122,13 @@ class MortalGateway:
         self._faults = faults
 
     async def send(self, envelope: Envelope) -> Reply:
-        before = self._faults.due()
+        before = self._faults.due(Kind.MESSAGE, f"before {envelope.infno.value}")
         if before is Fault.KILL:
             raise KilledError
         if before is Fault.AWAY:
             raise GatewaySilentError
         reply = await self._gateway.send(envelope)
-        after = self._faults.due()
+        after = self._faults.due(Kind.MESSAGE, f"after {envelope.infno.value}")
         if after is Fault.KILL:
             raise KilledError
         if before is not None or after is not None:
@@ -132,51 +152,45 @@ class MortalAPI:
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
     ) -> tuple[OrderView, bool]:
-        lost = self._before()
-        return self._after(lost, await self._api.order(caller, request, idempotency_key))
+        lost = self._before("order")
+        answer = await self._api.order(caller, request, idempotency_key)
+        self._after("order", lost=lost)
+        return answer
 
     async def capture(
         self, caller: Caller, order_id: UUID, request: CaptureRequest, idempotency_key: str
     ) -> tuple[OrderView, bool]:
-        lost = self._before()
+        lost = self._before("capture")
         answer = await self._api.capture(caller, order_id, request, idempotency_key)
-        return self._after(lost, answer)
+        self._after("capture", lost=lost)
+        return answer
 
     async def void(
         self, caller: Caller, order_id: UUID, idempotency_key: str
     ) -> tuple[OrderView, bool]:
-        lost = self._before()
-        return self._after(lost, await self._api.void(caller, order_id, idempotency_key))
+        lost = self._before("void")
+        answer = await self._api.void(caller, order_id, idempotency_key)
+        self._after("void", lost=lost)
+        return answer
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
     ) -> tuple[RefundView, bool]:
-        lost = self._before()
+        lost = self._before("refund")
         answer = await self._api.refund(caller, order_id, request, idempotency_key)
-        return self._after_refund(lost, answer)
+        self._after("refund", lost=lost)
+        return answer
 
-    def _before(self) -> bool:
-        fault = self._faults.due()
+    def _before(self, verb: str) -> bool:
+        fault = self._faults.due(Kind.CALL, f"before {verb}")
         if fault is Fault.KILL:
             raise KilledError
         if fault is Fault.AWAY:
             raise ServiceUnavailableError
         return fault is not None
 
-    def _after(self, lost: bool, answer: tuple[OrderView, bool]) -> tuple[OrderView, bool]:
-        self._die_after(lost=lost)
-        return answer
-
-    def _after_refund(
-        self,
-        lost: bool,
-        answer: tuple[RefundView, bool],
-    ) -> tuple[RefundView, bool]:
-        self._die_after(lost=lost)
-        return answer
-
-    def _die_after(self, *, lost: bool) -> None:
-        fault = self._faults.due()
+    def _after(self, verb: str, *, lost: bool) -> None:
+        fault = self._faults.due(Kind.CALL, f"after {verb}")
         if fault is Fault.KILL:
             raise KilledError
         if lost or fault is not None:

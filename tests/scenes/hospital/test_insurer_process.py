@@ -25,6 +25,7 @@ from scenes.hospital.messages import (
     SettlementQuery,
     VisitRegistration,
 )
+from scenes.hospital.split import split_of
 
 NOW: Final = datetime(2026, 6, 1, 2, 0, tzinfo=UTC)
 HOSPITAL: Final = "H1"
@@ -96,7 +97,6 @@ async def test_what_was_settled_stays_settled_when_the_insurer_is_killed(tmp_pat
                 mdtrt_id=visit.mdtrt_id,
                 chrg_bchno="B1",
                 insutype="310",
-                invono="B1",
             )
             msgid = new_id(NOW, os.urandom).hex
             info = await insurer.settle(HOSPITAL, msgid, wanted)
@@ -116,8 +116,12 @@ async def test_what_was_settled_stays_settled_when_the_insurer_is_killed(tmp_pat
             cancelling = SettlementCancelling(
                 setl_id=info.setl_id, mdtrt_id=visit.mdtrt_id, psn_no="P1"
             )
-            assert await insurer.cancel(HOSPITAL, "c1", cancelling) is Cancelled.NOW
-            assert await insurer.cancel(HOSPITAL, "c2", cancelling) is Cancelled.BEFORE
+            settled = split_of(info, sent_fen=100_000)
+            for msgid, expected in (("c1", Cancelled.NOW), ("c2", Cancelled.BEFORE)):
+                done = await insurer.cancel(
+                    HOSPITAL, msgid, cancelling, sent_fen=100_000, settled=settled
+                )
+                assert done is expected
             assert await insurer.reverse(HOSPITAL, "P1", "never") is Cancelled.NEVER_THERE
             details = DetailsComparison(
                 setl_optins="370406",

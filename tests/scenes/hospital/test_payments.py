@@ -89,6 +89,7 @@ OUTCOMES = [
     (Behaviour.ANSWER, "paid", "paid"),
     (Behaviour.TWICE, "paid", "paid"),
     (Behaviour.SILENT_AFTER, "paid", "paid"),  # asked at once, and found settled
+    (Behaviour.OTHER_PERSON, "paid", "paid"),  # no answer, so asked
     (Behaviour.SILENT_BEFORE, "returned", "returned"),  # not there: reversed, released
     (Behaviour.LATE, "returned", "returned"),  # it comes after its reversal, and does nothing
     (Behaviour.REFUSE, "returned", "returned"),

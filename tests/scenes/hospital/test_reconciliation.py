@@ -1,6 +1,6 @@
 """Three books of a day compared: what differs is found, listed with its owner, or goes back."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import inspect, text, update
@@ -53,6 +53,31 @@ async def test_books_that_agree_have_no_difference(ward: Ward) -> None:
     assert seen.totals_agree is True
     assert (seen.payments, seen.insurer_items, seen.his_items) == (3, 2, 3)
     assert (seen.differences, seen.returned) == (0, 0)
+
+
+async def test_totals_are_compared_by_kind_of_insurance_and_of_clearing(ward: Ward) -> None:
+    for insutype, kind in (("310", "outpatient"), ("390", "outpatient"), ("310", "inpatient")):
+        user_id = await ward.person()
+        visit = await ward.visit(user_id, insutype=insutype, kind=kind)
+        await ward.bill(visit, line(60_000))
+        assert (await ward.confirm(await ward.quote(visit), user_id)).state == "paid"
+    seen = await reconcile(ward)
+    assert (seen.totals_agree, seen.insurer_items, seen.differences) == (True, 3, 0)
+
+
+async def test_the_insurers_day_counts_though_its_answer_came_the_next(ward: Ward) -> None:
+    """Why: the insurer's books close at midnight, ours at the cut-off, and silence may outlast."""
+    ward.clock.now = datetime(2026, 6, 1, 17, 30, tzinfo=UTC)  # half past one the next morning
+    await ward.pay(await ward.person(), line(60_000))
+    ward.gateway.plan(Function.SETTLE, Behaviour.SILENT_AFTER)
+    ward.gateway.plan(Function.READ_SETTLEMENT, Behaviour.SILENT_BEFORE)
+    asking = await ward.pay(await ward.person(), line(60_000))
+    ward.clock.advance(days=1)
+    await ward.worker()
+    assert (await ward.payment(asking.payment_id)).state == "paid"
+    seen = [await reconcile(ward, date(2026, 6, day)) for day in (1, 2, 3)]
+    assert [one.insurer_items for one in seen] == [0, 2, 0]
+    assert all(one.totals_agree and one.differences == 0 for one in seen)
 
 
 async def test_a_settlement_only_the_insurer_knows_is_returned(ward: Ward) -> None:
