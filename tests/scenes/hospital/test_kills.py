@@ -56,7 +56,7 @@ death = st.one_of(
     st.tuples(st.sampled_from([*Fault]), st.integers(0, 5), st.just(Kind.MESSAGE)),
     st.tuples(st.sampled_from([*Fault]), st.integers(0, 1), st.just(Kind.CALL)),
 )
-faults_at = st.lists(death, min_size=6 if KILLS else 2, max_size=14 if KILLS else 8)
+faults_at = st.lists(death, min_size=6 if KILLS else 2, max_size=10 if KILLS else 8)
 planned = st.tuples(
     st.sampled_from(
         [
@@ -266,7 +266,7 @@ def test_whatever_dies_every_payment_ends_and_every_fen_is_found(
     record = KillRecord.read(KILLS_FILE, seed=SEED)
     while record.kills < KILLS:
         with theatres() as theatre:
-            live(theatre, number=record.next_seed, lives=10, steps=40)
+            live(theatre, number=record.next_seed, lives=20, steps=16)
             record.add(theatre.faults.met, patients=theatre.patients)
         record.write(KILLS_FILE)
         print(record.line())  # noqa: T201  (the report of a long run)
