@@ -22,6 +22,8 @@ from adapters.bench.report import Result, compared
 from adapters.database import migrate
 from adapters.embedded_postgres import EmbeddedPostgres
 from adapters.infrastructure import Addresses
+from adapters.memory import settle_memory
+from adapters.server import YOUNG_OBJECTS_MAX
 from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
 from cardcore.account.request import TopUpRequest
@@ -106,6 +108,7 @@ async def _measure(settings: Settings, addresses: Addresses, batches: int) -> li
         previous = CHAIN_START
         per_s, bare_per_s = [], []
         booking_ms, judging_ms = [], []
+        settle_memory(YOUNG_OBJECTS_MAX)  # as a server does
         for batch_no in range(batches + 1):
             records, previous = await _records(phones, terminal, numbers, previous)
             request = UploadRequest(
