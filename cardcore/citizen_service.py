@@ -4,19 +4,27 @@ A citizen's session reaches the same verbs as the card centre does, but only for
 orders, cards, credentials, disputes and delegations. What belongs to somebody else is not there.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cardcore import tables
 from cardcore.books import transaction
 from cardcore.business.dispute_request import OpenDisputeRequest
 from cardcore.business.dispute_tables import dispute
 from cardcore.business.dispute_views import DisputesView, DisputeView
 from cardcore.business.explain import explain
 from cardcore.business.orders import OrderRecord, load_order
-from cardcore.business.views import ExplainView, OrderView
+from cardcore.business.views import (
+    ExplainView,
+    NamedOrdersView,
+    NamedOrderView,
+    OrdersView,
+    OrderView,
+)
 from cardcore.caller import Caller, Scope
 from cardcore.errors import NotFoundError
 from cardcore.parts import Parts
@@ -30,7 +38,7 @@ from cardcore.user.card_views import CardsView, CardView
 from cardcore.user.credentials import CredentialStep, find_credential
 from cardcore.user.delegations import read_delegations
 from cardcore.user.people import People
-from cardcore.user.people_request import Act
+from cardcore.user.people_request import Act, OrdersQuery
 from cardcore.user.people_views import LifeEventView
 from cardcore.user.personal_data import PersonalData
 from cardcore.user.request import IssueCodeRequest
@@ -52,6 +60,10 @@ class CoreVerbs(Protocol):
         self, caller: Caller, user_id: UUID, request: AuthoriseRequest
     ) -> AuthorisationView:
         """An authorisation for a phone's key."""
+        ...
+
+    async def list_orders(self, caller: Caller, user_id: UUID, query: OrdersQuery) -> OrdersView:
+        """A person's orders."""
         ...
 
     async def user_cards(self, caller: Caller, user_id: UUID) -> CardsView:
@@ -123,12 +135,20 @@ class CitizenService:
 
     # -- orders and disputes ---------------------------------------------------------------------
 
-    async def order(self, caller: Caller, order_id: UUID) -> OrderView:
+    async def orders(self, caller: Caller, query: OrdersQuery) -> NamedOrdersView:
+        """All orders under the citizen's ids, newest first, merchants by name."""
+        found = await self._core.list_orders(_with(caller, Scope.USERS_READ), _own(caller), query)
+        async with transaction(self._parts.engine) as (connection, _):
+            named = await _named(connection, found.orders)
+        return NamedOrdersView(user_id=found.user_id, orders=named, next_before=found.next_before)
+
+    async def order(self, caller: Caller, order_id: UUID) -> NamedOrderView:
         """One order as it stands. Raises ``NotFoundError`` for somebody else's."""
         async with transaction(self._parts.engine) as (connection, raw):
             record = await load_order(raw, caller, order_id)
             await self._require_own(connection, caller, record)
-            return record.view(now=self._parts.clock())
+            (named,) = await _named(connection, [record.view(now=self._parts.clock())])
+            return named
 
     async def explain(self, caller: Caller, order_id: UUID) -> ExplainView:
         """Every fen of an order; of other payers their part, not their name."""
@@ -261,3 +281,20 @@ def _with(caller: Caller, scope: Scope) -> Caller:
 def _unbound(caller: Caller, scope: Scope) -> Caller:
     """As ``_with``, once it is known whose the object is: it may lie under a former id."""
     return Caller(client_id=caller.client_id, merchant_id=None, scopes=frozenset({scope.value}))
+
+
+async def _named(connection: AsyncConnection, orders: Sequence[OrderView]) -> list[NamedOrderView]:
+    """Orders with the names their merchants have today."""
+    merchant = tables.merchant.c
+    asked = select(merchant.merchant_id, merchant.name_zh, merchant.name_en).where(
+        merchant.merchant_id.in_({order.merchant_id for order in orders})
+    )
+    names = {row.merchant_id: row for row in await connection.execute(asked)} if orders else {}
+    return [
+        NamedOrderView(
+            **dict(order),
+            merchant_name_zh=names[order.merchant_id].name_zh,
+            merchant_name_en=names[order.merchant_id].name_en,
+        )
+        for order in orders
+    ]

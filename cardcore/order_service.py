@@ -288,9 +288,10 @@ class OrderService:
                 code = self._parts.codes.accept(
                     request.user.credential,
                     scene=code_scene(self._parts.rules.current, business.scene),
-                    places=(business.terminal_id, line)
+                    # That the terminal is this merchant's is found out with its row.
+                    places=(business.terminal_id, business.merchant_id, line)
                     if isinstance(line, str)
-                    else (business.terminal_id,),
+                    else (business.terminal_id, business.merchant_id),
                     pays=request.mode is not Mode.RECORD,
                     now=now,
                 )

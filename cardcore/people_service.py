@@ -153,7 +153,7 @@ class PeopleService:
         code = self._parts.codes.accept(
             request.user.credential,
             scene=code_scene(self._parts.rules.current, request.scene),
-            places=(request.terminal_id,),
+            places=(request.terminal_id, request.merchant_id),
             pays=False,
             now=now,
         )

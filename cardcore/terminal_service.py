@@ -189,6 +189,7 @@ class TerminalService:
                 terminal_id=caller.terminal_id,
                 keys={key.kid: (key.suite, key.public_key) for key in keys},
                 ring_json=ring_json,
+                merchant_id=terminal.merchant_id,
             ),
         )
         results, gaps = await self._records.write(

@@ -16,7 +16,7 @@ LIST_AGE_MAX_S: Final = 7200
 
 
 def context_of(place_id: str, issuer_algorithm: Algorithm) -> bytes:
-    """The four context bytes of a terminal or line id.
+    """The four context bytes of a terminal's, line's or merchant's id.
 
     First 4 bytes of SHA-256 of the UTF-8 id, SM3 where the issuer's algorithm is SM2.
     """

@@ -9,7 +9,7 @@ from adapters.http.operation import Answer, Call, Declared, Noun
 from cardcore.business.dispute_errors import DisputeExceedsError, DisputeStateError
 from cardcore.business.dispute_request import OpenDisputeRequest
 from cardcore.business.dispute_views import DisputesView, DisputeView
-from cardcore.business.views import ExplainView, OrderView
+from cardcore.business.views import ExplainView, NamedOrderView
 from cardcore.errors import (
     LimitExceededError,
     NotFoundError,
@@ -67,7 +67,7 @@ async def authorise_my_phone(call: Call[AuthoriseRequest]) -> Answer:
     "GET",
     "/v1/me/orders/{order_id}",
     summary="One of my orders",
-    reply=OrderView,
+    reply=NamedOrderView,
     access="citizen",
     refusals=(NotFoundError, *SESSION),
 )

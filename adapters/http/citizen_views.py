@@ -8,7 +8,7 @@ from adapters.http.examples import ACT
 from adapters.http.lifecycle import answered
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.account.arrears_lists import ArrearsView
-from cardcore.business.views import OrdersView
+from cardcore.business.views import NamedOrdersView
 from cardcore.caller import Caller, Scope
 from cardcore.errors import PersonStateError
 from cardcore.user.people_request import AccessQuery, Act, OrdersQuery
@@ -44,14 +44,13 @@ def _own_id(caller: Caller) -> UUID:
     "/v1/me/orders",
     summary="My orders",
     body=OrdersQuery,
-    reply=OrdersView,
+    reply=NamedOrdersView,
     access="citizen",
     refusals=SESSION,
 )
 async def my_orders(call: Call[OrdersQuery]) -> Answer:
     """Newest first. `next_before` of a page leads to the next."""
-    himself = _himself(call, Scope.USERS_READ)
-    return Answer(view=await call.core.list_orders(himself, _own_id(himself), call.body))
+    return Answer(view=await call.core.mine.orders(call.caller, call.body))
 
 
 @MINE.operation(

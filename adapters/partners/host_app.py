@@ -73,13 +73,21 @@ class HostApp:
             ]
         )
 
-    async def host_code(self, account: HostAccount) -> str:
-        """A one-time code of the card centre for one of the app's people."""
+    async def host_code(self, account: HostAccount, *, proved: bool = False) -> str:
+        """A one-time code of the card centre for one of the app's people.
+
+        Args:
+            account: who is signed in to the app.
+            proved: has the app just seen their PIN, fingerprint or face?
+        """
         now = self._clock()
         if self._token_until is None or now >= self._token_until:
             await self._client.sign_in(now)
             self._token_until = now + _TOKEN_TTL
-        made = await self._client.post("/v1/host-codes", {"user_id": str(account.user_id)})
+        asked = {"user_id": str(account.user_id)}
+        if proved:
+            asked["authenticated_at"] = now.isoformat()
+        made = await self._client.post("/v1/host-codes", asked)
         return str(made["host_code"])
 
     async def _page(self, request: Request) -> Response:
@@ -133,4 +141,6 @@ class HostApp:
         if account is None:
             return Response(status_code=401)
         headers = {"Cache-Control": "no-store"}
-        return JSONResponse({"host_code": await self.host_code(account)}, headers=headers)
+        proved = (await request.json()).get("fresh") is True
+        code = await self.host_code(account, proved=proved)
+        return JSONResponse({"host_code": code}, headers=headers)

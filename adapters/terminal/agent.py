@@ -108,6 +108,7 @@ def station_of(enrolment: Enrolment, options: Options) -> Station:
         kid=enrolment.kid,
         pays=enrolment.scene not in _IDENTITY_SCENES,
         flat=None if options.amount_fen is None else FlatAmount(options.amount_fen),
+        merchant_id=enrolment.merchant_id,
     )
 
 

@@ -66,12 +66,14 @@ class Station:
     kid: int
     pays: bool = True
     flat: FlatAmount | None = None
+    merchant_id: str = ""
 
     @property
     def place_ids(self) -> tuple[str, ...]:
         """The ids a code's context may name."""
         place = self.place
-        return tuple(one for one in (place.terminal_id, place.line_id, place.gate_id) if one)
+        ids = (place.terminal_id, place.line_id, place.gate_id, self.merchant_id)
+        return tuple(one for one in ids if one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

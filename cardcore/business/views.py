@@ -22,6 +22,8 @@ __all__ = [
     "IssuedCodeView",
     "JudgedLimit",
     "LineView",
+    "NamedOrderView",
+    "NamedOrdersView",
     "OrderView",
     "OrdersView",
     "QuoteView",
@@ -75,6 +77,21 @@ class OrderView(Model):
     recorded_at: datetime
     hold_expires_at: datetime | None = None
     lines: list[LineView]
+
+
+class NamedOrderView(OrderView):
+    """An order as its citizen reads it: with the merchant's names."""
+
+    merchant_name_zh: str
+    merchant_name_en: str
+
+
+class NamedOrdersView(Model):
+    """A citizen's own orders, newest first; ``next_before`` leads on."""
+
+    user_id: UUID
+    orders: list[NamedOrderView]
+    next_before: UUID | None
 
 
 class OrdersView(Model):

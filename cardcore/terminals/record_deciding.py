@@ -229,7 +229,8 @@ class BatchDecider:
         if judged.code is None or judged.code.code_class == TAP_CLASS:
             return False
         at_s = int(self._received_at.timestamp())
-        return not judge_code_at(judged, self._terminal.ring_json, at_s)
+        terminal = self._terminal
+        return not judge_code_at(judged, terminal.ring_json, terminal.payables.merchant_id, at_s)
 
     def _is_fork(self, judged: JudgedRecord, record: RecordBrief) -> bool:
         """Note where the chain does not hold; true where the number was another record's."""

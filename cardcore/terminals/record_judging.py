@@ -95,11 +95,15 @@ class JudgedRecord(NamedTuple):
 
 
 class RecordKeys(NamedTuple):
-    """What a batch is judged with: whose it is, keys by kid (suite, raw), the ring as JSON."""
+    """What a batch is judged with: whose it is, keys by kid (suite, raw), the ring as JSON.
+
+    ``merchant_id``: whose terminal it is; codes may be bound to it.
+    """
 
     terminal_id: str
     keys: Mapping[int, tuple[int, bytes]]
     ring_json: str
+    merchant_id: str = ""
 
 
 class RecordJudge(Protocol):
@@ -148,15 +152,15 @@ def judge_record(data: bytes, keys: RecordKeys, ring: codes.KeyRing) -> JudgedRe
     if record.decision is _REFUSED or record.evidence_kind is _TAP:
         return _judged(data, "", record)
     try:
-        code, code_fault = _judge_code(record, ring)
+        code, code_fault = _judge_code(record, ring, keys.merchant_id)
     except Exception:  # noqa: BLE001  (a bug in judging codes: the record is true, and waits)
         code, code_fault = None, FAULT
     return _judged(data, "", record, code, code_fault)
 
 
-def judge_code_at(judged: JudgedRecord, ring_json: str, at_s: int) -> str:
+def judge_code_at(judged: JudgedRecord, ring_json: str, merchant_id: str, at_s: int) -> str:
     """The code of a true record judged at another instant: the stable reason, "" for accepted."""
-    return _judge_code(read_record(judged.data), _ring(ring_json), at_s)[1]
+    return _judge_code(read_record(judged.data), _ring(ring_json), merchant_id, at_s)[1]
 
 
 def _judged(
@@ -201,13 +205,13 @@ def _policy(
 
 
 def _judge_code(
-    record: ValidatorRecord, ring: codes.KeyRing, at_s: int | None = None
+    record: ValidatorRecord, ring: codes.KeyRing, merchant_id: str, at_s: int | None = None
 ) -> tuple[CodeFacts | None, str]:
     place = record.place
     policy = _policy(
         record.scene,
         _PAY if record.amount_fen else _IDENTITY,
-        tuple(one for one in (place.terminal_id, place.line_id, place.gate_id) if one),
+        tuple(one for one in (place.terminal_id, place.line_id, place.gate_id, merchant_id) if one),
         online=record.decision is _ONLINE,
     )
     try:

@@ -67,8 +67,8 @@ class OpenUserRequest(Model):
 class IssueCodeRequest(Model):
     """A class S code for a person whose phone is online.
 
-    ``context`` is the terminal or line the phone was told, where it was told one: it binds the
-    code to that place. ``cap_fen`` bounds what this one code may pay.
+    ``context`` is the terminal, line or merchant the phone was told, where it was told one: it
+    binds the code to that place. ``cap_fen`` bounds what this one code may pay.
     """
 
     scenes: Annotated[list[Name], Field(min_length=1, max_length=9)]

@@ -90,23 +90,31 @@ async def _serving(server: uvicorn.Server, listener: Any) -> AsyncIterator[None]
 
 @dataclass
 class Handset:
-    """One phone: its browser, and who is signed in to the app on it (None: nobody)."""
+    """One phone: its browser, and who is signed in to the app on it (None: nobody).
+
+    ``proves``: does the person give their fingerprint when the app asks for it?
+    """
 
     town: Town
     context: BrowserContext
     account: HostAccount | None
+    proves: bool = True
     codes_given: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     async def answer(self, request: str) -> str:
         """What the app's native half says to the page (see ``docs/embedding.md``)."""
-        ask = json.loads(request)["ask"]
+        asked = json.loads(request)
+        ask = asked["ask"]
         if self.account is None:
             return "{}"
         if ask == "account":
             return json.dumps({"account": self.account.reference, "client_id": HOST_CLIENT})
         if ask == "host_code":
-            self.codes_given.append(await self.town.host.host_code(self.account))
+            fresh = asked.get("fresh") is True
+            if fresh and not self.proves:
+                return "{}"
+            self.codes_given.append(await self.town.host.host_code(self.account, proved=fresh))
             return json.dumps({"host_code": self.codes_given[-1]})
         return json.dumps({"done": False})
 

@@ -73,9 +73,16 @@ describe("the look", () => {
     assert.equal(readLook(storage, ["en-GB"]).language, "en");
     assert.equal(readLook(storage, ["zh-TW"]).language, "zh-CN");
     assert.equal(readLook(storage, []).language, "zh-CN");
-    keepLook(storage, { language: "en", elder: true, sceneMode: "bound", scene: "school" });
-    const again = readLook(storage, ["zh-CN"]);
-    assert.deepEqual(again, { language: "en", elder: true, sceneMode: "bound", scene: "school" });
+    const place = { id: "school-1", nameZh: "一中", nameEn: "No. 1 School" };
+    const chosen = {
+      language: "en",
+      elder: true,
+      sceneMode: "bound",
+      scene: "school",
+      place,
+    } as const;
+    keepLook(storage, chosen);
+    assert.deepEqual(readLook(storage, ["zh-CN"]), chosen);
   });
 
   it("survives a storage that is broken or refuses", () => {

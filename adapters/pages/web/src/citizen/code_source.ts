@@ -64,17 +64,20 @@ export class CodeSource {
     this.#parts = parts;
   }
 
-  /** The next code for these scenes. Throws `NoCodeError`, `SignedOutError`, `Refusal`. */
-  async next(scenes: readonly string[]): Promise<ShownCode> {
-    if (!this.#parts.online()) return this.fromPage();
-    const asked = this.#fromServer(scenes);
+  /**
+   * The next code for these scenes, at one place where one is named. Throws `NoCodeError`,
+   * `SignedOutError`, `Refusal`.
+   */
+  async next(scenes: readonly string[], placeId: string | null = null): Promise<ShownCode> {
+    if (!this.#parts.online()) return this.fromPage(placeId);
+    const asked = this.#fromServer(scenes, placeId);
     const late = Symbol("late");
     const first = await Promise.race([asked, after(PATIENCE_MS, late)]).catch((fault: unknown) => {
       if (fault instanceof NetworkAwayError) return late;
       throw fault;
     });
     if (first !== late) return first as ShownCode;
-    return this.fromPage().catch(() =>
+    return this.fromPage(placeId).catch(() =>
       asked.catch((fault: unknown) => {
         throw fault instanceof NetworkAwayError ? new NoCodeError() : fault;
       }),
@@ -82,7 +85,7 @@ export class CodeSource {
   }
 
   /** A class D code. Throws `NoCodeError`. */
-  async fromPage(): Promise<ShownCode> {
+  async fromPage(placeId: string | null = null): Promise<ShownCode> {
     const start = performance.now();
     const { store, session, clock, subtle } = this.#parts;
     clock.recall((await store.get("clockOffsetMs")) ?? clock.offsetMs);
@@ -97,7 +100,8 @@ export class CodeSource {
     }
     const authorisation = readAuthorisation(kept.bytes);
     const madeAtS = Math.floor(nowMs / 1000);
-    const dynamic = { madeAtS, counter: await store.next(), flags: PHONE_OFFLINE };
+    const context = placeId === null ? new Uint8Array(4) : await contextOf(subtle, placeId);
+    const dynamic = { madeAtS, counter: await store.next(), context, flags: PHONE_OFFLINE };
     const expiresAtMs = (madeAtS + authorisation.dynamicTtlS) * 1000;
     const text = await offlineCode(authorisation, dynamic, signer(subtle, device));
     performance.measure("offline code", { start });
@@ -136,10 +140,10 @@ export class CodeSource {
     return kept !== undefined && kept.endsAtMs > this.#parts.clock.nowMs() ? kept.endsAtMs : null;
   }
 
-  async #fromServer(scenes: readonly string[]): Promise<ShownCode> {
+  async #fromServer(scenes: readonly string[], placeId: string | null): Promise<ShownCode> {
     const { api, session } = this.#parts;
     const { reply, sentMs } = await this.#timed(() =>
-      session.within(() => api.post<IssuedCode>("/v1/me/codes", { scenes })),
+      session.within(() => api.post<IssuedCode>("/v1/me/codes", { scenes, context: placeId })),
     );
     await this.#learn(sentMs, reply.issued_at);
     const expiresAtMs = Date.parse(reply.expires_at);
@@ -197,4 +201,10 @@ export class CodeSource {
 
 function after<Value>(ms: number, value: Value): Promise<Value> {
   return new Promise((resolve) => setTimeout(resolve, ms, value));
+}
+
+/** What binds a code to a place: the start of the digest of its id (docs/codes.md). */
+async function contextOf(subtle: SubtleCrypto, placeId: string): Promise<Uint8Array> {
+  const digest = await subtle.digest("SHA-256", new TextEncoder().encode(placeId));
+  return new Uint8Array(digest).slice(0, 4);
 }

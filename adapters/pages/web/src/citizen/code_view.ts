@@ -2,15 +2,14 @@
 
 import { correction, generate } from "lean-qr";
 import { element, fill } from "../dom/element.ts";
-import { SCENES } from "../verifier/fields.ts";
+import { icon } from "../dom/icon.ts";
 import { NoCodeError, type ShownCode } from "./code_source.ts";
-import type { SceneMode } from "./look.ts";
+import { SCENE_DRAWINGS } from "./drawings.ts";
 import { badge, type Page, type View } from "./page.ts";
+import { ALL_SCENES, sceneSwitch, scenesOf } from "./scene_switch.ts";
 import { brighten, keepAwake } from "./screen_light.ts";
 import { SignedOutError } from "./session.ts";
 
-export const ALL_SCENES = Object.keys(SCENES);
-const MODES: readonly SceneMode[] = ["fused", "bound", "switched"];
 const QUIET_ZONE = 4;
 const TICK_MS = 500;
 const RETRY_MS = 3_000;
@@ -22,11 +21,6 @@ export const codeView: View = {
   },
 };
 
-/** The scenes the code is for: one fused code for all, or the one that is bound or switched to. */
-export function scenesOf(mode: SceneMode, scene: string): readonly string[] {
-  return mode === "fused" ? ALL_SCENES : [scene];
-}
-
 class CodePanel {
   readonly #page: Page;
   readonly #body: HTMLElement;
@@ -34,8 +28,11 @@ class CodePanel {
   readonly #canvas = element("canvas", { class: "qr", role: "img" });
   readonly #frame = element("div", { class: "frame", "aria-busy": "true" }, this.#canvas);
   readonly #left = element("p", { class: "left" });
+  // The seconds stand beside it in words.
+  readonly #life = element("progress", { class: "life", max: 1, value: 1, "aria-hidden": "true" });
   readonly #origin = element("p", { class: "origin", role: "status" });
   #code: ShownCode | null = null;
+  #spanMs = 1;
   #asking = 0;
   #retryAtMs = 0;
 
@@ -65,7 +62,9 @@ class CodePanel {
       element(
         "section",
         { class: "card code" },
+        this.#purpose(),
         this.#frame,
+        this.#life,
         this.#left,
         this.#origin,
         element(
@@ -74,52 +73,30 @@ class CodePanel {
           page.say("bright"),
         ),
       ),
-      this.#sceneSwitch(),
+      // In elder mode there is one thing on each page: what the code is for has a page of its own.
+      !page.parts.look().elder && sceneSwitch(page, this.#leaving),
     );
   }
 
-  #sceneSwitch(): HTMLElement {
+  /** What the code on the screen is for, where it is not for everything. */
+  #purpose(): HTMLElement | null {
     const page = this.#page;
-    const { sceneMode, scene } = page.parts.look();
-    const modes = MODES.map((mode) =>
-      element(
-        "button",
-        {
-          type: "button",
-          "aria-pressed": String(mode === sceneMode),
-          onclick: () => this.#choose(mode, scene),
-        },
-        page.say(mode),
-      ),
-    );
-    const scenes = ALL_SCENES.map((one) =>
-      element(
-        "button",
-        {
-          type: "button",
-          "aria-pressed": String(one === scene),
-          onclick: () => this.#choose(sceneMode, one),
-        },
-        page.name("scene", one),
-      ),
-    );
-    const hint = { fused: "fusedHint", bound: "boundHint", switched: "switchedHint" } as const;
+    const { sceneMode, scene, place } = page.parts.look();
+    if (sceneMode === "fused") return null;
+    const at = page.language === "zh-CN" ? place?.nameZh : place?.nameEn;
+    const said = page.name("scene", scene);
     return element(
-      "section",
-      { class: "card scenes", "aria-label": page.say("chooseScene") },
-      element("div", { class: "segments", role: "group" }, ...modes),
-      element("p", { class: "quiet" }, page.say(hint[sceneMode])),
-      sceneMode !== "fused" &&
-        element(
-          "div",
-          { class: "chips", role: "group", "aria-label": page.say("chooseScene") },
-          ...scenes,
-        ),
+      "p",
+      { class: "purpose" },
+      icon(SCENE_DRAWINGS[scene]),
+      element(
+        "span",
+        {},
+        sceneMode === "bound" && at !== undefined
+          ? `${said} · ${page.say("boundTo", { place: at })}`
+          : said,
+      ),
     );
-  }
-
-  #choose(sceneMode: SceneMode, scene: string): void {
-    this.#page.parts.change({ sceneMode, scene });
   }
 
   #tick(): void {
@@ -131,6 +108,7 @@ class CodePanel {
     }
     const leftS = Math.max(0, Math.ceil((this.#code.refreshAtMs - nowMs) / 1000));
     fill(this.#left, this.#page.say(leftS > 0 ? "secondsLeft" : "refreshing", { n: leftS }));
+    this.#life.value = Math.max(0, this.#code.refreshAtMs - nowMs) / this.#spanMs;
     if (nowMs >= this.#code.expiresAtMs) this.#hide();
     if (leftS === 0) void this.#renew();
   }
@@ -139,9 +117,12 @@ class CodePanel {
     if (this.#asking > 0) return;
     this.#asking += 1;
     const { codes, look } = this.#page.parts;
-    const { sceneMode, scene } = look();
+    const { sceneMode, scene, place } = look();
     try {
-      const code = await codes.next(scenesOf(sceneMode, scene));
+      const code = await codes.next(
+        scenesOf(sceneMode, scene),
+        sceneMode === "bound" ? (place?.id ?? null) : null,
+      );
       if (this.#leaving.aborted) return;
       this.#show(code);
       if (code.origin === "server") await codes.prepare(ALL_SCENES);
@@ -153,13 +134,14 @@ class CodePanel {
   }
 
   #show(code: ShownCode): void {
+    const page = this.#page;
     if (!this.#frame.isConnected) this.#layout();
     this.#code = code;
+    this.#spanMs = Math.max(1, code.refreshAtMs - page.parts.clock.nowMs());
     this.#retryAtMs = 0;
     drawQR(this.#canvas, code.text);
     this.#frame.setAttribute("aria-busy", "false");
     this.#frame.dataset["origin"] = code.origin;
-    const page = this.#page;
     fill(
       this.#origin,
       code.origin === "page" && badge(page.say("offlineCode"), "warn"),

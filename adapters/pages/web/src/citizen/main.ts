@@ -2,15 +2,19 @@
 
 import "./page.css";
 import { element, fill } from "../dom/element.ts";
+import { icon } from "../dom/icon.ts";
 import { Api } from "./api.ts";
 import { CodeSource } from "./code_source.ts";
 import { codeView } from "./code_view.ts";
+import { PLACE_DRAWINGS } from "./drawings.ts";
+import { familyStepView, familyView } from "./family_view.ts";
 import { bridgeOf, type NativeHost } from "./host_bridge.ts";
 import { keepLook, type Look, readLook } from "./look.ts";
 import { disputesView, disputeView, fundsView, ordersView, orderView } from "./money_views.ts";
 import { Page, type View } from "./page.ts";
-import { accessesView, cardsView, familyView, moreView, settingsView } from "./person_views.ts";
+import { accessesView, cardsView, moreView, settingsView } from "./person_views.ts";
 import { PhoneClock } from "./phone_clock.ts";
+import { scenesView } from "./scene_switch.ts";
 import { Session } from "./session.ts";
 import { Store } from "./store.ts";
 import { visitorsView } from "./visitor_view.ts";
@@ -21,6 +25,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   funds: fundsView,
   orders: ordersView,
   more: moreView,
+  scenes: scenesView,
   cards: cardsView,
   disputes: disputesView,
   family: familyView,
@@ -121,7 +126,8 @@ class Citizen {
         element(
           "a",
           { href: `#${hash}`, "aria-current": hash === name ? "page" : undefined },
-          this.#page.say(word),
+          icon(PLACE_DRAWINGS[hash]),
+          element("span", {}, this.#page.say(word)),
         ),
       ),
     );
@@ -139,6 +145,7 @@ class Citizen {
 
 function viewOf(name: string, id: string): View {
   if (name === "order" && id !== "") return orderView(id);
+  if (name === "family" && id !== "") return familyStepView(id);
   if (name === "dispute" && id !== "") return disputeView(id);
   return VIEWS[name] ?? codeView;
 }

@@ -1,6 +1,8 @@
 /** Funds, orders, one order with every fen, disputes. */
 
 import { type Child, element } from "../dom/element.ts";
+import { icon } from "../dom/icon.ts";
+import { SCENE_DRAWINGS } from "./drawings.ts";
 import { acted, badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
 import type { Fund, Me } from "./session.ts";
 import { NAMES } from "./words.ts";
@@ -20,6 +22,8 @@ interface Order {
   readonly status: string;
   readonly scene: string;
   readonly merchant_id: string;
+  readonly merchant_name_zh: string;
+  readonly merchant_name_en: string;
   readonly out_trade_no: string;
   readonly nominal_fen: number;
   readonly citizen_fen: number;
@@ -107,13 +111,24 @@ export const ordersView: View = {
   },
 };
 
+function merchantOf(page: Page, order: Order): string {
+  return page.language === "zh-CN" ? order.merchant_name_zh : order.merchant_name_en;
+}
+
 function orderEntry(page: Page, order: Order): Child {
   return element(
     "a",
     { class: "card entry", href: `#order/${order.order_id}` },
-    element("span", { class: "what" }, page.name("scene", order.scene)),
+    icon(SCENE_DRAWINGS[order.scene]),
+    element("span", { class: "what" }, merchantOf(page, order)),
     element("span", { class: "amount" }, yuan(order.citizen_fen)),
-    element("span", { class: "quiet" }, page.instant(order.occurred_at)),
+    element(
+      "span",
+      { class: "quiet" },
+      page.name("scene", order.scene),
+      " · ",
+      page.instant(order.occurred_at),
+    ),
     badge(page.name("order", order.status), order.status === "captured" ? "good" : "plain"),
   );
 }
@@ -163,13 +178,17 @@ function summary(page: Page, order: Order): Child {
   return element(
     "section",
     { class: "card" },
-    element("p", { class: "amount" }, yuan(order.citizen_fen)),
-    badge(page.name("order", order.status), order.status === "captured" ? "good" : "plain"),
+    element(
+      "div",
+      { class: "heading" },
+      element("p", { class: "amount" }, yuan(order.citizen_fen)),
+      badge(page.name("order", order.status), order.status === "captured" ? "good" : "plain"),
+    ),
     pairs(
       [page.say("nominal"), yuan(order.nominal_fen)],
       order.refunded_fen > 0 && [page.say("refunded"), yuan(order.refunded_fen)],
       [page.say("placed"), page.instant(order.occurred_at)],
-      [page.say("merchant"), order.merchant_id],
+      [page.say("merchant"), merchantOf(page, order)],
       [page.say("orderNo"), order.out_trade_no],
     ),
   );

@@ -6,8 +6,8 @@ import type { CodeSource } from "./code_source.ts";
 import type { HostBridge } from "./host_bridge.ts";
 import type { Look } from "./look.ts";
 import type { PhoneClock } from "./phone_clock.ts";
-import { type Session, SignedOutError } from "./session.ts";
-import { instant, NAMES, nameOf, say, type Word, yuan } from "./words.ts";
+import { NotProvedError, type Session, SignedOutError } from "./session.ts";
+import { day, instant, NAMES, nameOf, say, type Word, yuan } from "./words.ts";
 
 /** A view: its title, its content, and what must stop when it leaves the screen. */
 export interface View {
@@ -50,6 +50,10 @@ export class Page {
     return instant(this.language, when);
   }
 
+  day(when: string | number): string {
+    return day(this.language, when);
+  }
+
   /** What the server answers, asked within the session. */
   read<Reply>(path: string): Promise<Reply> {
     return this.parts.session.within(() => this.parts.api.get<Reply>(path));
@@ -59,6 +63,20 @@ export class Page {
   act<Reply>(path: string, body?: object): Promise<Reply> {
     const key = crypto.randomUUID();
     return this.parts.session.within(() => this.parts.api.post<Reply>(path, body, key));
+  }
+
+  /** An act that binds money: the host asks for PIN or fingerprint where it has not just done so. */
+  async actProved<Reply>(path: string, body: object): Promise<Reply> {
+    const key = crypto.randomUUID();
+    const { api, session } = this.parts;
+    const once = () => session.within(() => api.post<Reply>(path, body, key));
+    try {
+      return await once();
+    } catch (fault) {
+      if (!(fault instanceof Refusal) || fault.code !== "authentication_stale") throw fault;
+      await session.prove();
+      return once();
+    }
   }
 
   /** A fault as a person reads it, with a way on. */
@@ -75,6 +93,7 @@ export class Page {
 
   #told(fault: unknown): readonly [string, string] {
     if (fault instanceof SignedOutError) return [this.say("signedOut"), this.say("signedOutHint")];
+    if (fault instanceof NotProvedError) return [this.say("notProved"), this.say("notProvedHint")];
     if (fault instanceof NetworkAwayError) return [this.say("away"), this.say("awayHint")];
     if (fault instanceof Refusal) return [fault.message || this.say("failed"), ""];
     return [this.say("failed"), ""];

@@ -1,7 +1,9 @@
 /** Cards and devices, family, who looked, how the page looks. */
 
 import { type Child, element, fill } from "../dom/element.ts";
-import { acted, asked, badge, list, loaded, type Page, pairs, type View, yuan } from "./page.ts";
+import { icon } from "../dom/icon.ts";
+import { PLACE_DRAWINGS } from "./drawings.ts";
+import { acted, asked, badge, list, loaded, type Page, type View } from "./page.ts";
 import type { Me } from "./session.ts";
 import type { Word } from "./words.ts";
 
@@ -28,17 +30,6 @@ interface Credential {
   readonly label_masked: string | null;
   readonly valid_from: string;
   readonly liability_from: string | null;
-}
-
-interface Delegation {
-  readonly delegation_id: string;
-  readonly payer_id: string;
-  readonly kind: string;
-  readonly scenes: readonly string[];
-  readonly order_fen_max: number;
-  readonly day_fen_max: number;
-  readonly valid_to: string;
-  readonly revoked_at: string | null;
 }
 
 interface Access {
@@ -100,9 +91,13 @@ function thingCard(page: Page, body: HTMLElement, thing: Thing, again: () => voi
   return element(
     "section",
     { class: "card" },
-    element("h2", {}, page.name("thing", thing.kind)),
+    element(
+      "div",
+      { class: "heading" },
+      element("h2", {}, page.name("thing", thing.kind)),
+      badge(page.name("status", thing.status), active ? "good" : "warn"),
+    ),
     element("p", { class: "quiet" }, thing.label),
-    badge(page.name("status", thing.status), active ? "good" : "warn"),
     thing.liability_from !== null &&
       element("p", {}, page.say("liability", { date: page.instant(thing.liability_from) })),
     active &&
@@ -110,65 +105,6 @@ function thingCard(page: Page, body: HTMLElement, thing: Thing, again: () => voi
         "button",
         { type: "button", class: "danger wide", onclick: () => void lose() },
         page.say("reportLoss"),
-      ),
-  );
-}
-
-export const familyView: View = {
-  title: "family",
-  back: "more",
-  show: (page, body, leaving) => {
-    const again = () => familyView.show(page, body, leaving);
-    return loaded(
-      page,
-      body,
-      leaving,
-      () =>
-        Promise.all([
-          page.read<Me>("/v1/me"),
-          page.read<{ readonly delegations: readonly Delegation[] }>("/v1/me/delegations"),
-        ]),
-      ([me, { delegations }]) => [
-        list(
-          delegations.map((one) =>
-            delegationCard(page, body, one, one.payer_id === me.user_id, again),
-          ),
-          page.say("noFamily"),
-        ),
-        element("p", { class: "quiet" }, page.say("newDelegation")),
-      ],
-    );
-  },
-};
-
-function delegationCard(
-  page: Page,
-  body: HTMLElement,
-  one: Delegation,
-  mine: boolean,
-  again: () => void,
-): Child {
-  const end = async () => {
-    const path = `/v1/me/delegations/${one.delegation_id}/revocation`;
-    if (await asked(page, page.say("endDelegationAsk"))) await acted(page, body, path, again);
-  };
-  return element(
-    "section",
-    { class: "card" },
-    element("h2", {}, page.say(mine ? "iPayFor" : "paysForMe")),
-    badge(
-      one.revoked_at === null ? page.name("delegation", one.kind) : page.say("ended"),
-      one.revoked_at === null ? "good" : "plain",
-    ),
-    element("p", {}, one.scenes.map((scene) => page.name("scene", scene)).join(" · ")),
-    element("p", {}, page.say("perOrder", { amount: yuan(one.order_fen_max) })),
-    element("p", {}, page.say("perDay", { amount: yuan(one.day_fen_max) })),
-    element("p", { class: "quiet" }, page.say("validTo", { date: page.instant(one.valid_to) })),
-    one.revoked_at === null &&
-      element(
-        "button",
-        { type: "button", class: "danger wide", onclick: () => void end() },
-        page.say("endDelegation"),
       ),
   );
 }
@@ -181,24 +117,63 @@ export const accessesView: View = {
       page,
       body,
       leaving,
-      () => page.read<{ readonly accesses: readonly Access[] }>("/v1/me/data-accesses"),
-      ({ accesses }) =>
+      () =>
+        Promise.all([
+          page.read<Me>("/v1/me"),
+          page.read<{ readonly accesses: readonly Access[] }>("/v1/me/data-accesses"),
+        ]),
+      ([me, { accesses }]) =>
         list(
-          accesses.map((one) => accessCard(page, one)),
+          together(accesses).map((looks) => looksCard(page, looks, me.user_id)),
           page.say("noAccesses"),
         ),
     ),
 };
 
-function accessCard(page: Page, one: Access): Child {
+/** Looks of the same viewer for the same purpose one after another, newest first. */
+interface Looks {
+  readonly last: Access;
+  times: number;
+}
+
+function together(accesses: readonly Access[]): readonly Looks[] {
+  const found: Looks[] = [];
+  for (const one of accesses) {
+    const before = found.at(-1);
+    const same =
+      before !== undefined &&
+      before.last.client_id === one.client_id &&
+      before.last.purpose_en === one.purpose_en &&
+      before.last.in_clear === one.in_clear;
+    if (same) before.times += 1;
+    else found.push({ last: one, times: 1 });
+  }
+  return found;
+}
+
+function looksCard(page: Page, { last, times }: Looks, userId: string): Child {
   return element(
     "section",
     { class: "card" },
-    element("h2", {}, page.language === "zh-CN" ? one.purpose_zh : one.purpose_en),
-    pairs([page.say("placed"), page.instant(one.recorded_at)]),
-    element("p", {}, one.client_id.startsWith("user:") ? page.say("seenByYou") : one.client_id),
-    badge(page.say(one.in_clear ? "seenClear" : "seenMasked"), one.in_clear ? "warn" : "plain"),
+    element(
+      "div",
+      { class: "heading" },
+      element("h2", {}, viewer(page, last.client_id, userId)),
+      badge(page.say(last.in_clear ? "seenClear" : "seenMasked"), last.in_clear ? "warn" : "plain"),
+    ),
+    element("p", {}, page.language === "zh-CN" ? last.purpose_zh : last.purpose_en),
+    element(
+      "p",
+      { class: "quiet" },
+      page.instant(last.recorded_at),
+      times > 1 && ` · ${page.say("seenTimes", { n: times })}`,
+    ),
   );
+}
+
+function viewer(page: Page, clientId: string, userId: string): string {
+  if (!clientId.startsWith("user:")) return page.name("viewer", clientId);
+  return page.say(clientId === `user:${userId}` ? "seenByYou" : "seenByFamily");
 }
 
 const PLACES: readonly (readonly [string, Word])[] = [
@@ -212,6 +187,7 @@ const PLACES: readonly (readonly [string, Word])[] = [
 const ELDER_PLACES: readonly (readonly [string, Word])[] = [
   ["funds", "funds"],
   ["orders", "orders"],
+  ["scenes", "scenes"],
   ...PLACES,
 ];
 
@@ -228,7 +204,12 @@ export const moreView: View = {
         "nav",
         { class: "places", "aria-label": page.say("moreServices") },
         ...places.map(([hash, word]) =>
-          element("a", { class: "card place", href: `#${hash}` }, page.say(word)),
+          element(
+            "a",
+            { class: "card place", href: `#${hash}` },
+            icon(PLACE_DRAWINGS[hash]),
+            element("span", {}, page.say(word)),
+          ),
         ),
       ),
       ready,
@@ -267,9 +248,10 @@ export const settingsView: View = {
       element(
         "section",
         { class: "card" },
+        element("h2", {}, page.say("display")),
         element(
           "div",
-          { class: "segments", role: "group", "aria-label": page.say("settings") },
+          { class: "segments", role: "group", "aria-label": page.say("display") },
           segment(page.say("standard"), !elder, () => change({ elder: false })),
           segment(page.say("elder"), elder, () => change({ elder: true })),
         ),
@@ -277,6 +259,7 @@ export const settingsView: View = {
       element(
         "section",
         { class: "card" },
+        element("h2", {}, page.say("language")),
         element(
           "div",
           { class: "segments", role: "group", "aria-label": page.say("language") },

@@ -13,6 +13,11 @@ export class SignedOutError extends Error {
   override readonly name = "SignedOutError";
 }
 
+/** The act needs a person who has just proved who they are, and the host did not say so. */
+export class NotProvedError extends Error {
+  override readonly name = "NotProvedError";
+}
+
 export interface Me {
   readonly user_id: string;
   readonly level: string;
@@ -69,6 +74,20 @@ export class Session {
     }
   }
 
+  /**
+   * Open a session whose person has just proved who they are to the host.
+   *
+   * Throws `NotProvedError` where there is no host, or the person did not.
+   */
+  async prove(): Promise<void> {
+    const found = await this.#bridge.account();
+    const owner = await this.#store.get("owner");
+    const same = owner !== undefined && owner.account === (found?.account ?? null);
+    const code = found === null || !same ? null : await this.#bridge.hostCode(true);
+    if (found === null || code === null) throw new NotProvedError();
+    await this.#exchanged(code, found.clientId);
+  }
+
   /** May what is kept here be used by whoever is signed in to the host, without asking the server? */
   async isOwn(): Promise<boolean> {
     const owner = await this.#store.get("owner");
@@ -94,12 +113,14 @@ export class Session {
     }
     const code = found === null ? null : await this.#bridge.hostCode();
     if (found === null || code === null) throw new SignedOutError();
-    const view = await this.#api.post<SessionView>("/v1/citizen-session", {
-      host_code: code,
-      client_id: found.clientId,
-    });
-    this.#api.csrfToken = view.csrf_token;
+    await this.#exchanged(code, found.clientId);
     if (!same) await this.#own(found.account);
+  }
+
+  async #exchanged(hostCode: string, clientId: string): Promise<void> {
+    const body = { host_code: hostCode, client_id: clientId };
+    const view = await this.#api.post<SessionView>("/v1/citizen-session", body);
+    this.#api.csrfToken = view.csrf_token;
   }
 
   async #resumed(): Promise<boolean> {

@@ -154,6 +154,8 @@ export function stationOf(enrolment: Enrolment): Station {
     place: at,
     scene,
     pays: !IDENTITY_SCENES.has(enrolment.scene),
-    placeIds: [at.terminalId, at.lineId, at.gateId].filter((one) => one !== ""),
+    placeIds: [at.terminalId, at.lineId, at.gateId, enrolment.merchantId].filter(
+      (one) => one !== "",
+    ),
   };
 }

@@ -50,8 +50,9 @@ async function start(root: HTMLElement): Promise<void> {
 
   answerPage(window, () => frame?.contentWindow ?? null, new URL(setting.card_url).origin, {
     account: () => (account === null ? null : { account, client_id: setting.client_id }),
-    hostCode: async () => {
-      const answer = await post("/api/host-code", {});
+    hostCode: async (fresh) => {
+      if (fresh && !(await proved())) return null;
+      const answer = await post("/api/host-code", { fresh });
       if (!answer.ok) return null;
       return ((await answer.json()) as { readonly host_code: string }).host_code;
     },
@@ -69,6 +70,27 @@ async function start(root: HTMLElement): Promise<void> {
     screen,
   );
   if (account !== null) open();
+}
+
+/** A stand-in for the sensor: asks, and believes the answer. */
+function proved(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const dialog = element("dialog", { "aria-label": "验证本人 Verify" });
+    const answer = (yes: boolean) => () => {
+      resolve(yes);
+      dialog.close();
+      dialog.remove();
+    };
+    dialog.addEventListener("cancel", answer(false));
+    fill(
+      dialog,
+      element("p", {}, "模拟验证：请按指纹 · Simulated: touch the sensor"),
+      element("button", { type: "button", onclick: answer(true) }, "已验证 · Done"),
+      element("button", { type: "button", onclick: answer(false) }, "取消 · Cancel"),
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+  });
 }
 
 function post(path: string, body: object): Promise<Response> {

@@ -9,7 +9,8 @@ export const CONTRACT = 1;
 
 export interface HostAnswers {
   account(): { readonly account: string; readonly client_id: string } | null;
-  hostCode(): Promise<string | null>;
+  /** `fresh`: only once the person has proved who they are. */
+  hostCode(fresh: boolean): Promise<string | null>;
   brightness(level: number | null): boolean;
 }
 
@@ -42,7 +43,7 @@ async function answerTo(question: Question, answers: HostAnswers): Promise<objec
     case "account":
       return answers.account() ?? {};
     case "host_code":
-      return { host_code: await answers.hostCode() };
+      return { host_code: await answers.hostCode(question["fresh"] === true) };
     case "brightness":
       return { done: answers.brightness(typeof level === "number" ? level : null) };
     default:
