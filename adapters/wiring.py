@@ -29,6 +29,7 @@ from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
 from adapters.http.bus_flow import flow_noun
 from adapters.http.door_limits import DoorLimits
+from adapters.http.early_warning import early_warning_noun
 from adapters.http.hospital import registration_noun
 from adapters.http.hospital_guidance import guidance_noun
 from adapters.http.hospital_payments import fee_noun
@@ -78,6 +79,7 @@ from scenes.community.pricing import GatePricer
 from scenes.community.service import load_access_book
 from scenes.community.terminals import GateTerminals
 from scenes.community.visits import VisitorDesk
+from scenes.hospital.early_warning_service import EarlyWarningService
 from scenes.hospital.gateway import InsuranceGateway
 from scenes.hospital.guidance_service import GuidanceService
 from scenes.hospital.insurer import Insurer
@@ -108,6 +110,7 @@ class City:
     reports: ReportService
     hospital_lists: ListingService
     guidance: GuidanceService
+    warnings: EarlyWarningService
     parking: ParkingService
     collectors: tuple[Collector, ...]
     limits: RateLimits | None
@@ -198,7 +201,7 @@ async def make_api(
         flow_noun(flow),
     )
     wards = hospital_nouns(city.hospital, city.reports, city.guidance)
-    nouns = (*PLATFORM_NOUNS, *bus_nouns, *wards)
+    nouns = (*PLATFORM_NOUNS, *bus_nouns, *wards, early_warning_noun(city.warnings))
     nouns = (*nouns, parking_noun(city.parking))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
@@ -334,6 +337,7 @@ async def open_city(
             reports=ReportService(wards, core),
             hospital_lists=ListingService(wards, core),
             guidance=GuidanceService(wards),
+            warnings=EarlyWarningService(engine, clock),
             parking=ParkingService(core, engine, clock, os.urandom),
             collectors=collectors,
             limits=rate_limits(settings, buckets),

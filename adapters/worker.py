@@ -51,6 +51,7 @@ from cardcore.user.personal_data import PersonalData
 from hsm_sim.client import HSMClient
 from hsm_sim.interface import HSM, HSMError
 from ledger import Ledger
+from scenes.hospital.early_warning_service import EarlyWarningService
 from scenes.hospital.service import Hospital
 from scenes.parking.drivers import Drivers
 
@@ -215,7 +216,7 @@ def settlement_duties(
     ]
 
 
-def hospital_duties(hospital: Hospital) -> list[Duty]:
+def hospital_duties(hospital: Hospital, warnings: EarlyWarningService) -> list[Duty]:
     """What falls due in hospitals: payments nobody attends to, places nobody paid for."""
     return [
         Duty(name="end_payments", period_s=HOSPITAL_PERIOD_S, run=hospital.saga.advance_due),
@@ -224,6 +225,7 @@ def hospital_duties(hospital: Hospital) -> list[Duty]:
         Duty(name="lapse_payments", period_s=PERIOD_S, run=hospital.saga.lapse_due),
         Duty(name="reconcile_hospitals", period_s=RECONCILE_PERIOD_S, run=hospital.reconcile_due),
         Duty(name="end_registrations", period_s=PERIOD_S, run=hospital.end_registrations),
+        Duty(name="forget_counts", period_s=SUBSIDY_PERIOD_S, run=warnings.forget_due),
     ]
 
 
@@ -305,7 +307,9 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
         duties += settlement_duties(engine, book, bank, hsm, settings)
         duties += await stream_duties(engine, hsm, settings)
         async with open_city(addresses, settings) as city:
-            duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
+            duties += hospital_duties(city.hospital, city.warnings) + parking_duties(
+                city.parking.drivers
+            )
             if not once:
                 settle_memory(YOUNG_OBJECTS_MAX)
             await keep_working(duties, stopping, once=once)

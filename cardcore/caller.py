@@ -54,6 +54,7 @@ class Scope(StrEnum):
     HOSPITAL_READ = "hospital:read"
     HOSPITAL_REVIEW = "hospital:review"
     HOSPITAL_REPORTS = "hospital:reports"
+    SIGNALS_WRITE = "signals:write"
     PARKING_EVENTS = "parking:events"
     PARKING_READ = "parking:read"
     PARKING_WRITE = "parking:write"

@@ -193,7 +193,7 @@ async def _work(city: City, settings: Settings) -> None:
     duties += channel_duties(city.core.channel_money)
     duties += terminal_duties(city.engine, city.hsm, settings)
     duties += await stream_duties(city.engine, city.hsm, settings)
-    duties += hospital_duties(city.hospital) + parking_duties(city.parking.drivers)
+    duties += hospital_duties(city.hospital, city.warnings) + parking_duties(city.parking.drivers)
     bus = BusDuties(engine=city.engine, pool=city.pool, book=city.book, cut_off=settings.cut_off)
     duties += bus_duties(bus)
     await keep_working(duties, asyncio.Event(), clock=city.sandbox_clock or utc_now)

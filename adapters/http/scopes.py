@@ -71,6 +71,7 @@ SCOPE_WORDS: Final[dict[Scope, ScopeWords]] = {
     Scope.TERMINALS_READ: ScopeWords(
         "查询终端、下载终端数据包", "List terminals; fetch the terminal package."
     ),
+    Scope.SIGNALS_WRITE: ScopeWords("报送匿名计数", "Send anonymous daily counts."),
     Scope.PARKING_EVENTS: ScopeWords(
         "停车车道：过车、收费", "Lanes of car parks: readings of plates, payments."
     ),

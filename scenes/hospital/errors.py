@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from cardcore.errors import CardcoreError, ForbiddenError, NotFoundError
+from cardcore.errors import CardcoreError, ForbiddenError, NotFoundError, RequestInvalidError
 
 
 class HospitalUnknownError(NotFoundError):
@@ -132,3 +132,11 @@ class DepositStateError(CardcoreError):
     code: ClassVar[str] = "deposit_state"
     title_zh: ClassVar[str] = "预交金账户不可用"
     title_en: ClassVar[str] = "No open deposit"
+
+
+class CountedDayError(RequestInvalidError):
+    """Counts are for today and the two weeks before."""
+
+    code: ClassVar[str] = "counted_day"
+    title_zh: ClassVar[str] = "只接收今天及之前14天的计数"
+    title_en: ClassVar[str] = "Counts are taken for today and fourteen days back"

@@ -1,4 +1,7 @@
-"""The tables of guidance as SQLAlchemy sees them; made by ``schema/0211_guidance.sql``."""
+"""The tables of guidance and early warning as SQLAlchemy sees them.
+
+Made by ``schema/0211_guidance.sql`` and ``schema/0212_early_warning.sql``.
+"""
 
 from sqlalchemy import Column, Date, DateTime, Integer, Table, Text, Uuid
 
@@ -38,4 +41,15 @@ symptom_count = Table(
     required("merchant_id", Text, key=True),
     required("symptom_group", Text, key=True),
     required("asked", Integer),
+)
+
+point_count = Table(
+    "point_count",
+    metadata,
+    required("counted_on", Date, key=True),
+    required("point", Text, key=True),
+    required("symptom_group", Text, key=True),
+    required("told_by", Text, key=True),
+    required("counted", Integer),
+    required("recorded_at", _At),
 )

@@ -34,6 +34,7 @@ from adapters.http.app import NOUNS, PLATFORM_NOUNS
 from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
 from adapters.http.bus_flow import flow_noun
+from adapters.http.early_warning import early_warning_noun
 from adapters.http.openapi import openapi_document
 from adapters.http.operation import Operation
 from adapters.http.parking import parking_noun
@@ -53,6 +54,7 @@ from scenes.bus.clearing_service import ClearingService
 from scenes.bus.flow_service import FlowService
 from scenes.bus.journey_service import JourneyService
 from scenes.community.visits import VisitorDesk
+from scenes.hospital.early_warning_service import EarlyWarningService
 from scenes.hospital.guidance_service import GuidanceService
 from scenes.hospital.report_service import ReportService
 from scenes.hospital.service import Hospital
@@ -78,6 +80,7 @@ SCENES = (
     *hospital_nouns(
         cast("Hospital", None), cast("ReportService", None), cast("GuidanceService", None)
     ),
+    early_warning_noun(cast("EarlyWarningService", None)),
     parking_noun(cast("ParkingService", None)),
     visitor_noun(cast("VisitorDesk", None)),
 )
