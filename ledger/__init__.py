@@ -13,6 +13,7 @@ from ledger.errors import (
     LedgerError,
     QueueFullError,
     WriterClosedError,
+    plan_met_another_head,
 )
 from ledger.event_ranges import BATCH_EVENTS_MAX
 from ledger.events import (
@@ -69,5 +70,6 @@ __all__ = [
     "TransferPendingStatus",
     "WriterClosedError",
     "install",
+    "plan_met_another_head",
     "schema_files",
 ]

@@ -22,7 +22,7 @@ from ledger import account_rules, account_store, resolving, rules, store, wire, 
 from ledger.account_cache import AccountCache
 from ledger.books import Books
 from ledger.business_day import BusinessDay
-from ledger.errors import AccountsMovedOnError
+from ledger.errors import AccountsMovedOnError, plan_met_another_head
 from ledger.event_ranges import (
     check_account_range,
     check_size,
@@ -290,7 +290,8 @@ class Ledger(Queries):
 
         The caller has the answer at once and books it with ``Planned.call`` inside a statement of
         its own. That statement fails, and the caller does all again, where memory was wrong.
-        Plans are made and booked one after the other.
+        A plan is made on what the one before leaves, booked or not yet: its statement waits for
+        that one's, and fails where that one fails.
 
         Args:
             connection: the one that will book; it is taught the ledger's types.
@@ -342,7 +343,7 @@ class Ledger(Queries):
         wrong costs more than to lock first, so the next batches do that.
         """
         self._cache.forget()
-        if isinstance(reason, SerializationFailure) and reason.diag.table_name != "shard":
+        if isinstance(reason, SerializationFailure) and not plan_met_another_head(reason):
             self._cautious_batches = CAUTIOUS_BATCHES
 
     async def _batch(

@@ -5,6 +5,8 @@ A broken invariant is a bug: ``assert``, never one of these.
 
 from typing import ClassVar
 
+from psycopg.errors import SerializationFailure
+
 
 class LedgerError(Exception):
     """Base of all refusals of a whole call.
@@ -90,3 +92,12 @@ class ShardsExhaustedError(LedgerError):
 
     def __init__(self, shards_max: int) -> None:
         super().__init__(f"all {shards_max} shards are claimed by writers")
+
+
+def plan_met_another_head(failure: SerializationFailure) -> bool:
+    """Did a plan fail at the shard's row, not at an account that another writer had changed?
+
+    Where the plan was made on another one that is still being written by another connection, it
+    may have come first, and may be sent again when that one is written.
+    """
+    return failure.diag.table_name == "shard"

@@ -11,7 +11,6 @@ locks to find out: the unique keys of the tables refuse the later one, whose who
 back and decided again, now seeing the other's rows.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
@@ -42,6 +41,7 @@ from cardcore.business.order_facts import (
 )
 from cardcore.business.order_rows import Rows, rows_of
 from cardcore.business.order_rules import RuleBook
+from cardcore.business.order_turns import Turn, Turns
 from cardcore.business.orders import OrderRecord, load_orders
 from cardcore.business.quote import Quote
 from cardcore.connections import RawConnection, own_statements
@@ -52,11 +52,11 @@ from cardcore.errors import (
 )
 from cardcore.ids import RandomBytes
 from cardcore.ports import ScenePricer
-from ledger import Ledger, Transfer
+from ledger import Ledger, Planned, Transfer, plan_met_another_head
 
 ATTEMPTS_MAX: Final = 8
 BATCHES_AT_ONCE: Final = 2
-"""One reads its facts while the other is being written."""
+"""One reads and is decided while the other is being written."""
 LOST_CONNECTIONS_MAX: Final = 2
 _BOOKED: Final = "created"
 _LOST_RACE: Final = (
@@ -119,9 +119,7 @@ class OrderWriter:
         self._decider = OrderDecider(
             pricers=pricers, plans=plans, rules=rules, cut_off=cut_off, random_bytes=random_bytes
         )
-        self._turn = asyncio.Lock()
-        self._turns = 0
-        self._claimed: set[object] = set()
+        self._turns = Turns()
 
     async def execute(self, batch: Sequence[PreparedOrder]) -> list[Outcome | Exception]:
         """Decide and book a batch; one outcome per order, in order, all of them durable.
@@ -200,43 +198,49 @@ class OrderWriter:
     ) -> _Batch:
         """One statement reads, one writes: the latter is the transaction.
 
-        The next batch may read while this one writes. Then it takes its turn, and where it asks
-        for what this one has claimed it reads again.
+        While it is under way the next batch is decided, by what this one leaves in the ledger's
+        memory. If this one comes to nothing, the database refuses the next one too.
         """
         batch = [prepared for _, prepared in orders]
-        claims = all_claims_of(batch)
-        turns = self._turns
-        facts = await self._read_facts(connection, batch)
-        async with self._turn:
-            if self._turns != turns and not self._claimed.isdisjoint(claims):
-                facts = await self._read_facts(connection, batch)
-            self._turns += 1
-            self._claimed = claims
-            await self._read_balances(connection, facts, orders)
-            state = self._decide_all(facts, orders)
-            await self._answer_replays(connection, state)
-            await self._book(connection, orders, state)
+        with self._turns.entered(all_claims_of(batch)) as turn:
+            facts = await self._read_facts(connection, batch)
+            async with self._turns.deciding(turn):
+                if turn.overlooks:
+                    await turn.earlier_written()
+                    facts = await self._read_facts(connection, batch)
+                await self._read_balances(connection, facts, orders, turn)
+                state = self._decide_all(facts, orders)
+                await self._answer_replays(connection, state)
+                transfers = [one for decided in state.decided for one in decided.transfers]
+                planned = None
+                if transfers:
+                    planned = self._ledger.plan_new_transfers(connection, transfers)
+                    if planned is None:
+                        await turn.earlier_written()
+                        await self._book_by_asking(connection, orders, state, transfers)
+                        return state
+            results = () if planned is None else planned.results
+            # Nothing is waited for between here and the statement's being sent.
+            await self._book(connection, self._rows(orders, state, results), planned, turn)
         return state
 
     async def _book(
-        self,
-        connection: RawConnection,
-        orders: Sequence[tuple[int, PreparedOrder]],
-        state: _Batch,
+        self, connection: RawConnection, rows: Rows, planned: Planned | None, turn: Turn
     ) -> None:
         """Put what was decided into the ledger and the tables, all or nothing."""
-        transfers = [transfer for decided in state.decided for transfer in decided.transfers]
-        if not transfers:
-            await self._rows(orders, state, ()).write(connection)
-            return
-        planned = self._ledger.plan_new_transfers(connection, transfers)
         try:
-            if planned is None:
-                await self._book_by_asking(connection, orders, state, transfers)
-            else:
-                await self._rows(orders, state, planned.results).write(connection, planned)
+            try:
+                await rows.write(connection, planned)
+            except pg_errors.SerializationFailure as error:
+                # Where it came to the database before the one it was decided after, nothing is
+                # wrong with it but the time.
+                early = bool(turn.earlier) and plan_met_another_head(error)
+                if not early or not await turn.earlier_written():
+                    raise
+                await rows.write(connection, planned)
         except BaseException as error:
-            self._ledger.forget_plans(error)
+            if planned is not None:
+                self._ledger.forget_plans(error)
             raise
 
     async def _book_by_asking(
@@ -247,10 +251,14 @@ class OrderWriter:
         transfers: Sequence[Transfer],
     ) -> None:
         """Where the ledger must look first: accounts not met before, holds that are over."""
-        async with connection.pipeline(), connection.transaction():
-            begun = await self._ledger.begin(connection)
-            results = await self._ledger.create_new_transfers(begun, transfers)
-            await self._rows(orders, state, results).write(connection)
+        try:
+            async with connection.pipeline(), connection.transaction():
+                begun = await self._ledger.begin(connection)
+                results = await self._ledger.create_new_transfers(begun, transfers)
+                await self._rows(orders, state, results).write(connection)
+        except BaseException as error:
+            self._ledger.forget_plans(error)
+            raise
 
     async def _read_facts(
         self, connection: RawConnection, batch: Sequence[PreparedOrder]
@@ -300,6 +308,7 @@ class OrderWriter:
         connection: RawConnection,
         facts: BatchFacts,
         orders: Sequence[tuple[int, PreparedOrder]],
+        turn: Turn,
     ) -> None:
         """Balances of those who may draw on several funds.
 
@@ -312,6 +321,7 @@ class OrderWriter:
                 wanted |= self._decider.funds_asked(person, prepared)
         if not wanted:
             return
+        await turn.earlier_written()
         accounts = await self._ledger.lookup_accounts(
             [fund_id.int for fund_id in wanted], connection=connection
         )

@@ -1,5 +1,6 @@
 """A batch decided from memory and booked in a statement of the caller's: ``plan_new_transfers``."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
@@ -7,7 +8,15 @@ import psycopg
 import pytest
 from psycopg.errors import SerializationFailure, UniqueViolation
 
-from ledger import Account, AccountFlags, Ledger, Planned, Transfer, TransferFlags
+from ledger import (
+    Account,
+    AccountFlags,
+    Ledger,
+    Planned,
+    Transfer,
+    TransferFlags,
+    plan_met_another_head,
+)
 from ledger.engine import CAUTIOUS_BATCHES
 from ledger.periods import close_through
 from ledger.testing import ManualClock
@@ -60,6 +69,14 @@ def plan(
 
 async def keep(connection: psycopg.AsyncConnection, planned: Planned) -> None:
     await connection.execute(f"SELECT {planned.call}", planned.parameters)
+
+
+async def waits_for_a_lock(asking: psycopg.AsyncConnection, asked: psycopg.AsyncConnection) -> bool:
+    found = await asking.execute(
+        "SELECT cardinality(pg_blocking_pids(%s)) > 0", (asked.info.backend_pid,)
+    )
+    row = await found.fetchone()
+    return row == (True,)
 
 
 async def debits(book: Ledger) -> tuple[int, int]:
@@ -118,6 +135,51 @@ async def test_a_plan_that_is_not_booked_is_forgotten(
     assert await verify(warm) == []
 
 
+async def test_a_plan_waits_for_the_one_it_was_made_on(
+    warm: Ledger, connection: psycopg.AsyncConnection, ledger_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(ledger_url, autocommit=True) as second:
+        first, _ = plan(warm, connection, move(1, 60))
+        after, results = plan(warm, second, move(2, 60), move(3, 39))
+        assert results == ["exceeds_credits", "created"]
+        async with connection.transaction():
+            await keep(connection, first)
+            waiting = asyncio.ensure_future(keep(second, after))
+            while not await waits_for_a_lock(connection, second):
+                pass
+            assert not waiting.done()
+        await waiting
+    assert await debits(warm) == (100, 0)
+    assert await verify(warm) == []
+
+
+async def test_a_plan_fails_with_the_one_it_was_made_on(
+    warm: Ledger, connection: psycopg.AsyncConnection
+) -> None:
+    plan(warm, connection, move(1, 60))
+    after, _ = plan(warm, connection, move(2, 30))
+    warm.forget_plans(ConnectionError())
+    with pytest.raises(SerializationFailure) as lost:
+        await keep(connection, after)
+    assert plan_met_another_head(lost.value)
+    warm.forget_plans(lost.value)
+    assert await debits(warm) == (1, 0)
+
+
+async def test_a_plan_that_came_too_early_may_be_sent_again(
+    warm: Ledger, connection: psycopg.AsyncConnection
+) -> None:
+    first, _ = plan(warm, connection, move(1, 60))
+    after, _ = plan(warm, connection, move(2, 30))
+    with pytest.raises(SerializationFailure) as early:
+        await keep(connection, after)
+    assert plan_met_another_head(early.value)
+    await keep(connection, first)
+    await keep(connection, after)
+    assert await debits(warm) == (91, 0)
+    assert await verify(warm) == []
+
+
 async def test_even_a_plan_that_nobody_gave_up_does_no_harm(
     warm: Ledger, connection: psycopg.AsyncConnection
 ) -> None:
@@ -150,6 +212,7 @@ async def test_an_account_was_changed_by_another_writer(
     assert results == ["created"]
     with pytest.raises(SerializationFailure) as lost:
         await keep(connection, planned)
+    assert not plan_met_another_head(lost.value)
     warm.forget_plans(lost.value)
     assert await warm.create_transfers([move(2, 60)]) == ["exceeds_credits"]
 

@@ -1,0 +1,11 @@
+"""A batch may be planned on one that is still being written."""
+
+from adapters.migrations.sql import run_file
+
+revision = "0201_ledger_plans_in_a_row"
+down_revision = "0211_hospital_guidance"
+
+
+def upgrade() -> None:
+    """Replace ``ledger.book_planned_batch``."""
+    run_file("ledger", "0009_plans_in_a_row.sql")
