@@ -80,7 +80,7 @@ class Door:
                 self._complete(message, record)
             await send(message)
 
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight += 1
         try:
             await self._app(scope, receive, send_safely)
         except ClientDisconnect:
@@ -94,7 +94,7 @@ class Door:
             answer = self._refuser.answer(refusal or InternalError(), scope)
             await answer(scope, receive, send_safely)
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight -= 1
             record.route = getattr(scope.get("route"), "path", record.route)
             self._leave(record, status, time.perf_counter() - started_s)
 
