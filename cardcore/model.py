@@ -5,7 +5,7 @@ Amounts are JSON integers of fen; a float, a string or a boolean is refused.
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -36,3 +36,19 @@ class Model(BaseModel):
     """Base of the models of the uniform API."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of_own(cls, fields: dict[str, Any]) -> Self:
+        """A view of values of our own, which are right already: nothing is read again.
+
+        Validating an order's view costs ten times this, and its values come out of our own books.
+
+        Args:
+            fields: every field of the model, by its name, in its own type; kept, not copied.
+        """
+        view = cls.__new__(cls)
+        object.__setattr__(view, "__dict__", fields)
+        object.__setattr__(view, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(view, "__pydantic_extra__", None)
+        object.__setattr__(view, "__pydantic_private__", None)
+        return view

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import KEEP, IntEnum, IntFlag
 from typing import Final
 
+from ledger.values import value
+
 ID_MAX: Final = 2**128 - 1
 """The largest 128-bit id. Reserved: no account and no transfer may have it."""
 
@@ -118,7 +120,7 @@ class Account:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Transfer:
     """Money moved from one account's debit side to another's credit side.
 

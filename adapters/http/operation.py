@@ -37,6 +37,7 @@ from adapters.http.strict_json import field_faults, read_model
 from cardcore.caller import Caller
 from cardcore.caller import Scope as AccessScope
 from cardcore.errors import CardcoreError, NotFoundError
+from cardcore.values import value
 
 if TYPE_CHECKING:
     from cardcore.service import CardCore
@@ -49,7 +50,7 @@ Access = Literal["client", "operator", "citizen", "office"]
 _UUID_SIZE: Final = 36
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call(Generic[BodyT]):
     """One request, checked: what an operation's function gets.
 
@@ -82,7 +83,7 @@ class Call(Generic[BodyT]):
         return identifier
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """What an operation answers, as a view or, in the declared media type, as ``content``.
 

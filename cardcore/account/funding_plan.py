@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from cardcore.errors import FundUnknownError, InsufficientBalanceError
+from cardcore.values import value
 
 AUTO = "auto"
 SUBSIDY: Final = "subsidy"
@@ -61,7 +62,7 @@ class FundingPolicy:
         return tuple(kinds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FundBalance:
     """One fund and what may be spent from it now: posted, less what is held."""
 
@@ -70,7 +71,7 @@ class FundBalance:
     available_fen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FundShare:
     """What one fund gives."""
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from cardcore.calendar import day_begins
 from cardcore.errors import LimitExceededError
+from cardcore.values import value
 
 EVERY_SCENE: Final = "*"
 
@@ -58,7 +59,7 @@ class LimitRule:
     limit_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Asking:
     """What one order asks for, as the limits see it. ``at`` is when it was received."""
 
@@ -75,7 +76,7 @@ class Asking:
 CounterKey = tuple[str, str, datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Use:
     """What one order takes of one limit in one window."""
 

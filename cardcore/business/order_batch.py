@@ -52,6 +52,7 @@ from cardcore.errors import (
 )
 from cardcore.ids import RandomBytes
 from cardcore.ports import ScenePricer
+from cardcore.values import value
 from ledger import Ledger, Planned, Transfer, plan_met_another_head
 
 ATTEMPTS_MAX: Final = 8
@@ -66,7 +67,7 @@ _LOST_RACE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Booked:
     """An order in the books. ``replayed``: it was there before this request."""
 

@@ -4,7 +4,7 @@ No database and no clock; the scene's rules, the funding plan and the limits com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Final
 
@@ -22,10 +22,11 @@ from cardcore.business.request import Mode
 from cardcore.errors import AmountInvalidError, SceneUnknownError
 from cardcore.ids import RandomBytes, new_id
 from cardcore.ports import ScenePricer
+from cardcore.values import value
 from ledger import Transfer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decided:
     """An order decided but not yet in the ledger."""
 

@@ -17,9 +17,10 @@ from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
 from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode
+from cardcore.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PreparedOrder:
     """An order that has passed every check that needs no database.
 
@@ -39,7 +40,7 @@ class PreparedOrder:
     business_on: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TerminalFacts:
     """A terminal, its merchant, and where the merchant's money is booked."""
 
@@ -50,7 +51,7 @@ class TerminalFacts:
     subsidy_payable_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PersonFacts:
     """A person as the order's rules see them."""
 

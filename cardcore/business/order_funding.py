@@ -7,7 +7,7 @@ cannot pass them together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import time
 from typing import Final
 from uuid import UUID
@@ -36,6 +36,7 @@ from cardcore.errors import (
     UserFrozenError,
 )
 from cardcore.user.delegation import Delegation, DelegationUse, payers_of
+from cardcore.values import value
 
 # Where nobody can pay, the refusal that helps most is told.
 _TELLING: Final[tuple[type[CardcoreError], ...]] = (
@@ -46,7 +47,7 @@ _TELLING: Final[tuple[type[CardcoreError], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Funded:
     """Where the citizen's share comes from.
 

@@ -4,10 +4,11 @@ The citizen's share and every subsidy are separate lines, always: a free ride is
 the citizen and the full fare on the finance bureau.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
+
+from cardcore.values import value
 
 
 class Payer(StrEnum):
@@ -21,7 +22,7 @@ class Payer(StrEnum):
     MERCHANT = "merchant"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QuoteLine:
     """One payer's part: ``amount_fen`` ≥ 0, and the rule that says so."""
 
@@ -36,7 +37,7 @@ class QuoteLine:
         assert self.amount_fen >= 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Subject:
     """What a scene may know of the person before it: no name, no number.
 
@@ -50,7 +51,7 @@ class Subject:
     business_on: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PricingFacts:
     """The business as a scene's pricer sees it, its details not yet validated."""
 
@@ -63,7 +64,7 @@ class PricingFacts:
     details: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Quote:
     """All lines of one business; ``nominal_fen`` is their sum."""
 

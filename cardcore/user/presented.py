@@ -3,11 +3,12 @@
 Whether it was used before is judged by the database, in the transaction that spends it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from cardcore.values import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class PresentedCode:
     """An accepted code.
 
