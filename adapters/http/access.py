@@ -6,6 +6,7 @@ every few seconds, so a revoked client is out long before its token ends. What t
 the token's scopes as far as its record still grants them.
 """
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -140,6 +141,7 @@ class Gate:
         self._recheck = timedelta(seconds=settings.client_recheck_s)
         self._cache_max = settings.token_cache_max
         self._admissions: dict[bytes, _Admission] = {}
+        self._looks: dict[bytes, asyncio.Task[Caller]] = {}
 
     async def caller(self, headers: header.RawHeaders) -> Caller:
         """The proven client of the request.
@@ -157,6 +159,18 @@ class Gate:
         now = self._clock()
         if admission is not None and now < admission.recheck_at:
             return admission.caller
+        look = self._looks.get(digest)
+        if look is None:
+            # Everybody with this token who comes meanwhile waits for the same look.
+            look = asyncio.create_task(self._look(digest, token, admission, now))
+            self._looks[digest] = look
+            look.add_done_callback(lambda _: self._looks.pop(digest))
+        return await asyncio.shield(look)
+
+    async def _look(
+        self, digest: bytes, token: bytes, admission: _Admission | None, now: datetime
+    ) -> Caller:
+        """Check a token, and look up the client behind it."""
         grant = admission.grant if admission is not None else await self._check(_text(token), now)
         if grant.expires_at <= now:
             self._admissions.pop(digest, None)

@@ -1,5 +1,6 @@
 """A core that keeps its promises in memory: what the HTTP face is tested against."""
 
+import asyncio
 import inspect
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -64,10 +65,15 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
         self.client_lookups = 0
         self.users: dict[UUID, UserView] = {}
         self.orders: dict[UUID, OrderView] = {}
+        self.may_look = asyncio.Event()
+        self.may_look.set()
+        self.looking = asyncio.Event()
         self._answers: dict[tuple[str, str], tuple[str, BaseModel]] = {}
 
     async def client(self, client_id: str) -> ClientRecord | None:
         self.client_lookups += 1
+        self.looking.set()
+        await self.may_look.wait()
         return self.clients.get(client_id)
 
     async def ready(self) -> dict[str, str]:

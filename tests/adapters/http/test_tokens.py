@@ -1,5 +1,6 @@
 """Getting in: client assertions, access tokens, scopes, revocation (faults 25, 33)."""
 
+import asyncio
 import base64
 import json
 import re
@@ -309,6 +310,24 @@ async def test_a_checked_token_is_not_looked_up_again_for_a_while(face: Face) ->
     for _ in range(5):
         await face.http.get(ORDERS, headers=headers)
     assert face.core.client_lookups == 1
+
+
+async def test_all_who_come_while_a_client_is_looked_up_wait_for_that_look(face: Face) -> None:
+    headers = face.bearer()
+    await face.http.get(ORDERS, headers=headers)
+    face.register(status="revoked")
+    face.clock.advance(face.settings.client_recheck_s)
+    face.core.may_look.clear()
+    face.core.looking.clear()
+    asking = [asyncio.ensure_future(face.http.get(ORDERS, headers=headers)) for _ in range(5)]
+    await face.core.looking.wait()
+    asking[0].cancel()  # whoever came first may leave: the others get their answer
+    for _ in range(50):
+        await asyncio.sleep(0)
+    face.core.may_look.set()
+    answers = await asyncio.gather(*asking[1:])
+    assert [answer.status_code for answer in answers] == [401] * 4
+    assert face.core.client_lookups == 2
 
 
 async def test_the_memory_of_checked_tokens_is_bounded() -> None:
