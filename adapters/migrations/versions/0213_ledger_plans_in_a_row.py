@@ -2,8 +2,8 @@
 
 from adapters.migrations.sql import run_file
 
-revision = "0201_ledger_plans_in_a_row"
-down_revision = "0211_hospital_guidance"
+revision = "0213_ledger_plans_in_a_row"
+down_revision = "0212_early_warning"
 
 
 def upgrade() -> None:
