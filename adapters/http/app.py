@@ -60,6 +60,9 @@ from adapters.http.routes import Shortcuts, TemplateRoute
 from adapters.http.scenes import SCENES
 from adapters.http.sessions import OfficeGate, SessionGate
 from adapters.http.settings import HTTPSettings
+from adapters.http.settlement import SETTLEMENT
+from adapters.http.settlement_differences import DIFFERENCES
+from adapters.http.settlement_files import SETTLEMENT_FILES
 from adapters.http.statements import STATEMENTS
 from adapters.http.strict_json import fault_of
 from adapters.http.terminals import TERMINALS
@@ -86,6 +89,9 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     FAMILY,
     WEBHOOKS,
     BILLS,
+    SETTLEMENT,
+    SETTLEMENT_FILES,
+    DIFFERENCES,
     DISPUTES,
     SCENES,
     LIMITS,

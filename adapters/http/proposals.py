@@ -18,7 +18,7 @@ from cardcore.platform.views import ProposalsView, ProposalView
 
 PROPOSALS: Final = Noun(
     "proposals",
-    "Money adjustments, limits and keys: proposed by one, decided by another.",
+    "Money adjustments, limits, keys and settlement: proposed by one, decided by another.",
 )
 _DECISION: Final = {"digest": "0" * 64, "purpose": "核对工单 2026-118"}
 _REFUSALS: Final = (
@@ -54,6 +54,32 @@ _REFUSALS: Final = (
                 "amount_fen": 1200,
             },
             "purpose": "工单 2026-118",
+        },
+        "tariff": {
+            "content": {
+                "kind": "set_settlement_tariff",
+                "rates": [
+                    {
+                        "scene": "bus",
+                        "merchant_id": "bus-shanting",
+                        "tiers": [
+                            {"from_fen": 0, "per_million": 6000},
+                            {"from_fen": 10000000, "per_million": 3000},
+                        ],
+                        "min_fen": 100,
+                        "max_fen": 5000000,
+                    }
+                ],
+            },
+            "purpose": "2026 年结算费率",
+        },
+        "payee": {
+            "content": {
+                "kind": "set_settlement_payee",
+                "merchant_id": "bus-shanting",
+                "payee": "6222 0210 0100 0042",
+            },
+            "purpose": "收款账户变更，函 2026-7",
         },
         "hold": {
             "content": {"kind": "set_hold_time", "scene": "hospital", "timeout_s": 1296000},

@@ -20,7 +20,7 @@ from cardcore.settlement.errors import (
     SourceUnknownError,
 )
 from cardcore.settlement.reconciliation import Reconciliation
-from cardcore.settlement.request import BillName, DifferencesQuery, TakeUp
+from cardcore.settlement.request import DifferencesQuery, TakeBill, TakeUp
 from cardcore.settlement.tables import difference
 from cardcore.settlement.views import BillTakenView, DifferencesView, DifferenceView
 
@@ -32,7 +32,7 @@ class DifferenceDesk:
         self._parts = parts
         self._reconciliation = Reconciliation(parts.engine, parts.random_bytes, parts.cut_off)
 
-    async def take_bill(self, caller: Caller, name: BillName, content: bytes) -> BillTakenView:
+    async def take_bill(self, caller: Caller, request: TakeBill) -> BillTakenView:
         """Take a bill of the custodian bank or of a payment channel, and compare it.
 
         Raises:
@@ -40,14 +40,18 @@ class DifferenceDesk:
             BillInvalidError: it is cut, was changed, or cannot be read.
         """
         require_centre(caller, Scope.FUNDS_ADMIN)
-        await self._require_source(name.source)
+        await self._require_source(request.source)
         now = self._parts.clock()
         try:
             return await self._reconciliation.take_bill(
-                name.source, name.business_on, content, by=caller.client_id, now=now
+                request.source,
+                request.business_on,
+                request.file,
+                by=caller.client_id,
+                now=now,
             )
         except BillInvalidError as refusal:
-            subject = f"settlement_bill/{name.source}/{name.business_on}"
+            subject = f"settlement_bill/{request.source}/{request.business_on}"
             await record_refusal(
                 self._parts.engine, caller, "settlement.bill", subject, refusal, now
             )

@@ -23,6 +23,7 @@ from cardcore.account.chart import (
 )
 from cardcore.bulk import BulkTable, copy_rows
 from cardcore.connections import RawConnection
+from cardcore.errors import OrderConflictError
 from cardcore.ids import part_id
 from cardcore.settlement.errors import ReceiptExceedsError
 from cardcore.settlement.fees import apportion
@@ -68,11 +69,17 @@ async def book_receipt(
     """Book a receipt; returns what each merchant gets of it, in fen.
 
     Raises:
+        OrderConflictError: the bank's number was booked before.
         ReceiptExceedsError: the payer owes less, as far as windows are computed.
     """
     payer_id = receivable_of(request.payer)
     # One receipt of a payer at a time: two at once would share out the same debts.
     await raw.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"receipt/{request.payer}",))
+    found = await raw.execute(
+        "SELECT FROM cardcore.settlement_receipt WHERE bank_no = %s", (request.bank_no,)
+    )
+    if await found.fetchone() is not None:
+        raise OrderConflictError("this bank_no was booked before", field="bank_no")
     found = await raw.execute(_OUTSTANDING, {"payer": payer_id, "limit": MERCHANTS_MAX})
     owed = await found.fetchall()
     owed_fen = sum(row[1] for row in owed)

@@ -4,13 +4,16 @@ from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
+from cardcore.base64url import decode_base64url
 from cardcore.model import AMOUNT_FEN_MAX, AmountFen, Model, Name, PrintedNumber
 
 _Whole = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_FEN_MAX)]
 _Signed = Annotated[int, Field(strict=True, ge=-AMOUNT_FEN_MAX, le=AMOUNT_FEN_MAX)]
 _Every = Literal["*"]
+BILL_BYTES_MAX = 16 << 20
+BILL_TEXT_MAX = BILL_BYTES_MAX * 4 // 3 + 4
 Payee = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z \-:/._]{4,80}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PayerName = Annotated[
@@ -120,11 +123,30 @@ class FileQuery(Model):
     version: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
-class BillName(Model):
-    """Whose bill of which business date: ``custodian``, or a payment channel's name."""
+class TakeBill(Model):
+    """A bill as it came, base64url of its bytes: of ``custodian``, or of a payment channel."""
 
     source: PrintedNumber
     business_on: date
+    content: Annotated[str, StringConstraints(max_length=BILL_TEXT_MAX)]
+    _decoded: bytes = PrivateAttr(b"")
+
+    @model_validator(mode="after")
+    def _is_base64url(self) -> Self:
+        self._decoded = decode_base64url(self.content)
+        return self
+
+    @property
+    def file(self) -> bytes:
+        """The bytes."""
+        return self._decoded
+
+
+class StatementsQuery(Model):
+    """A merchant's statements, newest first: those of windows before ``before``."""
+
+    before: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 31
 
 
 class DifferencesQuery(Model):

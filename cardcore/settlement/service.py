@@ -23,11 +23,18 @@ from cardcore.settlement.difference_desk import DifferenceDesk
 from cardcore.settlement.errors import WindowUnknownError
 from cardcore.settlement.file_desk import FileDesk
 from cardcore.settlement.receipts import book_receipt
-from cardcore.settlement.request import CloseWindow, ReceiptRequest, SharesRequest, WindowsQuery
+from cardcore.settlement.request import (
+    CloseWindow,
+    ReceiptRequest,
+    SharesRequest,
+    StatementsQuery,
+    WindowsQuery,
+)
 from cardcore.settlement.shares import tell_shares
 from cardcore.settlement.tables import payout, receipt, receipt_line, statement, turnover, window
 from cardcore.settlement.tariffs import read_tariff_view
 from cardcore.settlement.views import (
+    MerchantStatementsView,
     PayeeView,
     PayoutView,
     ReceiptView,
@@ -53,7 +60,7 @@ class Settlement:
 
     async def windows(self, caller: Caller, query: WindowsQuery) -> WindowsView:
         """Windows, newest first. A merchant sees them all: whose money is in them it does not."""
-        caller.require(Scope.BILLS_READ)
+        caller.require(Scope.REPORTS_READ)
         asked = select(window).order_by(window.c.number.desc()).limit(query.limit)
         if query.before is not None:
             asked = asked.where(window.c.number < query.before)
@@ -89,7 +96,7 @@ class Settlement:
         Raises:
             WindowUnknownError: no such window.
         """
-        caller.require(Scope.BILLS_READ)
+        caller.require(Scope.REPORTS_READ)
         s = statement.c
         asked = select(statement).where(s.number == number).order_by(s.merchant_id)
         if caller.merchant_id is not None:
@@ -120,9 +127,28 @@ class Settlement:
                 raise WindowUnknownError(field="number")
             return await _statement(connection, row)
 
+    async def statements_of(
+        self, caller: Caller, merchant_id: str, query: StatementsQuery
+    ) -> MerchantStatementsView:
+        """A merchant's statements, newest first.
+
+        Raises:
+            MerchantUnknownError: no such merchant of this caller.
+        """
+        caller.require(Scope.BILLS_READ)
+        require_own(caller, merchant_id)
+        s = statement.c
+        asked = select(statement).where(s.merchant_id == merchant_id)
+        if query.before is not None:
+            asked = asked.where(s.number < query.before)
+        async with transaction(self._parts.engine) as (connection, _):
+            rows = await connection.execute(asked.order_by(s.number.desc()).limit(query.limit))
+            views = [await _statement(connection, row) for row in rows.all()]
+        return MerchantStatementsView(statements=views)
+
     async def tariff(self, caller: Caller) -> TariffView:
         """The tariff in force; a merchant sees what may be about it."""
-        caller.require(Scope.BILLS_READ)
+        caller.require(Scope.REPORTS_READ)
         async with transaction(self._parts.engine) as (_, raw):
             return await read_tariff_view(raw, caller.merchant_id)
 

@@ -85,6 +85,12 @@ class StatementsView(Model):
     statements: list[StatementView]
 
 
+class MerchantStatementsView(Model):
+    """A merchant's statements, newest first."""
+
+    statements: list[StatementView]
+
+
 class TariffView(Model):
     """The tariff in force; version None: none was ever decided, and nothing is charged."""
 

@@ -179,12 +179,10 @@ def ended(view: WindowView) -> WindowState:
     return view.state
 
 
-@pytest.fixture
-async def house(city: City, city_clock: CityClock) -> House:
-    """A city with a shop, a rich customer and a bank."""
-    life = Life(city, city_clock)
-    opened = House(city, life, city_clock)
-    opened.bank = SimulatedBank(city.pool, city_clock)
+async def opened_house(city: City, life: Life, clock: CityClock) -> House:
+    """A city with a shop, a rich customer, a bank, and the worker's duties."""
+    opened = House(city, life, clock)
+    opened.bank = SimulatedBank(city.pool, clock)
     await opened.bank.prepare()
     opened.duties = SettlementDuties(
         engine=city.engine,
@@ -201,3 +199,9 @@ async def house(city: City, city_clock: CityClock) -> House:
     await opened.shop()
     opened.user_id = await life.person(funds=("purse",), balance_fen=200_000)
     return opened
+
+
+@pytest.fixture
+async def house(city: City, city_clock: CityClock) -> House:
+    """A house in a city of this test's own."""
+    return await opened_house(city, Life(city, city_clock), city_clock)

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from adapters.partners.custodian_bank import Behaviour, SimulatedBank
 from cardcore.account.chart import SUSPENSE
+from cardcore.base64url import encode_base64url
 from cardcore.books import transaction
 from cardcore.calendar import CUT_OFF_DEFAULT, day_begins
 from cardcore.errors import ForbiddenError
@@ -24,10 +25,10 @@ from cardcore.settlement.errors import (
 )
 from cardcore.settlement.reconciliation import Reconciliation, resolve_difference
 from cardcore.settlement.request import (
-    BillName,
     DifferencesQuery,
     ReceiptRequest,
     ResolveDifference,
+    TakeBill,
     TakeUp,
 )
 from cardcore.settlement.views import BillTakenView, DifferenceView
@@ -36,7 +37,6 @@ from tests.cardcore.settlement.test_settling import subsidised
 from tests.city_life import BUS_OFFICE, CENTRE
 
 ON = date(2026, 6, 1)
-NAME = BillName(source="custodian", business_on=ON)
 STANDING = DifferencesQuery()
 
 
@@ -58,8 +58,12 @@ async def bill_of(house: House) -> list[BillRow]:
 
 
 async def take(house: House, rows: list[BillRow], on: date = ON) -> BillTakenView:
-    name = BillName(source="custodian", business_on=on)
-    return await house.desk.differences.take_bill(CENTRE, name, write_bill(rows))
+    return await house.desk.differences.take_bill(CENTRE, bill("custodian", on, write_bill(rows)))
+
+
+def bill(source: str, on: date, content: bytes) -> TakeBill:
+    """What is asked to have a bill taken."""
+    return TakeBill(source=source, business_on=on, content=encode_base64url(content))
 
 
 async def standing(house: House) -> list[DifferenceView]:
@@ -133,7 +137,9 @@ async def test_row_38_a_cut_file_leaves_nothing_but_a_line_in_the_journal(house:
     await paid(house, 1_000)
     whole = write_bill(await bill_of(house))
     with pytest.raises(BillInvalidError):
-        await house.desk.differences.take_bill(CENTRE, NAME, whole[: len(whole) // 2])
+        await house.desk.differences.take_bill(
+            CENTRE, bill("custodian", ON, whole[: len(whole) // 2])
+        )
     async with house.city.pool.connection() as connection:
         found = await connection.execute("SELECT count(*) FROM cardcore.settlement_bill")
         assert await found.fetchone() == (0,)
@@ -175,7 +181,7 @@ async def test_a_difference_has_an_age_and_whoever_takes_it_up(house: House) -> 
     with pytest.raises(ForbiddenError):
         await desk.standing(BUS_OFFICE, STANDING)
     with pytest.raises(SourceUnknownError):
-        await desk.take_bill(CENTRE, BillName(source="nobody", business_on=ON), b"")
+        await desk.take_bill(CENTRE, bill("nobody", ON, b""))
     await take(house, [one_row(house)])
 
 

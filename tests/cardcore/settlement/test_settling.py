@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cardcore.account.chart import account_id
 from cardcore.books import transaction
 from cardcore.business.request import CaptureRequest, Mode
-from cardcore.errors import ForbiddenError, MerchantUnknownError
+from cardcore.errors import ForbiddenError, MerchantUnknownError, OrderConflictError
 from cardcore.settlement.errors import ReceiptExceedsError, WindowStateError, WindowUnknownError
 from cardcore.settlement.net import Figures, due_fen
 from cardcore.settlement.request import ReceiptRequest, WindowsQuery
@@ -273,7 +273,9 @@ async def test_a_subsidy_is_paid_out_when_its_payer_has_paid(house: House) -> No
     with pytest.raises(ReceiptExceedsError) as refused:
         await house.desk.take_receipt(CENTRE, receipt(201, "R2"), "receipt-2")
     assert refused.value.facts == {"owed_fen": 200}
-    await house.desk.take_receipt(CENTRE, receipt(200, "R3"), "receipt-3")
+    with pytest.raises(OrderConflictError):
+        await house.desk.take_receipt(CENTRE, receipt(200), "receipt-3")
+    await house.desk.take_receipt(CENTRE, receipt(200, "R3"), "receipt-4")
     assert (await house.statement((await house.settle()).number, BUS)).payout_fen == 200
     assert await house.bank_moved() == [300, 200]
     await house.assert_covered()
