@@ -1,9 +1,10 @@
-"""``cardcore books``: does the bank hold what it must cover?"""
+"""``cardcore books``: does the bank hold what it must cover, and are merchants paid?"""
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import psycopg
 import typer
@@ -16,13 +17,18 @@ from adapters.wiring import utc_now
 from cardcore.account.custody import read_custody
 from cardcore.account.views import CustodyView
 from cardcore.calendar import business_date
+from cardcore.connections import RawConnection
+from cardcore.settlement.overview import Overview, read_overview
 
-app = typer.Typer(no_args_is_help=True, help="The books of the city: custody.")
+app = typer.Typer(no_args_is_help=True, help="The books of the city: custody, settlement.")
 
 
-@app.callback()
-def group() -> None:
-    """Keep ``custody`` a word of its own beside what may come."""
+DatabaseURL = Annotated[
+    str | None,
+    typer.Option(help="Default: CARDCORE_DATABASE_URL, else the embedded server."),
+]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+ReadT = TypeVar("ReadT")
 
 
 @app.command("custody")
@@ -31,11 +37,8 @@ def custody_command(
     on: Annotated[
         str, typer.Option(help="Business date, YYYY-MM-DD; default: the last that is over.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    database_url: Annotated[
-        str | None,
-        typer.Option(help="Default: CARDCORE_DATABASE_URL, else the embedded server."),
-    ] = None,
+    as_json: AsJSON = False,
+    database_url: DatabaseURL = None,
 ) -> None:
     """What the bank holds against what it must cover. Exit code 1 where they differ."""
     settings = Settings()
@@ -47,12 +50,7 @@ def custody_command(
         )
     except ValueError:
         raise typer.BadParameter("a date is written YYYY-MM-DD", param_hint="--on") from None
-    url = database_url or settings.database_url
-    if url is None:
-        with EmbeddedPostgres(settings.postgres_home) as server:
-            found = asyncio.run(_read(server.url(), day))
-    else:
-        found = asyncio.run(_read(url, day))
+    found = _read(settings, database_url, lambda raw: read_custody(raw, day))
     if as_json:
         shown = found.model_dump(mode="json", exclude={"seal_number", "checked_at"})
         print(json.dumps(shown, indent=2))  # noqa: T201  (its purpose)
@@ -61,9 +59,65 @@ def custody_command(
     raise typer.Exit(0 if found.ok else 1)
 
 
-async def _read(database_url: str, on: date) -> CustodyView:
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
-        return await read_custody(connection, on)
+@app.command("settlement")
+def settlement_command(
+    *,
+    windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows.")] = 10,
+    as_json: AsJSON = False,
+    database_url: DatabaseURL = None,
+) -> None:
+    """The last windows, and what differs between books. Exit code 1 where people are needed."""
+    found = _read(Settings(), database_url, lambda raw: read_overview(raw, windows))
+    if as_json:
+        print(json.dumps(found.model_dump(mode="json"), indent=2))  # noqa: T201  (its purpose)
+    else:
+        _tell_settlement(found)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def _read(
+    settings: Settings,
+    database_url: str | None,
+    read: Callable[[RawConnection], Awaitable[ReadT]],
+) -> ReadT:
+    async def ask(url: str) -> ReadT:
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            return await read(connection)
+
+    url = database_url or settings.database_url
+    if url is not None:
+        return asyncio.run(ask(url))
+    with EmbeddedPostgres(settings.postgres_home) as server:
+        return asyncio.run(ask(server.url()))
+
+
+def _tell_settlement(found: Overview) -> None:
+    console = Console(soft_wrap=True)
+    table = Table(
+        "窗口 window",
+        "营业日 date",
+        "状态 state",
+        "商户 merchants",
+        "手续费 fees",
+        "付款 payouts",
+        "待定 held",
+        "拒付 refused",
+        "未付 unpaid",
+        title="结算 settlement · 分 fen",
+    )
+    for one in found.windows:
+        sums = (one.merchants, one.fees_fen, one.payouts_fen, one.held_fen, one.refused_fen)
+        table.add_row(
+            str(one.number), str(one.business_on or ""), one.state, *map(str, (*sums, one.unpaid))
+        )
+    console.print(table)
+    for difference in found.differences:
+        console.print(
+            f"[bold red]{difference.source} {difference.kind}[/] {difference.count}"
+            f" · 自 since {difference.since}"
+        )
+    mark = "[bold green]ok[/]" if found.ok else "[bold red]有待处理 people are waited for[/]"
+    console.print(mark)
 
 
 def _tell(found: CustodyView) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.caller import Scope
-from cardcore.errors import MerchantUnknownError, NotFoundError, OrderConflictError
+from cardcore.errors import MerchantUnknownError, OrderConflictError
 from cardcore.settlement.errors import ReceiptExceedsError, WindowUnknownError
 from cardcore.settlement.request import CloseWindow, ReceiptRequest, SharesRequest, WindowsQuery
 from cardcore.settlement.views import (
@@ -27,14 +27,10 @@ _SHARES: Final = {
 
 
 def number_of(call: Call[Any], name: str = "number") -> int:
-    """The number in the path.
-
-    Raises:
-        NotFoundError: not a number in its one form, so nothing is named by it.
-    """
+    """The number in the path; 0, which names nothing, where it is none in its one form."""
     text = call.path[name]
     if not (text.isascii() and text.isdigit() and str(int(text[:20])) == text):
-        raise NotFoundError(field=name)
+        return 0
     return min(int(text), NUMBER_MAX)
 
 
@@ -59,7 +55,7 @@ async def list_windows(call: Call[WindowsQuery]) -> Answer:
     reply=StatementsView,
     access="office",
     scope=Scope.REPORTS_READ,
-    refusals=(NotFoundError, WindowUnknownError),
+    refusals=(WindowUnknownError,),
 )
 async def read_window(call: Call[None]) -> Answer:
     """A merchant sees its own statement alone."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from adapters.http.operation import Answer, Call, Noun
 from adapters.http.settlement import number_of
 from cardcore.caller import Scope
-from cardcore.errors import MerchantUnknownError, NotFoundError
+from cardcore.errors import MerchantUnknownError
 from cardcore.settlement.errors import WindowUnknownError
 from cardcore.settlement.request import FileQuery, StatementsQuery
 from cardcore.settlement.views import (
@@ -19,7 +19,7 @@ from cardcore.settlement.views import (
 SETTLEMENT_FILES: Final = Noun(
     "merchant-settlements", "A merchant's statements, signed files and proofs."
 )
-_REFUSALS: Final = (MerchantUnknownError, WindowUnknownError, NotFoundError)
+_REFUSALS: Final = (MerchantUnknownError, WindowUnknownError)
 
 
 @SETTLEMENT_FILES.operation(

@@ -41,9 +41,17 @@ class Shell:
             found = found[int(key) if key.isdigit() else key]
         self.values[assigned["name"]] = str(found)
 
+    def headers_of(self, who: str) -> dict[str, str]:
+        """How a system proves who it is."""
+        return {"Authorization": f"Bearer {self.values[who.upper()]}"}
+
+    def http_of(self, who: str) -> httpx2.AsyncClient:
+        """What a system speaks through."""
+        return self.http
+
     async def call(self, command: str) -> Any:  # noqa: ANN401  (JSON)
         who, *words = shlex.split(re.sub(r"\$([A-Z]+)", lambda one: self.values[one[1]], command))
-        headers = {"Authorization": f"Bearer {self.values[who.upper()]}"}
+        headers = self.headers_of(who)
         method, url, body = "GET", "", None
         while words:
             word = words.pop(0)
@@ -56,7 +64,7 @@ class Shell:
                 method = words.pop(0)
             else:
                 url = word
-        answer = await self.http.request(method, url, headers=headers, json=body)
+        answer = await self.http_of(who).request(method, url, headers=headers, json=body)
         assert answer.is_success, (command, answer.text)
         return answer.json()
 
