@@ -29,12 +29,13 @@ def sqlalchemy_url(database_url: str) -> URL:
 
 @asynccontextmanager
 async def open_pool(
-    database_url: str, *, connections_max: int
+    database_url: str, *, connections_max: int, lock_wait_s: int | None = None
 ) -> AsyncIterator[AsyncConnectionPool[RawConnection]]:
     """The driver's pool, opened and closed.
 
-    Connections are not asked whether they live before each use: that would be a round trip for
-    every batch. Who meets a dead one tries again with another.
+    ``lock_wait_s``: how long a statement waits for a lock (a migration may hold one) before it is
+    given up; None: for ever. Connections are not asked whether they live before each use: that
+    would be a round trip for every batch. Who meets a dead one tries again with another.
     """
     pool: AsyncConnectionPool[RawConnection] = AsyncConnectionPool(
         database_url,
@@ -43,7 +44,7 @@ async def open_pool(
         open=False,
         timeout=POOL_WAIT_S,
         reconnect_timeout=30,
-        kwargs={"options": "-c timezone=UTC"},
+        kwargs={"options": _options(lock_wait_s)},
     )
     await pool.open(wait=True, timeout=30)
     try:
@@ -53,20 +54,27 @@ async def open_pool(
 
 
 @asynccontextmanager
-async def open_engine(database_url: str, *, connections_max: int) -> AsyncIterator[AsyncEngine]:
-    """SQLAlchemy's engine, opened and disposed of."""
+async def open_engine(
+    database_url: str, *, connections_max: int, lock_wait_s: int | None = None
+) -> AsyncIterator[AsyncEngine]:
+    """SQLAlchemy's engine, opened and disposed of; ``lock_wait_s`` as for ``open_pool``."""
     engine = create_async_engine(
         sqlalchemy_url(database_url),
         pool_size=connections_max,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
-        connect_args={"options": "-c timezone=UTC"},
+        connect_args={"options": _options(lock_wait_s)},
     )
     try:
         yield engine
     finally:
         await engine.dispose()
+
+
+def _options(lock_wait_s: int | None) -> str:
+    lock_timeout = "" if lock_wait_s is None else f" -c lock_timeout={lock_wait_s}s"
+    return f"-c timezone=UTC{lock_timeout}"
 
 
 def _config() -> Config:

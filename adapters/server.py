@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from adapters.door_watch import DoorWatch
 from adapters.fare_watch import FareWatch
+from adapters.http.load import Load
 from adapters.infrastructure import Addresses
 from adapters.key_watch import KeyWatch
 from adapters.memory import settle_memory
@@ -78,7 +80,7 @@ async def _serve(
             log_to=sys.stderr.buffer,
             frame_ancestors=settings.frame_ancestors,
         )
-        server = http_server(app)
+        server = http_server(app, app.load, leave_notice_s=settings.leave_notice_s)
         settle_memory(YOUNG_OBJECTS_MAX)
         if on_ready is not None:
             on_ready(city, public_url)
@@ -113,9 +115,41 @@ def guest_server(app: ASGIApp) -> GuestServer:
     )
 
 
-def http_server(app: ASGIApp) -> uvicorn.Server:
-    """The server around an app: no banner, bounded drain, request lines left to the app."""
-    return uvicorn.Server(
+class LeavingServer(uvicorn.Server):
+    """A server that is told to stop says so for a while before it closes its door.
+
+    A balancer asks ``/readyz`` every so often; until it has asked, it goes on sending requests,
+    and a door that is closed already would lose them. A second signal, or Ctrl-C, ends the wait.
+    """
+
+    def __init__(self, config: uvicorn.Config, load: Load, notice_s: float) -> None:
+        super().__init__(config)
+        self._load = load
+        self._notice_s = notice_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        waits = sig == signal.SIGTERM and self._notice_s > 0 and not self._load.leaving
+        self._load.leaving = True
+        if not waits:
+            super().handle_exit(sig, frame)
+            return
+        # Python runs signal handlers between two steps of the loop of this thread.
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._notice_s, self._leave, sig)
+
+    def _leave(self, sig: int) -> None:
+        super().handle_exit(sig, None)
+
+
+def http_server(
+    app: ASGIApp, load: Load | None = None, *, leave_notice_s: float = 0.0
+) -> uvicorn.Server:
+    """The server around an app: no banner, bounded drain, request lines left to the app.
+
+    ``load`` is the app's own, where it has one that is to know when the server leaves.
+    """
+    return LeavingServer(
         uvicorn.Config(
             app,
             log_config=None,
@@ -128,7 +162,9 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
             ws="none",
             proxy_headers=False,  # a proxy in front is told so by the public URL, not per request
             lifespan="off",
-        )
+        ),
+        load or Load(in_flight_high=0, retry_after_s=0),
+        leave_notice_s,
     )
 
 

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     sandbox, by a simulated insurer). ``webhook_private_networks``: where webhooks may go besides
     the internet, as a JSON list of CIDR; none in production. ``frame_ancestors``: origins of apps
     that may put the citizen's page into a frame, as a JSON list; none by default.
+    ``leave_notice_s``: how long a worker that is told to stop (SIGTERM) says so at ``/readyz`` and
+    goes on serving, before it closes its door; a balancer's polling interval and a bit.
+    ``lock_wait_s``: how long a request waits for a lock of the database before it is answered 503.
     """
 
     model_config = SettingsConfigDict(env_prefix="CARDCORE_", extra="ignore")
@@ -57,6 +60,8 @@ class Settings(BaseSettings):
     webhook_private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     frame_ancestors: tuple[Origin, ...] = ()
     pool_connections_max: int = Field(default=10, ge=2, le=100)
+    leave_notice_s: float = Field(default=3.0, ge=0, le=300)
+    lock_wait_s: int = Field(default=5, ge=1, le=60)
 
     @property
     def postgres_home(self) -> Path:

@@ -250,12 +250,20 @@ async def open_city(
     """
     refuse_optimised_python()
     async with AsyncExitStack() as stack:
-        connections_max = settings.pool_connections_max
+        connections_max, lock_wait_s = settings.pool_connections_max, settings.lock_wait_s
         pool = await stack.enter_async_context(
-            open_pool(addresses.database_url, connections_max=connections_max)
+            open_pool(
+                addresses.database_url,
+                connections_max=connections_max,
+                lock_wait_s=lock_wait_s,
+            )
         )
         engine = await stack.enter_async_context(
-            open_engine(addresses.database_url, connections_max=connections_max)
+            open_engine(
+                addresses.database_url,
+                connections_max=connections_max,
+                lock_wait_s=lock_wait_s,
+            )
         )
         sandbox_clock: SandboxClock | None = None
         if settings.sandbox:

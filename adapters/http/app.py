@@ -35,6 +35,7 @@ from adapters.http.funds import FUNDS
 from adapters.http.health import health_routes
 from adapters.http.lifecycle import LIFECYCLE
 from adapters.http.limits import LIMITS
+from adapters.http.load import Load
 from adapters.http.logs import Log
 from adapters.http.merchants import MERCHANTS
 from adapters.http.metrics import HTTPMetrics
@@ -126,6 +127,7 @@ class CardcoreAPI(FastAPI):
 
     operations: tuple[Operation, ...]
     metrics: HTTPMetrics
+    load: Load
     document: Document
     gate: CallerGate
     refuser: Refuser
@@ -190,23 +192,26 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.metrics = metrics
+    app.load = Load(settings.in_flight_high, settings.retry_after_s)
+    log.count_lost(metrics.log_lines_lost)
     app.gate, app.refuser = gate, refuser
     app.document = openapi_document([*NOUNS, *nouns], settings)
     app.operations = tuple(one for noun in (*NOUNS, *nouns) for one in noun.operations)
     routes = app.router.routes
     for operation in app.operations:
         own_gate = _gate_of(operation, gate, core, settings)
-        route = OperationEndpoint(operation, core, own_gate, settings).route()
+        route = OperationEndpoint(operation, core, own_gate, settings, app.load).route()
         routes.append(_behind_its_door(route, doors))
     asks = None if doors is None else doors.tokens
     endpoint = TokenEndpoint(core, tokens, used_assertions, settings, clock, asks)
     route = TemplateRoute(TOKEN_PATH, endpoint, methods=["POST"], name="token")
     routes.append(_behind_its_door(route, doors))
-    routes.extend(health_routes(core, metrics))
+    routes.extend(health_routes(core, metrics, app.load))
     routes.extend(page_routes(app.document, refuser))
     app.door = partial(
         Door,
         metrics=metrics,
+        load=app.load,
         log=log,
         refuser=refuser,
         refusal_of=_refusal_of,

@@ -32,6 +32,7 @@ MY_ACTS: Final = Noun("my-acts", "What a citizen does with what is his, in a ses
 @MY_ACTS.operation(
     "POST",
     "/v1/me/codes",
+    vital=True,
     summary="A dynamic code for me",
     body=IssueCodeRequest,
     reply=IssuedCodeView,

@@ -16,6 +16,7 @@ KEY_RING_MAX_AGE_S: Final = 60
 @CODES.operation(
     "POST",
     "/v1/users/{user_id}/codes",
+    vital=True,
     summary="Issue a dynamic code",
     body=IssueCodeRequest,
     reply=IssuedCodeView,
@@ -32,6 +33,7 @@ async def issue_code(call: Call[IssueCodeRequest]) -> Answer:
 @CODES.operation(
     "GET",
     "/v1/key-ring",
+    vital=True,
     summary="The public key ring",
     reply=None,
     public=True,

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http import headers as header
+from adapters.http.load import Load
 from adapters.http.logs import Log, frames_of
 from adapters.http.metrics import HTTPMetrics
 from adapters.http.record import RequestRecord
@@ -48,12 +49,14 @@ class Door:
         app: ASGIApp,
         *,
         metrics: HTTPMetrics,
+        load: Load,
         log: Log,
         refuser: Refuser,
         refusal_of: RefusalOf,
         tls: bool,
     ) -> None:
         self._app = app
+        self._load = load
         self._metrics = metrics
         self._log = log
         self._refuser = refuser
@@ -81,6 +84,7 @@ class Door:
             await send(message)
 
         self._metrics.in_flight += 1
+        self._load.in_flight += 1
         try:
             await self._app(scope, receive, send_safely)
         except ClientDisconnect:
@@ -95,6 +99,7 @@ class Door:
             await answer(scope, receive, send_safely)
         finally:
             self._metrics.in_flight -= 1
+            self._load.in_flight -= 1
             record.route = getattr(scope.get("route"), "path", record.route)
             self._leave(record, status, time.perf_counter() - started_s)
 

@@ -9,6 +9,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
+from prometheus_client import Counter
 from pydantic_core import to_json
 
 FIELDS: Final = frozenset(
@@ -37,6 +38,11 @@ class Log:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._lost: Counter | None = None
+
+    def count_lost(self, counter: Counter) -> None:
+        """Where lines that could not be written are counted."""
+        self._lost = counter
 
     def info(self, event: str, **fields: object) -> None:
         """Something ordinary."""
@@ -52,8 +58,13 @@ class Log:
             {"level": level, "at": datetime.now(UTC), "event": event, **known}, exclude_none=True
         )
         # One call, so that the lines of two processes on one stream do not mix.
-        self._stream.write(line + b"\n")
-        self._stream.flush()
+        try:
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+        except OSError:
+            # A full disk of logs must not stop a citizen at a gate: counted, and gone.
+            if self._lost is not None:
+                self._lost.inc()
 
 
 def frames_of(error: BaseException) -> list[str]:

@@ -78,6 +78,11 @@ class HTTPMetrics:
             "Requests that have no answer yet.",
             registry=self.registry,
         ).set_function(lambda: self.in_flight)
+        self.log_lines_lost = Counter(
+            "cardcore_log_lines_lost",
+            "Log lines that could not be written, as on a full disk.",
+            registry=self.registry,
+        )
         self._parts = Gauge(
             "cardcore_part_not_ok",
             "1 where a part the service needs is away, or raises an alarm.",

@@ -29,6 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.http import headers as header
 from adapters.http.body import read_body, read_pairs
+from adapters.http.load import Load
 from adapters.http.record import record_of
 from adapters.http.refusals import FieldFault, FieldsInvalidError
 from adapters.http.routes import TemplateRoute
@@ -113,6 +114,7 @@ class Declared(TypedDict, total=False):
     access: Access
     media_type: str
     not_modified: bool
+    vital: bool
     body_bytes_max: int
     scope: AccessScope
     refusals: tuple[type[CardcoreError], ...]
@@ -128,6 +130,7 @@ class Operation:
     demand an Idempotency-Key. ``access`` says whose it is, unless it is ``public``. ``scope`` is
     documented here and required by the core. ``media_type`` is that of the answer; with
     ``not_modified`` it may be 304 without content instead.
+    ``vital`` operations are served under overload too: somebody stands there and waits.
     ``body_bytes_max`` stands where the face's usual bound does not do. ``refusals`` are those of
     its own: what every operation of its form may answer is added to the document.
     """
@@ -145,6 +148,7 @@ class Operation:
     access: Access = "client"
     media_type: str = "application/json"
     not_modified: bool = False
+    vital: bool = False
     body_bytes_max: int | None = None
     scope: AccessScope | None = None
     refusals: tuple[type[CardcoreError], ...] = ()
@@ -191,9 +195,15 @@ class OperationEndpoint:
     """The ASGI application behind one operation's route."""
 
     def __init__(
-        self, operation: Operation, core: "CardCore", gate: CallerGate, settings: HTTPSettings
+        self,
+        operation: Operation,
+        core: "CardCore",
+        gate: CallerGate,
+        settings: HTTPSettings,
+        load: Load,
     ) -> None:
         self._operation = operation
+        self._load = load
         self._core = core
         self._gate = gate
         if operation.body_bytes_max is not None:
@@ -211,6 +221,8 @@ class OperationEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, ask the core, answer."""
         operation = self._operation
+        if not operation.vital:
+            self._load.require_room()
         headers: header.RawHeaders = scope["headers"]
         caller = _NOBODY
         if not operation.public:

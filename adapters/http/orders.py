@@ -96,6 +96,7 @@ class OrderName(Model):
 @ORDERS.operation(
     "POST",
     "/v1/verify",
+    vital=True,
     summary="Who stands there",
     body=VerifyRequest,
     reply=VerifyView,
@@ -114,6 +115,7 @@ async def verify(call: Call[VerifyRequest]) -> Answer:
 @ORDERS.operation(
     "POST",
     "/v1/quotes",
+    vital=True,
     summary="Price a business without booking it",
     body=QuoteRequest,
     reply=QuoteView,
@@ -129,6 +131,7 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
 @ORDERS.operation(
     "POST",
     "/v1/orders",
+    vital=True,
     summary="Pay, hold or record one business",
     body=OrderRequest,
     reply=OrderView,
@@ -166,6 +169,7 @@ async def make_order(call: Call[OrderRequest]) -> Answer:
 @ORDERS.operation(
     "GET",
     "/v1/orders",
+    vital=True,
     summary="Find an order by the merchant's own number",
     body=OrderName,
     reply=OrderView,
@@ -181,6 +185,7 @@ async def find_order(call: Call[OrderName]) -> Answer:
 @ORDERS.operation(
     "GET",
     "/v1/orders/{order_id}",
+    vital=True,
     summary="Read an order",
     reply=OrderView,
     scope=Scope.ORDERS_READ,
@@ -194,6 +199,7 @@ async def read_order(call: Call[None]) -> Answer:
 @ORDERS.operation(
     "POST",
     "/v1/orders/{order_id}/capture",
+    vital=True,
     summary="Take all or part of a hold",
     body=CaptureRequest,
     reply=OrderView,
@@ -215,6 +221,7 @@ async def capture(call: Call[CaptureRequest]) -> Answer:
 @ORDERS.operation(
     "POST",
     "/v1/orders/{order_id}/void",
+    vital=True,
     summary="Release a hold",
     reply=OrderView,
     keyed=True,
@@ -230,6 +237,7 @@ async def void(call: Call[None]) -> Answer:
 @ORDERS.operation(
     "POST",
     "/v1/orders/{order_id}/refunds",
+    vital=True,
     summary="Give back all or part of an order",
     body=RefundRequest,
     reply=RefundView,

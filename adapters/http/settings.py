@@ -12,8 +12,9 @@ class HTTPSettings:
 
     ``public_url`` is where clients reach us, without a trailing slash: issuer and audience of
     the access tokens, and the audience client assertions must name. ``client_recheck_s`` is how
-    long a revoked client's running token may still pass. ``language`` is spoken where a request
-    names none.
+    long a revoked client's running token may still pass. ``in_flight_high``: above so many
+    unanswered requests of one worker those that can wait are refused. ``language`` is spoken where
+    a request names none.
     """
 
     public_url: str
@@ -27,6 +28,7 @@ class HTTPSettings:
     assertion_ttl_max_s: int = 300
     clock_skew_s: int = 30
     retry_after_s: int = 1
+    in_flight_high: int = 200
     language: Language = "zh"
 
     def __post_init__(self) -> None:

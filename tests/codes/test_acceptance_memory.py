@@ -27,7 +27,7 @@ def test_a_code_is_accepted_once() -> None:
         assert refusal(text, replay=guard) == "code_replayed"
 
 
-def test_the_high_s_twin_of_a_code_is_the_same_code() -> None:
+def test_row_22_the_high_s_twin_of_a_code_is_the_same_code() -> None:
     """Why: anybody can flip s of an ECDSA signature, and the twin verifies."""
     text = city.code_s()
     data = base45.decode(text[3:])

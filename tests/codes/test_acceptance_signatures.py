@@ -71,7 +71,7 @@ def test_a_device_key_off_the_curve_is_refused(device_key: bytes) -> None:
         (Algorithm.ED25519, b"\x01" + bytes(63)),
     ],
 )
-def test_a_signature_out_of_range_is_refused(algorithm: Algorithm, signature: bytes) -> None:
+def test_row_22_a_signature_out_of_range_is_refused(algorithm: Algorithm, signature: bytes) -> None:
     async def sign(message: bytes) -> bytes:
         return signature
 

@@ -129,7 +129,11 @@ class Face:
 
 
 def make_face(
-    *, limits: RateLimits | None = None, doors: DoorLimits | None = None, **settings: float | str
+    *,
+    limits: RateLimits | None = None,
+    doors: DoorLimits | None = None,
+    log_to: io.BytesIO | None = None,
+    **settings: float | str,
 ) -> Face:
     """A face with settings of its own; its HTTP client is not yet closed."""
     core = FakeCore()
@@ -137,7 +141,7 @@ def make_face(
     chosen = HTTPSettings(**{"public_url": PUBLIC_URL, "version": "0.0.0", **settings})
     key = Ed25519PrivateKey.generate()
     keys = AccessKeys(FixedKey(key), {1: key})
-    stream = io.BytesIO()
+    stream = log_to or io.BytesIO()
     app = create_app(
         core,
         settings=chosen,
@@ -188,6 +192,11 @@ async def face() -> AsyncIterator[Face]:
 @pytest.fixture
 def order() -> dict[str, Any]:
     """A well-formed order."""
+    return an_order()
+
+
+def an_order() -> dict[str, Any]:
+    """A well-formed order with a number of its own."""
     return {
         "user": {"credential": "M1:ABC"},
         "account": {"fund": "auto"},
