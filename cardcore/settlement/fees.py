@@ -95,20 +95,22 @@ def apportion(total_fen: int, weights: Sequence[int]) -> list[int]:
     """Share a total in proportion to weights, losing no fen.
 
     Args:
-        total_fen: >= 0, at most what the weights can bear is the caller's business.
-        weights: >= 0 each, sum > 0 unless the total is 0.
+        total_fen: >= 0.
+        weights: >= 0 each; all zero means equal weights.
 
     Returns:
-        Shares that sum to the total; fen left over go one each to the largest remainders, the
-        earlier on a tie.
+        Shares that sum to the total, none above its weight where the total is not above their sum;
+        fen left over go one each to the largest remainders, the earlier on a tie.
 
     Source: Hamilton (largest remainder) apportionment, ADR 2.
     """
     assert total_fen >= 0
-    whole = sum(weights)
-    if whole == 0:
+    if not weights:
         assert total_fen == 0
-        return [0] * len(weights)
+        return []
+    if not any(weights):
+        weights = [1] * len(weights)
+    whole = sum(weights)
     shares = [total_fen * weight // whole for weight in weights]
     order = sorted(
         range(len(weights)), key=lambda place: (-(total_fen * weights[place] % whole), place)

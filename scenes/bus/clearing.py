@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from cardcore.calendar import CUT_OFF_DEFAULT, day_begins
 from cardcore.connections import RawConnection
+from cardcore.settlement.fees import FeeRate, Rates, rate_of
 from scenes.bus.operator_revenue import (
     ChainRide,
-    FeeRate,
     OperatorRevenue,
     SplitRule,
     operator_revenues,
@@ -103,10 +103,18 @@ class ClearingReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingRules:
-    """How revenue is shared and what it costs."""
+    """How revenue is shared and what it costs: by a rate of its own, else by the tariff."""
 
     split: SplitRule = SplitRule.FIRST_PAYS
     rates: Mapping[str, FeeRate] = field(default_factory=dict)
+    tariff: Rates = field(default_factory=dict)
+
+    def rate(self, merchant_id: str) -> FeeRate:
+        """What clearing costs one operator."""
+        return self.rates.get(merchant_id) or rate_of(self.tariff, merchant_id, SCENE)
+
+
+SCENE: Final = "bus"
 
 
 STOPS_MARK: Final = "→"
@@ -264,7 +272,9 @@ async def clear_days(
     for rides in chains:
         for ride in rides:
             taken.setdefault(ride.merchant_id, (0, 0, 0))
-    revenues = operator_revenues(taken, chains, rules.split, rules.rates)
+    revenues = operator_revenues(
+        taken, chains, rules.split, {merchant: rules.rate(merchant) for merchant in taken}
+    )
     return ClearingReport(
         from_on=from_on,
         to_on=to_on,

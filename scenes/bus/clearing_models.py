@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from cardcore.model import Model
+from cardcore.settlement.fees import PER_MILLION, FeeRate, FeeTier
 from scenes.bus.clearing import ClearingRules
-from scenes.bus.operator_revenue import PER_MILLION, FeeRate, FeeTier, SplitRule
+from scenes.bus.operator_revenue import SplitRule
 
 DAYS_MAX = 31
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -80,7 +81,11 @@ class Rate(Model):
 
 
 class ClearingRulesRequest(Model):
-    """All rules of clearing, of one version; an operator without a rate pays nothing."""
+    """All rules of clearing, of one version.
+
+    An operator without a rate is shown with the fee of settlement's tariff, which is the one that
+    is booked; a rate here shows what another tariff would make of the days.
+    """
 
     version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.\-]{0,39}$")]
     split: Literal["first_pays", "pro_rata"] = "first_pays"
@@ -98,7 +103,6 @@ class ClearingRulesRequest(Model):
             split=SplitRule(self.split),
             rates={
                 rate.merchant_id: FeeRate(
-                    name=f"{self.version}/{rate.merchant_id}",
                     tiers=tuple(
                         FeeTier(from_fen=tier.from_fen, per_million=tier.per_million)
                         for tier in rate.tiers

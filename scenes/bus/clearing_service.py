@@ -1,6 +1,7 @@
 """What people and systems ask of clearing: reports, rules, and counts told by vehicles."""
 
 import asyncio
+from dataclasses import replace
 from datetime import time
 from typing import Final
 
@@ -14,6 +15,7 @@ from cardcore.caller import Caller, Scope
 from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError, MerchantUnknownError, OrderConflictError
 from cardcore.ports import Clock
+from cardcore.settlement.tariffs import read_tariff
 from scenes.bus.clearing import ClearingReport, ClearingRules, clear_days
 from scenes.bus.clearing_files import FORMS
 from scenes.bus.clearing_models import (
@@ -112,7 +114,9 @@ class ClearingService:
 
 
 async def read_clearing_rules(raw: RawConnection) -> ClearingRules:
-    """The rules in force: the latest, or none."""
+    """The rules in force, with settlement's tariff for operators without a rate of their own."""
     found = await raw.execute(_RULES)
     row = await found.fetchone()
-    return ClearingRules() if row is None else ClearingRulesRequest.model_validate(row[0]).rules()
+    rules = ClearingRules() if row is None else ClearingRulesRequest.model_validate(row[0]).rules()
+    _, tariff = await read_tariff(raw)
+    return replace(rules, tariff=tariff)

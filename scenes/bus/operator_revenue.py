@@ -11,9 +11,8 @@ Source: Hamilton (largest remainder) apportionment, ADR 2.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-PER_MILLION: Final = 1_000_000
+from cardcore.settlement.fees import NO_FEE, FeeRate, apportion
 
 
 class SplitRule(StrEnum):
@@ -30,82 +29,6 @@ class ChainRide:
     merchant_id: str
     full_fen: int
     money_fen: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeTier:
-    """From this turnover on, so many millionths of what lies above it."""
-
-    from_fen: int
-    per_million: int
-
-    def __post_init__(self) -> None:
-        assert self.from_fen >= 0
-        assert 0 <= self.per_million <= PER_MILLION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeRate:
-    """A tariff of fees: tiers by turnover, and bounds of the whole (``max_fen`` None: none).
-
-    The first tier begins at 0; each is charged on its own slice of the turnover.
-    """
-
-    name: str
-    tiers: tuple[FeeTier, ...]
-    min_fen: int = 0
-    max_fen: int | None = None
-
-    def __post_init__(self) -> None:
-        starts = [tier.from_fen for tier in self.tiers]
-        assert starts
-        assert starts[0] == 0
-        assert starts == sorted(set(starts))
-        assert self.max_fen is None or 0 <= self.min_fen <= self.max_fen
-
-    def fee_fen(self, turnover_fen: int) -> int:
-        """The fee on a turnover, rounded down, never above the turnover itself."""
-        if turnover_fen <= 0:
-            return 0
-        ends = [*(tier.from_fen for tier in self.tiers[1:]), turnover_fen]
-        millionths = sum(
-            max(min(end, turnover_fen) - tier.from_fen, 0) * tier.per_million
-            for tier, end in zip(self.tiers, ends, strict=True)
-        )
-        fee_fen = max(millionths // PER_MILLION, self.min_fen)
-        if self.max_fen is not None:
-            fee_fen = min(fee_fen, self.max_fen)
-        return min(fee_fen, turnover_fen)
-
-
-NO_FEE: Final = FeeRate(name="none", tiers=(FeeTier(from_fen=0, per_million=0),))
-
-
-def apportion(total_fen: int, weights: Sequence[int]) -> list[int]:
-    """Share a total in proportion to weights, losing no fen.
-
-    Args:
-        total_fen: >= 0.
-        weights: >= 0 each; all zero means equal weights.
-
-    Returns:
-        Shares that sum to the total; left-over fen go to the largest remainders, the earlier on a
-        tie.
-    """
-    assert total_fen >= 0
-    if not weights:
-        assert total_fen == 0
-        return []
-    if not any(weights):
-        weights = [1] * len(weights)
-    whole = sum(weights)
-    shares = [total_fen * weight // whole for weight in weights]
-    order = sorted(
-        range(len(weights)), key=lambda place: (-(total_fen * weights[place] % whole), place)
-    )
-    for place in order[: total_fen - sum(shares)]:
-        shares[place] += 1
-    return shares
 
 
 def chain_shares(rides: Sequence[ChainRide], rule: SplitRule) -> dict[str, int]:

@@ -14,11 +14,10 @@ from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.ids import RandomBytes
 from cardcore.settlement.shares import tell_shares
-from scenes.bus.clearing import read_chains
+from scenes.bus.clearing import SCENE, read_chains
 from scenes.bus.clearing_service import read_clearing_rules
 from scenes.bus.operator_revenue import ChainRide, SplitRule, chain_shares
 
-SCENE: Final = "bus"
 WORKER: Final = "worker"
 # Off-line records may take a week.
 LATE_DAYS: Final = 8

@@ -91,6 +91,11 @@ def test_shares_sum_to_the_whole_and_exceed_no_weight(total: int, weights: list[
         assert weight == 0 or abs(share * sum(weights) - total * weight) < sum(weights)
 
 
+def test_nothing_weighs_is_shared_equally() -> None:
+    assert apportion(5, [0, 0, 0]) == [2, 2, 1]
+    assert apportion(0, []) == []
+
+
 def test_the_most_particular_tariff_counts() -> None:
     both, merchant, scene, every = (
         FeeRate(tiers=(FeeTier(from_fen=0, per_million=n),)) for n in (1, 2, 3, 4)

@@ -8,8 +8,9 @@ import pytest
 
 from adapters.wiring import City
 from cardcore.books import transaction
+from cardcore.settlement.fees import FeeRate, FeeTier
 from scenes.bus.clearing import ClearingReport, ClearingRules, clear_days
-from scenes.bus.operator_revenue import FeeRate, FeeTier, SplitRule
+from scenes.bus.operator_revenue import SplitRule
 from scenes.bus.service import activate_rules
 from tests.city_life import Life
 from tests.conftest import CityClock
@@ -70,7 +71,7 @@ async def test_the_load_of_a_trip_is_the_most_who_were_on_at_once(bus: BusLife) 
 
 async def test_revenue_is_fares_and_subsidies_less_the_fee(bus: BusLife) -> None:
     await busy_morning(bus)
-    rate = FeeRate(name="bus", tiers=(FeeTier(from_fen=0, per_million=6_000),))
+    rate = FeeRate(tiers=(FeeTier(from_fen=0, per_million=6_000),))
     [line] = (await report_of(bus, ClearingRules(rates={OPERATOR: rate}))).operators
     assert (line.citizen_fen, line.subsidy_fen, line.fee_fen) == (1_000, 400, 8)
     assert line.revenue_fen == 1_392

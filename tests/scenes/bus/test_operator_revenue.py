@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes.bus.operator_revenue import (
-    NO_FEE,
-    ChainRide,
-    FeeRate,
-    FeeTier,
-    SplitRule,
-    apportion,
-    chain_shares,
-    operator_revenues,
-)
+from cardcore.settlement.fees import NO_FEE, FeeRate, FeeTier, apportion
+from scenes.bus.operator_revenue import ChainRide, SplitRule, chain_shares, operator_revenues
 
 fen = st.integers(0, 10_000)
 rides = st.lists(
@@ -23,7 +15,6 @@ rides = st.lists(
 )
 rates = st.builds(
     lambda starts, parts, least, more: FeeRate(
-        name="r",
         tiers=tuple(
             FeeTier(from_fen=start, per_million=part)
             for start, part in zip([0, *sorted(starts)], parts, strict=False)
@@ -66,7 +57,6 @@ def test_a_fee_is_never_above_the_turnover_nor_its_bound(rate: FeeRate, turnover
 )
 def test_each_tier_is_charged_on_its_own_slice(turnover_fen: int, fee_fen: int) -> None:
     rate = FeeRate(
-        name="bus",
         tiers=(
             FeeTier(from_fen=0, per_million=6_000),
             FeeTier(from_fen=100_000, per_million=3_000),

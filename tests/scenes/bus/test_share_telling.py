@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from adapters import demo_city
 from cardcore.calendar import CUT_OFF_DEFAULT
-from scenes.bus.clearing_models import ClearingRulesRequest
+from scenes.bus.clearing_models import ClearingQuery, ClearingRulesRequest
 from scenes.bus.operator_revenue import ChainRide, SplitRule
 from scenes.bus.service import activate_rules
 from scenes.bus.share_telling import ShareTelling, nets_of
-from tests.cardcore.settlement.conftest import BUS, SHOP, House, house  # noqa: F401  (a fixture)
+from tests.cardcore.settlement.conftest import BUS, RATE, SHOP, House, house  # noqa: F401  (a fixture)
 from tests.city_life import CENTRE
 from tests.scenes.bus.bus_life import FLAT, BusLife, settling_of
 
@@ -62,3 +62,16 @@ async def test_a_chain_of_two_operators_is_shared_in_the_books(house: House) -> 
     assert (got.gross_fen, got.shares_fen) == (0, 67)
     assert gave.merchant_id == demo_city.BUS_MERCHANT
     await house.assert_covered()
+
+
+async def test_the_report_tells_the_fee_that_settlement_books(house: House) -> None:  # noqa: F811  (likewise)
+    """Why: two tariffs would be two truths. How: one ride, reported and settled."""
+    await house.tariff({"scene": "bus", "min_fen": 7} | RATE)
+    rider = await house.life.person()
+    bus = BusLife(house.city, house.clock, settling_of(house.city), house.life)
+    await bus.take(bus.report(rider, "single", 0, line=FLAT))
+    await bus.settle()
+    on = house.clock.now.date()
+    report = await house.city.bus_clearing.report(CENTRE, ClearingQuery(from_on=on))
+    view = await house.statement((await house.settle()).number, BUS)
+    assert [one.fee_fen for one in report.operators] == [view.fee_fen] == [7]
