@@ -67,7 +67,7 @@ def advise(knowledge: Knowledge, text: str, patient: Patient) -> Advice:
     reading = read(knowledge, text)
     who = kinds_of(patient, reading.facts)
     raised = _raised(knowledge, reading.facts, who)
-    ranked = _ranked(knowledge, reading, who, patient, urgent=bool(raised))
+    ranked = _ranked(knowledge, reading, who, patient, raised)
     urgency = max((one.flag.level for one in raised), key=RANK.__getitem__, default=None)
     if urgency is None:
         urgency = Urgency.ROUTINE if ranked else Urgency.UNCLEAR
@@ -143,11 +143,12 @@ def _ranked(
     reading: Reading,
     who: frozenset[str],
     patient: Patient,
-    *,
-    urgent: bool,
+    raised: Sequence[Raised],
 ) -> tuple[Ranked, ...]:
     points: dict[str, int] = {}
     words: dict[str, dict[str, None]] = {}
+    for flag in raised:
+        words.setdefault("emergency", {}).update(dict.fromkeys(flag.words))
     everything = {**reading.over, **reading.facts}
     for route in knowledge.routes:
         percent, told = 100, _words(route.rule, reading.facts, who)
@@ -163,12 +164,19 @@ def _ranked(
                 points[target] = points.get(target, 0) + number * share * percent // 100
                 words.setdefault(target, {}).update(dict.fromkeys(told))
     order = sorted(points, key=lambda name: (-points[name], name))
-    if urgent:
+    if raised:
         order = ["emergency", *(name for name in order if name != "emergency")]
     return tuple(
-        Ranked(knowledge.specialties[name], points.get(name, 0), tuple(words.get(name, {})))
+        Ranked(knowledge.specialties[name], points.get(name, 0), _longest(words[name]))
         for name in order[:RANKED_MAX]
-        if urgent or points[name] > 0
+        if name == "emergency" or points[name] > 0
+    )
+
+
+def _longest(words: Mapping[str, None]) -> tuple[str, ...]:
+    """Words without those that stand in a longer one of them."""
+    return tuple(
+        word for word in words if not any(word != other and word in other for other in words)
     )
 
 

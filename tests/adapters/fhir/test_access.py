@@ -125,7 +125,7 @@ def searched(resource: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_every_operation_has_its_native_route_and_its_rules() -> None:
-    nouns = hospital_nouns(cast("Any", None), cast("Any", None))
+    nouns = hospital_nouns(cast("Any", None), cast("Any", None), cast("Any", None))
     native = {f"{one.method} {one.path}": one for noun in nouns for one in noun.operations}
     rules = {act.definition_id: (act.keyed, act.scope) for act in ACTS}
     assert rules == {

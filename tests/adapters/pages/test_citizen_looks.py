@@ -80,6 +80,7 @@ def views(order_id: str) -> dict[str, str]:
         "family/pay": "form",
         "family/ask": "form",
         "family/join": "form",
+        "guidance": "textarea",
         "accesses": ".card",
         "settings": ".segments",
     }

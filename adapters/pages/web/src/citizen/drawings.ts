@@ -12,6 +12,7 @@ export const PLACE_DRAWINGS: Readonly<Record<string, string>> = {
     "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM16.5 11.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z" +
     "M2 20a6 6 0 0 1 12 0M14.5 15.2A5 5 0 0 1 22 20",
   visitors: "M6 21V4h10v17M3 21h18M13 12.5h.01",
+  guidance: "M5 4h14v16H5zM12 8v6M9 11h6",
   accesses:
     "M2 12s4-6 10-6 10 6 10 6-4 6-10 6S2 12 2 12zM12 14.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z",
   settings: "M4 20l5-14 5 14M6 15h6M15 20l3-8 3 8M16 17h4",

@@ -8,6 +8,7 @@ import { CodeSource } from "./code_source.ts";
 import { codeView } from "./code_view.ts";
 import { PLACE_DRAWINGS } from "./drawings.ts";
 import { familyStepView, familyView } from "./family_view.ts";
+import { guidanceView } from "./guidance_view.ts";
 import { bridgeOf, type NativeHost } from "./host_bridge.ts";
 import { keepLook, type Look, readLook } from "./look.ts";
 import { disputesView, disputeView, fundsView, ordersView, orderView } from "./money_views.ts";
@@ -30,6 +31,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   disputes: disputesView,
   family: familyView,
   visitors: visitorsView,
+  guidance: guidanceView,
   accesses: accessesView,
   settings: settingsView,
 };

@@ -181,6 +181,7 @@ const PLACES: readonly (readonly [string, Word])[] = [
   ["disputes", "disputes"],
   ["family", "family"],
   ["visitors", "visitors"],
+  ["guidance", "guidance"],
   ["accesses", "accesses"],
   ["settings", "settings"],
 ];
