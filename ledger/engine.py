@@ -169,11 +169,7 @@ class Ledger(Queries):
         return opening.results
 
     async def create_transfers(
-        self,
-        transfers: Sequence[Transfer],
-        *,
-        connection: Connection | None = None,
-        from_memory: bool = True,
+        self, transfers: Sequence[Transfer], *, connection: Connection | None = None
     ) -> list[CreateTransferResult]:
         """Move money: single-phase, pending, posting and voiding transfers, in linked chains.
 
@@ -183,8 +179,6 @@ class Ledger(Queries):
             transfers: at most ``BATCH_EVENTS_MAX``.
             connection: an open transaction to take part in; the caller commits. By default a
                 transaction of its own, durable on return.
-            from_memory: decide on accounts as they are remembered, and again where another writer
-                changed one. False where that is to be expected: they are locked and read first.
 
         Returns:
             One result per transfer, in order; see ``results.CREATE_TRANSFER_RESULTS``.
@@ -195,7 +189,7 @@ class Ledger(Queries):
         check_size(len(transfers))
         if not transfers:
             return []
-        results, _ = await self._batch(transfers, connection, from_memory=from_memory)
+        results, _ = await self._batch(transfers, connection)
         return results
 
     async def expire_pending_transfers(self, *, connection: Connection | None = None) -> int:
@@ -253,7 +247,7 @@ class Ledger(Queries):
         return Begun(cursor=cursor, shard=shard, now=now)
 
     async def create_new_transfers(
-        self, begun: "Begun", transfers: Sequence[Transfer]
+        self, begun: "Begun", transfers: Sequence[Transfer], *, from_memory: bool = True
     ) -> list[CreateTransferResult]:
         """As ``create_transfers``, for transfers whose ids the caller has just made at random.
 
@@ -265,6 +259,8 @@ class Ledger(Queries):
         Args:
             begun: of the same transaction.
             transfers: at most ``BATCH_EVENTS_MAX``, none of them posting, voiding or reversing.
+            from_memory: False where another writer is expected to have just changed the accounts:
+                they are locked and read first.
 
         Raises:
             BatchTooLargeError, FieldOutOfRangeError: nothing was done.
@@ -279,6 +275,8 @@ class Ledger(Queries):
         names.ids.clear()
         if self._cautious_batches:
             self._cautious_batches -= 1
+            from_memory = False
+        if not from_memory:
             self._cache.forget()
         results, _ = await self._decide(begun, head, names, transfers, due, found=Books())
         return results
@@ -347,19 +345,13 @@ class Ledger(Queries):
             self._cautious_batches = CAUTIOUS_BATCHES
 
     async def _batch(
-        self,
-        transfers: Sequence[Transfer],
-        connection: Connection | None,
-        *,
-        from_memory: bool = True,
+        self, transfers: Sequence[Transfer], connection: Connection | None
     ) -> tuple[list[CreateTransferResult], int]:
         """One batch, again where another writer came in between; see ``AccountCache``."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 async with self._transaction(connection) as cursor:
-                    return await self._apply(
-                        cursor, transfers, use_cache=from_memory and attempt == 1
-                    )
+                    return await self._apply(cursor, transfers, use_cache=attempt == 1)
             except SerializationFailure as error:
                 self._cache.forget()
                 if attempt == ATTEMPTS_MAX:

@@ -107,8 +107,9 @@ class ChargeWriter:
             people: those the charges name, where the caller has read them already.
 
         Raises:
-            OvertakenError, psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected: another
-                writer was first; roll back and do the whole transaction again.
+            OvertakenError, psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure,
+            psycopg.errors.DeadlockDetected: another writer was first; roll back and do the whole
+                transaction again.
         """
         facts = ChargeFacts(
             people=dict(people)
@@ -268,10 +269,11 @@ class ChargeWriter:
         fine: list[bool] = []
         for part in _batches(chains):
             transfers = [transfer for chain in part for transfer in chain]
+            begun = await self._book.begin(raw)
             try:
                 # Operators' payables are everybody's: another writer has always just changed them.
-                outcomes = await self._book.create_transfers(
-                    transfers, connection=raw, from_memory=False
+                outcomes = await self._book.create_new_transfers(
+                    begun, transfers, from_memory=False
                 )
             except AccountsMovedOnError as error:
                 raise OvertakenError from error

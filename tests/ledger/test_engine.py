@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +17,6 @@ from ledger import (
     Ledger,
     Transfer,
     TransferFlags,
-    write_path,
 )
 from ledger.account_cache import AccountCache
 from ledger.books import AccountState
@@ -338,32 +336,6 @@ async def test_a_writer_that_is_always_overtaken_gives_up_with_a_retryable_error
         await opened.create_transfers([move(1)])
     assert refused.value.retryable
     assert tries == ATTEMPTS_MAX
-
-
-@pytest.mark.parametrize(("from_memory", "tries"), [(True, 2), (False, 1)])
-async def test_a_writer_that_expects_others_locks_first_and_decides_once(
-    opened: Ledger,
-    ledger_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    from_memory: bool,
-    tries: int,
-) -> None:
-    written = 0
-
-    async def counted(*values: Any) -> None:  # noqa: ANN401  (passed on)
-        nonlocal written
-        written += 1
-        await write(*values)
-
-    write = write_path.write
-    assert await opened.create_transfers([move(1)]) == ["created"]
-    async with await Ledger.open(ledger_url) as other:
-        assert await other.create_transfers([move(2, 80)]) == ["created"]
-    monkeypatch.setattr("ledger.write_path.write", counted)
-    assert await opened.create_transfers([move(3, 5)], from_memory=from_memory) == ["created"]
-    assert await posted(opened, 1) == (95, 0)
-    assert written == tries
 
 
 def test_a_full_cache_starts_again() -> None:

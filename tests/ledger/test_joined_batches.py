@@ -124,6 +124,24 @@ async def test_an_account_that_moved_on_breaks_the_transaction_and_the_next_try_
     assert await debits(opened) == (100, 0)
 
 
+async def test_who_expects_an_account_to_have_moved_on_locks_first_and_is_right_at_once(
+    opened: Ledger, ledger_url: str, clock: ManualClock
+) -> None:
+    async with (
+        await Ledger.open(ledger_url, clock=clock) as other,
+        connected(ledger_url) as connection,
+    ):
+        assert await pay(opened, connection, move(1)) == ["created"]
+        assert await other.create_transfers([move(2, 80)]) == ["created"]
+        begun = await opened.begin(connection)
+        assert await opened.create_new_transfers(
+            begun, [move(3, 50), move(4)], from_memory=False
+        ) == ["exceeds_credits", "created"]
+        await connection.commit()
+    assert await debits(opened) == (100, 0)
+    assert await verify(opened) == []
+
+
 async def test_holds_whose_time_is_over_expire_first(
     opened: Ledger, ledger_url: str, clock: ManualClock
 ) -> None:
