@@ -1,6 +1,10 @@
 """The verbs about terminals: enrolling them, what they carry, what they bring back."""
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,9 +22,9 @@ from cardcore.terminals.errors import ActivationRefusedError
 from cardcore.terminals.packages import Packages, Served
 from cardcore.terminals.record_booking import Payables
 from cardcore.terminals.record_deciding import KeyLife, UploadingTerminal
-from cardcore.terminals.record_judging import RecordKeys
+from cardcore.terminals.record_judging import JudgedRecord, RecordKeys
 from cardcore.terminals.record_request import UploadRequest
-from cardcore.terminals.record_views import GapView, UploadView
+from cardcore.terminals.record_views import GapView, RecordResult, UploadView
 from cardcore.terminals.records import RecordWriter
 from cardcore.terminals.request import EnrolmentRequest, RevocationRequest
 from cardcore.terminals.views import (
@@ -33,6 +37,7 @@ from cardcore.terminals.views import (
 from codes.key_ring import KeyUse
 from codes.suites import Algorithm
 
+RECORDS_PER_PART: Final = 170
 _ALGORITHM_NAMES = {
     Algorithm.ED25519: "ed25519",
     Algorithm.ES256: "es256",
@@ -180,41 +185,59 @@ class TerminalService:
         now = self._parts.clock()
         async with transaction(self._parts.engine) as (connection, _):
             terminal = await enrolment.terminal_of(connection, caller, caller.terminal_id)
-            keys = await enrolment.keys_of(connection, caller.terminal_id)
+            known_keys = await enrolment.keys_of(connection, caller.terminal_id)
             payables = await _payables(connection, terminal.merchant_id)
         ring_json = self._parts.codes.ring.to_json()
-        judged = await self._parts.record_judge.judge(
-            [_record_bytes(text) for text in request.records],
-            RecordKeys(
-                terminal_id=caller.terminal_id,
-                keys={key.kid: (key.suite, key.public_key) for key in keys},
-                ring_json=ring_json,
-                merchant_id=terminal.merchant_id,
-            ),
+        keys = RecordKeys(
+            terminal_id=caller.terminal_id,
+            keys={key.kid: (key.suite, key.public_key) for key in known_keys},
+            ring_json=ring_json,
+            merchant_id=terminal.merchant_id,
         )
-        results, gaps = await self._records.write(
-            UploadingTerminal(
-                caller=caller,
-                terminal_id=caller.terminal_id,
-                scene=terminal.scene,
-                payables=payables,
-                keys={
-                    key.kid: KeyLife(enrolled_at=key.enrolled_at, revoked_at=key.revoked_at)
-                    for key in keys
-                },
-                ring_json=ring_json,
-            ),
-            self._packages.scene(terminal.scene),
-            request,
-            judged,
-            now=now,
+        uploading = UploadingTerminal(
+            caller=caller,
+            terminal_id=caller.terminal_id,
+            scene=terminal.scene,
+            payables=payables,
+            keys={
+                key.kid: KeyLife(enrolled_at=key.enrolled_at, revoked_at=key.revoked_at)
+                for key in known_keys
+            },
+            ring_json=ring_json,
         )
+        scene = self._packages.scene(terminal.scene)
+        results: list[RecordResult] = []
+        gaps: list[tuple[int, int]] = []
+        batch = [_record_bytes(text) for text in request.records]
+        async with self._judged_ahead(batch, keys) as parts:
+            for judging in parts:
+                done, open_gaps = await self._records.write(
+                    uploading, scene, request, await judging, now=now, first=len(results)
+                )
+                results += done
+                gaps = gaps if open_gaps is None else open_gaps
         return UploadView(
             results=results,
             gaps=[GapView(first=first, last=last) for first, last in gaps],
             server_time=now,
             clock_skew_ms=int((request.clock - now).total_seconds() * 1000),
         )
+
+    @asynccontextmanager
+    async def _judged_ahead(
+        self, batch: Sequence[bytes], keys: RecordKeys
+    ) -> AsyncIterator[Sequence[asyncio.Future[list[JudgedRecord]]]]:
+        """An upload in parts: while one is booked, the next are judged."""
+        judge = self._parts.record_judge.judge
+        parts = [
+            asyncio.ensure_future(judge(batch[start : start + RECORDS_PER_PART], keys))
+            for start in range(0, len(batch), RECORDS_PER_PART)
+        ]
+        try:
+            yield parts
+        finally:
+            for one in parts:
+                one.cancel()
 
     async def _note(
         self, caller: Caller, action: str, terminal_id: str, refusal: CardcoreError, now: datetime

@@ -9,7 +9,6 @@ machine.
 """
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from adapters import demo_city
 from adapters.bench.bus_day import TAPS_PER_PERSON, open_purses, register_vehicles
 from adapters.bench.bus_workers import WORKERS, Done, Order, Worker
 from adapters.bench.pgbench import PgBench
+from adapters.bench.processor import processor_s_of
 from adapters.bench.report import Result, compared
 from adapters.database import migrate
 from adapters.embedded_postgres import EmbeddedPostgres, running_postmaster
@@ -44,7 +44,6 @@ DRIFT_MAX: Final = 0.15
 CITY_SERVER: Final = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
 """As a city would set its server. A day of a million taps is written on 1.4 GB."""
 _TEMPLATE: Final = "city"
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -85,10 +84,10 @@ class _Day:
     def stage(self, name: str, postmaster: int) -> Iterator[_Stage]:
         """Measure; whoever works adds what their own processors took."""
         stage = self.stages.setdefault(name, _Stage())
-        used_s, started = _processor_s_of(postmaster), time.perf_counter()
+        used_s, started = processor_s_of(postmaster), time.perf_counter()
         yield stage
         stage.clock_s += time.perf_counter() - started
-        stage.database_s += _processor_s_of(postmaster) - used_s
+        stage.database_s += processor_s_of(postmaster) - used_s
 
 
 def run(*, quick: bool, taps: Sequence[int] = ()) -> list[Result]:
@@ -134,21 +133,6 @@ async def _found_city(settings: Settings, addresses: Addresses) -> None:
     async with open_city(addresses, settings) as city:
         await demo_city.load(city, clients_home=settings.clients_home, now=utc_now())
         await register_vehicles(city)
-
-
-def _processor_s_of(postmaster: int) -> float:
-    """Processor time of a database server so far: its processes, and those that have ended."""
-    ticks = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        if status.parent.name == str(postmaster):
-            ticks += sum(map(int, fields[11:15]))  # with its children that have ended
-        elif fields[1] == str(postmaster):
-            ticks += sum(map(int, fields[11:13]))
-    return ticks / _TICKS_PER_S
 
 
 async def _measure(settings: Settings, addresses: Addresses, size: int, postmaster: int) -> _Day:

@@ -2,7 +2,8 @@
 
 Every record is real: a class D code made by a phone's key, signed by the terminal's; both checked
 again, priced, booked with order, lines and transfers; fsync on. Beside it in the same run: the bare
-check of the same two signatures, one after another on one core.
+check of the same two signatures, one after another on one core. First one terminal sends one batch
+after the other, then two terminals send at once.
 """
 
 import asyncio
@@ -11,16 +12,17 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import codes
 from adapters import demo_city
+from adapters.bench.processor import processor_s_of
 from adapters.bench.report import Result, compared
 from adapters.database import migrate
-from adapters.embedded_postgres import EmbeddedPostgres
+from adapters.embedded_postgres import EmbeddedPostgres, running_postmaster
 from adapters.infrastructure import Addresses
 from adapters.memory import settle_memory
 from adapters.server import YOUNG_OBJECTS_MAX
@@ -28,10 +30,14 @@ from adapters.settings import Settings
 from adapters.wiring import City, open_city, utc_now
 from cardcore.account.request import TopUpRequest
 from cardcore.base64url import decode_base64url, encode_base64url
+from cardcore.books import transaction
+from cardcore.business.merchants import register_terminal
 from cardcore.caller import Caller, Scope
 from cardcore.ids import new_id
+from cardcore.terminals.activation_code import enrolment_message
 from cardcore.terminals.record_judging import RecordKeys, judge_records
 from cardcore.terminals.record_request import RECORDS_MAX, UploadRequest
+from cardcore.terminals.request import EnrolmentRequest, PublicKeyJWK
 from cardcore.user.authorisation_request import AuthoriseRequest
 from cardcore.user.request import OpenUserRequest
 from codes.fields import TAG_D
@@ -48,17 +54,12 @@ from codes.validator_record import (
 )
 from hsm_sim.process import HSMProcess
 
-PEOPLE_COUNT: Final = 50
+PEOPLE_COUNT: Final = 150  # nobody comes to the cumulative cap of their authorisation
 FARE_FEN: Final = 100
 TARGET_PER_S: Final = 3_000.0
 _SCOPES: Final = frozenset(scope.value for scope in Scope)
 _CENTRE: Final = Caller(client_id="card-centre", merchant_id=None, scopes=_SCOPES)
-_TERMINAL: Final = Caller(
-    client_id=demo_city.BUS_TERMINAL,
-    merchant_id=demo_city.BUS_MERCHANT,
-    terminal_id=demo_city.BUS_TERMINAL,
-    scopes=_SCOPES,
-)
+_SECOND_TERMINAL: Final = "bench-bus-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,41 @@ class _Phone:
         )
 
 
+@dataclass(slots=True)
+class _Validator:
+    """A terminal that signs a record for each decision."""
+
+    terminal_id: str
+    key: PrivateKey
+    next_no: int = 1
+    previous: bytes = CHAIN_START
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(
+            client_id=self.terminal_id,
+            merchant_id=demo_city.BUS_MERCHANT,
+            terminal_id=self.terminal_id,
+            scopes=_SCOPES,
+        )
+
+    @property
+    def keys(self) -> dict[int, tuple[int, bytes]]:
+        return {0: (Algorithm.ED25519 << 4, self.key.public_key.raw)}
+
+
+@dataclass(slots=True)
+class _Figures:
+    """Of each round: records a second, and what each record took of processors, in ms."""
+
+    per_s: list[float] = field(default_factory=list)
+    booking_ms: list[float] = field(default_factory=list)
+    database_ms: list[float] = field(default_factory=list)
+
+
 def run(*, quick: bool) -> list[Result]:
     """Measure; everything lies in a folder of its own that is removed afterwards."""
-    batches = 5 if quick else 16
+    batches = 5 if quick else 8
     with tempfile.TemporaryDirectory(prefix="cardcore-bench-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)  # as root, the database runs as another user
@@ -88,71 +121,152 @@ def run(*, quick: bool) -> list[Result]:
         with server, box:
             addresses = Addresses(database_url=server.url(), hsm_socket=box.socket_path)
             migrate(addresses.database_url)
-            return asyncio.run(_measure(settings, addresses, batches))
+            postmaster = running_postmaster(server.data)
+            assert postmaster is not None
+            return asyncio.run(_measure(settings, addresses, batches, postmaster))
 
 
-async def _measure(settings: Settings, addresses: Addresses, batches: int) -> list[Result]:
+async def _measure(
+    settings: Settings, addresses: Addresses, batches: int, postmaster: int
+) -> list[Result]:
     async with open_city(addresses, settings) as city:
         await demo_city.load(city, clients_home=settings.clients_home, now=utc_now())
         phones = [await _phone(city, number) for number in range(PEOPLE_COUNT)]
         pem = demo_city.client_key(settings.clients_home, demo_city.BUS_TERMINAL)
-        terminal = load_private_key(
-            Algorithm.ED25519, pem.private_bytes_raw(), pem.public_key().public_bytes_raw()
+        first = _Validator(
+            demo_city.BUS_TERMINAL,
+            load_private_key(
+                Algorithm.ED25519, pem.private_bytes_raw(), pem.public_key().public_bytes_raw()
+            ),
         )
-        keys = RecordKeys(
-            terminal_id=demo_city.BUS_TERMINAL,
-            keys={0: (Algorithm.ED25519 << 4, terminal.public_key.raw)},
-            ring_json=json.dumps(await city.core.key_ring()),
-        )
-        numbers = itertools.count(1)
-        previous = CHAIN_START
-        per_s, bare_per_s = [], []
-        booking_ms, judging_ms = [], []
+        second = await _second_terminal(city)
+        ring_json = json.dumps(await city.core.key_ring())
+        bare_per_s, judging_ms = [], []
+        one, both = _Figures(), _Figures()
         settle_memory(YOUNG_OBJECTS_MAX)  # as a server does
         for batch_no in range(batches + 1):
-            records, previous = await _records(phones, terminal, numbers, previous)
-            request = UploadRequest(
-                records=[encode_base64url(record.to_bytes()) for record in records],
-                list_version=1,
-                list_age_s=0,
-                clock=utc_now(),
-            )
-            started, processor_s = time.perf_counter(), time.process_time()
-            view = await city.core.upload_records(_TERMINAL, request)
-            taken_s = time.perf_counter() - started
-            own_s = time.process_time() - processor_s
-            assert {one.state for one in view.results} == {"booked"}, view.results[0]
+            records = await _records(phones, first)
+            alone = await _upload(city, {first.terminal_id: (first, records)}, postmaster)
+            pair = {
+                validator.terminal_id: (validator, await _records(phones, validator))
+                for validator in (first, second)
+            }
+            together = await _upload(city, pair, postmaster)
             if batch_no:  # the first batch starts the judging processes
-                per_s.append(len(records) / taken_s)
-                bare_per_s.append(_bare_per_s(records, phones, terminal))
-                booking_ms.append(own_s * 1000 / len(records))
+                _note(one, alone)
+                _note(both, together)
+                bare_per_s.append(_bare_per_s(records, phones, first.key))
+                keys = RecordKeys(
+                    terminal_id=first.terminal_id, keys=first.keys, ring_json=ring_json
+                )
                 judging_ms.append(_judging_ms(records, keys))
     return [
-        compared(
-            "records uploaded, batches of 500",
-            sorted(per_s)[len(per_s) // 2],
-            "records/s",
-            reference="bare check of both signatures, one core",
-            reference_value=sorted(bare_per_s)[len(bare_per_s) // 2],
-        ),
-        Result(
-            name="records uploaded, against the target",
-            value=sorted(per_s)[len(per_s) // 2],
-            unit="records/s",
-            target=TARGET_PER_S,
-            met=sorted(per_s)[len(per_s) // 2] >= TARGET_PER_S,
-        ),
+        *_rates("batches of 500 of one terminal", one, _median(bare_per_s)),
+        *_rates("batches of 500 of two terminals at once", both, _median(bare_per_s)),
         Result(
             name="processor time of judging a record, other processes",
-            value=sorted(judging_ms)[len(judging_ms) // 2],
+            value=_median(judging_ms),
             unit="ms",
         ),
         Result(
             name="processor time of booking a record, this process",
-            value=sorted(booking_ms)[len(booking_ms) // 2],
+            value=_median(one.booking_ms),
+            unit="ms",
+        ),
+        Result(
+            name="processor time of the database for a record",
+            value=_median(one.database_ms),
             unit="ms",
         ),
     ]
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _rates(what: str, figures: _Figures, bare_per_s: float) -> list[Result]:
+    per_s = _median(figures.per_s)
+    return [
+        compared(
+            f"records uploaded, {what}",
+            per_s,
+            "records/s",
+            reference="bare check of both signatures, one core",
+            reference_value=bare_per_s,
+        ),
+        Result(
+            name=f"  {what}, against the target",
+            value=per_s,
+            unit="records/s",
+            target=TARGET_PER_S,
+            met=per_s >= TARGET_PER_S,
+        ),
+    ]
+
+
+async def _upload(
+    city: City,
+    uploads: Mapping[str, tuple[_Validator, Sequence[ValidatorRecord]]],
+    postmaster: int,
+) -> tuple[float, float, float]:
+    """Upload at once; records a second, processor ms a record of this process, of the database."""
+    requests = [
+        (
+            validator.caller,
+            UploadRequest(
+                records=[encode_base64url(record.to_bytes()) for record in records],
+                list_version=1,
+                list_age_s=0,
+                clock=utc_now(),
+            ),
+        )
+        for validator, records in uploads.values()
+    ]
+    count = sum(len(request.records) for _, request in requests)
+    database_s = processor_s_of(postmaster)
+    started, own_s = time.perf_counter(), time.process_time()
+    views = await asyncio.gather(
+        *(city.core.upload_records(caller, request) for caller, request in requests)
+    )
+    taken_s, own_s = time.perf_counter() - started, time.process_time() - own_s
+    database_s = processor_s_of(postmaster) - database_s
+    assert {one.state for view in views for one in view.results} == {"booked"}
+    return count / taken_s, own_s * 1000 / count, database_s * 1000 / count
+
+
+def _note(figures: _Figures, measured: tuple[float, float, float]) -> None:
+    for values, one in zip(
+        (figures.per_s, figures.booking_ms, figures.database_ms), measured, strict=True
+    ):
+        values.append(one)
+
+
+async def _second_terminal(city: City) -> _Validator:
+    """Registered and enrolled with a key of its own."""
+    async with transaction(city.engine) as (connection, _):
+        await register_terminal(
+            connection,
+            terminal_id=_SECOND_TERMINAL,
+            merchant_id=demo_city.BUS_MERCHANT,
+            scene="bus",
+            place={},
+            now=utc_now(),
+        )
+    view = await city.core.give_activation_code(_CENTRE, _SECOND_TERMINAL)
+    key = make_private_key(Algorithm.ED25519)
+    proof = key.sign(enrolment_message(_SECOND_TERMINAL, view.activation_code))
+    await city.core.enrol(
+        EnrolmentRequest(
+            terminal_id=_SECOND_TERMINAL,
+            activation_code=view.activation_code,
+            public_key=PublicKeyJWK(
+                kty="OKP", crv="Ed25519", x=encode_base64url(key.public_key.raw)
+            ),
+            proof=encode_base64url(proof),
+        )
+    )
+    return _Validator(_SECOND_TERMINAL, key)
 
 
 async def _phone(city: City, number: int) -> _Phone:
@@ -178,14 +292,9 @@ async def _phone(city: City, number: int) -> _Phone:
     )
 
 
-async def _records(
-    phones: Sequence[_Phone],
-    terminal: PrivateKey,
-    numbers: "itertools.count[int]",
-    previous: bytes,
-) -> tuple[list[ValidatorRecord], bytes]:
+async def _records(phones: Sequence[_Phone], validator: _Validator) -> list[ValidatorRecord]:
     now = utc_now()
-    place = Place(terminal_id=demo_city.BUS_TERMINAL, line_id="K1", stop_id="SC01")
+    place = Place(terminal_id=validator.terminal_id, line_id="K1", stop_id="SC01")
     records = []
     for number in range(RECORDS_MAX):
         text = await phones[number % len(phones)].code(int(now.timestamp()))
@@ -194,8 +303,8 @@ async def _records(
             kid=0,
             decision=Decision.ACCEPTED_OFFLINE,
             record_id=new_id(now, os.urandom),
-            sequence_no=next(numbers),
-            previous_digest=previous,
+            sequence_no=validator.next_no,
+            previous_digest=validator.previous,
             occurred_at_ms=int(now.timestamp() * 1000),
             amount_fen=FARE_FEN,
             scene=codes.Scope.BUS,
@@ -203,10 +312,11 @@ async def _records(
             evidence=text.encode(),
             place=place,
         )
-        record = sign_record(unsigned, terminal.sign)
-        previous = record.digest
+        record = sign_record(unsigned, validator.key.sign)
+        validator.next_no += 1
+        validator.previous = record.digest
         records.append(record)
-    return records, previous
+    return records
 
 
 def _judging_ms(records: Sequence[ValidatorRecord], keys: RecordKeys) -> float:

@@ -43,8 +43,7 @@ class RecordRequest(NamedTuple):
     code: PresentedCode | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedOrder:
+class RecordedOrder(NamedTuple):
     """What a record says as an order, before money is found for it."""
 
     order_id: UUID

@@ -49,9 +49,10 @@ from cardcore.terminals.record_rules import (
 )
 from cardcore.terminals.record_views import RecordResult
 from cardcore.terminals.scene import RecordPlace, TerminalScene
+from cardcore.terminals.use_order import Use, UseOrder
 
 PRINTED_CLASS: Final = "P"
-_SKEW_S: Final = SKEW_MAX.total_seconds()
+_SKEW_S: Final = int(SKEW_MAX.total_seconds())
 # A clock may say anything; what no calendar knows is the end of time.
 CALENDAR_END_MS: Final = 253_402_300_799_000
 
@@ -397,15 +398,14 @@ class BatchDecider:
             return
         is_tap = code.code_class == TAP_CLASS
         apart_s_min = _SKEW_S if is_tap else 0
-        others = self._facts.counters.setdefault(code.token, [])
-        for made_at_s, counter, other in others:
-            later_s, further = made_at_s - code.made_at_s, counter - code.counter
-            if later_s * further < 0 and abs(later_s) > apart_s_min:
-                self.rows.cases.append(Case("counter_backwards", record.record_id, other))
-                if not is_tap:
-                    self.rows.suspended.add(code.token)
-                break
-        others.append((code.made_at_s, code.counter, record.record_id))
+        known = self._facts.counters.setdefault(code.token, UseOrder())
+        use = Use(code.made_at_s, code.counter, record.record_id)
+        other = known.contradicted_by(use, apart_s_min)
+        if other is not None:
+            self.rows.cases.append(Case("counter_backwards", record.record_id, other))
+            if not is_tap:
+                self.rows.suspended.add(code.token)
+        known.add(use)
 
 
 def place_in_chain(indexed: tuple[int, JudgedRecord]) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from cardcore.account.chart import arrears_of
 from cardcore.connections import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
+from cardcore.terminals.use_order import Use, UseOrder
 from codes.card_tap import TOKEN_SIZE
 from ledger import Ledger
 
@@ -73,7 +74,7 @@ class RecordFacts:
     spent: dict[bytes, UUID] = field(default_factory=dict)
     spent_by_record: dict[UUID, UUID] = field(default_factory=dict)
     used_fen: dict[bytes, int] = field(default_factory=dict)
-    counters: dict[bytes, list[tuple[int, int, UUID]]] = field(default_factory=dict)
+    counters: dict[bytes, UseOrder] = field(default_factory=dict)
     chains: dict[int, Chain] = field(default_factory=dict)
     latest_before: dict[tuple[int, int], datetime] = field(default_factory=dict)
     balances: dict[UUID, int] = field(default_factory=dict)
@@ -194,9 +195,11 @@ async def read_record_facts(
         facts.spent[replay_key] = order_id
         if record_id is not None:
             facts.spent_by_record[order_id] = record_id
+    counted: dict[bytes, list[Use]] = {}
     for token, made_at_s, counter, record_id, booked_fen in await uses.fetchall():
         facts.used_fen[token] = facts.used_fen.get(token, 0) + booked_fen
-        facts.counters.setdefault(token, []).append((made_at_s, counter, record_id))
+        counted.setdefault(token, []).append(Use(made_at_s, counter, record_id))
+    facts.counters = {token: UseOrder(known) for token, known in counted.items()}
     for kid, highest_no, gaps in await chains.fetchall():
         facts.chains[kid] = Chain(highest_no, tuple((first, last) for first, last in gaps))
     for kid, number, occurred_at in await before.fetchall():

@@ -184,6 +184,10 @@ async def write_rows(
     for kid, chain in chains.items():
         gaps = Jsonb([list(gap) for gap in chain.gaps])
         await cursor.execute(_UPSERT_CHAIN, (terminal_id, kid, chain.highest_no, gaps, *heard, now))
+
+
+async def alarm_of_clock(raw: RawConnection, terminal_id: str, heard: Heard, now: datetime) -> None:
+    """Tell of a terminal whose clock is off, where it is."""
     if abs(heard.clock_skew_ms) > SKEW_ALARM_MS:
         payload = Jsonb({"terminal_id": terminal_id, "clock_skew_ms": heard.clock_skew_ms})
-        await cursor.execute(_ALARM, (uuid4(), now, payload))
+        await raw.execute(_ALARM, (uuid4(), now, payload))

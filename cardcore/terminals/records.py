@@ -1,4 +1,4 @@
-"""The writer of records: a batch of one terminal, decided and booked in one transaction.
+"""The writer of records: a part of one terminal's upload, decided and booked in one transaction.
 
 The same pricing and the same rows as an order that came on-line; the unique keys of records and
 codes decide between two uploads at once, whose later one is rolled back and decided again. A record
@@ -29,7 +29,7 @@ from cardcore.terminals.record_deciding import (
 from cardcore.terminals.record_facts import read_money, read_record_facts
 from cardcore.terminals.record_judging import FAULT, JudgedRecord
 from cardcore.terminals.record_request import UploadRequest
-from cardcore.terminals.record_rows import Heard, write_rows
+from cardcore.terminals.record_rows import Heard, alarm_of_clock, write_rows
 from cardcore.terminals.record_rules import Doubt, State
 from cardcore.terminals.record_taps import LateTaps
 from cardcore.terminals.record_views import RecordResult
@@ -58,6 +58,7 @@ class _Upload(NamedTuple):
     scene: TerminalScene
     heard: Heard
     now: datetime
+    first: int
 
 
 class RecordWriter:
@@ -76,8 +77,20 @@ class RecordWriter:
         batch: Sequence[JudgedRecord],
         *,
         now: datetime,
-    ) -> tuple[list[RecordResult], Gaps]:
+        first: int = 0,
+    ) -> tuple[list[RecordResult], Gaps | None]:
         """One result per record, in order, all durable; and the gaps of the newest key's chain.
+
+        Args:
+            terminal: whose records they are.
+            scene: what they mean.
+            request: the upload.
+            batch: all its records, or a part of them.
+            now: when they came.
+            first: place of the part's first record in the upload.
+
+        Returns:
+            The gaps are None where no chain went on.
 
         Raises:
             ServiceUnavailableError: database or security module are away, or too many upload the
@@ -89,9 +102,9 @@ class RecordWriter:
             terminal_id=terminal.terminal_id,
         )
         batch = await self._taps.judge(batch, place, now=now)
-        upload = _Upload(terminal, scene, _heard(request, now), now)
+        upload = _Upload(terminal, scene, _heard(request, now), now, first)
         try:
-            return await self._attempt(upload, list(enumerate(batch)))
+            return await self._attempt(upload, list(enumerate(batch, first)))
         except (ServiceUnavailableError, *_LOST_RACE):
             raise ServiceUnavailableError from None
         except Exception:  # noqa: BLE001  (a bug in the path of one record, which is now found)
@@ -99,11 +112,11 @@ class RecordWriter:
 
     async def _one_by_one(
         self, upload: _Upload, batch: Sequence[JudgedRecord]
-    ) -> tuple[list[RecordResult], Gaps]:
+    ) -> tuple[list[RecordResult], Gaps | None]:
         """Each record alone, in the order of the chain; the culprit waits, or is at least kept."""
         results: dict[int, RecordResult] = {}
-        gaps: Gaps = []
-        for index, judged in sorted(enumerate(batch), key=place_in_chain):
+        gaps: Gaps | None = None
+        for index, judged in sorted(enumerate(batch, upload.first), key=place_in_chain):
             for form in (judged, judged._replace(code_fault=FAULT, code=None)):
                 with contextlib.suppress(_PoisonedError):
                     (results[index],), gaps = await self._alone(upload, index, form)
@@ -111,11 +124,11 @@ class RecordWriter:
             else:
                 kept = judged._replace(fault=FAULT)
                 (results[index],), _ = await self._alone(upload, index, kept)
-        return [results[index] for index in range(len(batch))], gaps
+        return [results[index] for index in sorted(results)], gaps
 
     async def _alone(
         self, upload: _Upload, index: int, judged: JudgedRecord
-    ) -> tuple[list[RecordResult], Gaps]:
+    ) -> tuple[list[RecordResult], Gaps | None]:
         try:
             return await self._attempt(upload, [(index, judged)])
         except (ServiceUnavailableError, *_LOST_RACE):
@@ -125,7 +138,7 @@ class RecordWriter:
 
     async def _attempt(
         self, upload: _Upload, batch: Sequence[tuple[int, JudgedRecord]]
-    ) -> tuple[list[RecordResult], Gaps]:
+    ) -> tuple[list[RecordResult], Gaps | None]:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 async with self._pool.connection() as raw:
@@ -137,7 +150,7 @@ class RecordWriter:
 
     async def _book(
         self, raw: RawConnection, upload: _Upload, batch: Sequence[tuple[int, JudgedRecord]]
-    ) -> tuple[list[RecordResult], Gaps]:
+    ) -> tuple[list[RecordResult], Gaps | None]:
         terminal = upload.terminal
         closed_on = await closed_through(self._parts.book)
         facts = await read_record_facts(
@@ -160,7 +173,9 @@ class RecordWriter:
         async with raw.pipeline():
             await write_orders(raw, [one.booked for one in booked])
             await write_rows(raw, decider.rows, chains, upload.heard)
-        gaps = list(chains[max(chains)].gaps) if chains else []
+            if upload.first == 0:
+                await alarm_of_clock(raw, terminal.terminal_id, upload.heard, upload.now)
+        gaps = list(chains[max(chains)].gaps) if chains else None
         return [decider.results[index] for index, _ in batch], gaps
 
     async def _post(self, raw: RawConnection, decider: BatchDecider) -> list[Standing]:

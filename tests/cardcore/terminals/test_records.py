@@ -17,12 +17,15 @@ from cardcore import tables
 from cardcore.account.arrears_tables import arrears
 from cardcore.books import transaction
 from cardcore.errors import TerminalUnknownError
+from cardcore.terminal_service import RECORDS_PER_PART
 from cardcore.terminals import tables as terminal_tables
 from cardcore.terminals.record_judging import RecordKeys, judge_records
+from cardcore.terminals.record_request import RECORDS_MAX
 from codes.suites import Algorithm, make_private_key
 from codes.validator_record import (
     Decision,
     Place,
+    ValidatorRecord,
 )
 from tests.cardcore.terminals.offline_bus import (
     PLACE,
@@ -33,6 +36,8 @@ from tests.cardcore.terminals.offline_bus import (
     private,
 )
 from tests.city_life import CENTRE, GATE, VALIDATOR, Life
+
+REPEATED = RECORDS_MAX - 2 * RECORDS_PER_PART
 
 
 async def test_a_ride_taken_off_line_is_booked_as_of_its_instant(
@@ -338,6 +343,37 @@ async def test_a_passage_through_a_gate_is_recorded(life: Life, city_settings: S
     assert order_id is not None
     order = await life.city.core.read_order(CENTRE, order_id)
     assert (order.mode, order.scene, order.nominal_fen) == ("record", "community", 0)
+
+
+async def test_a_long_upload_is_booked_in_parts_and_answered_as_one(
+    bus: Validator, life: Life
+) -> None:
+    phone = await phone_of(life, await life.person(balance_fen=1_000))
+    records: list[ValidatorRecord | bytes] = [
+        bus.record("M1:NOISE", 0, decision=Decision.REFUSED, reason="code_invalid")
+        for _ in range(2 * RECORDS_PER_PART)
+    ]
+    records[1] = bus.record(await phone.code())
+    records[RECORDS_PER_PART + 1] = b"noise"
+    missing = 2 * RECORDS_PER_PART  # its bytes are lost
+    records[missing - 1] = b"noise as well"
+    records += records[:REPEATED]  # the last part says nothing new
+    view = await bus.upload(*records, clock=life.clock.now + timedelta(minutes=2))
+    rejected = ("rejected", "record_malformed")
+    expected: list[tuple[str, str | None]] = [("booked", None)] * (2 * RECORDS_PER_PART)
+    expected[RECORDS_PER_PART + 1] = expected[missing - 1] = rejected
+    expected += [("duplicate", None)] * REPEATED
+    assert outcomes(view.results) == expected
+    assert [one.index for one in view.results] == list(range(len(records)))
+    # The second record was replaced by a later one, so its own number is open too.
+    assert [(gap.first, gap.last) for gap in view.gaps] == [
+        (2, 2),
+        (RECORDS_PER_PART + 2, RECORDS_PER_PART + 2),
+        (missing, missing),
+    ]
+    async with transaction(life.city.engine) as (connection, _):
+        alarms = select(func.count()).where(tables.outbox.c.topic == "terminal.clock_skew")
+        assert await connection.scalar(alarms) == 1
 
 
 async def test_whoever_is_no_terminal_uploads_nothing(bus: Validator) -> None:
