@@ -6,7 +6,6 @@ each value is packed once a call; that makes a row of twenty columns a matter of
 Source: PostgreSQL documentation, "COPY", binary format; ``array_send``.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +17,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from pydantic_core import to_json
 from typing_extensions import override
 
 from cardcore.connections import RawConnection
@@ -96,7 +96,7 @@ def _bytes(values: Sequence[bytes | None]) -> list[bytes]:
 
 
 def _documents(values: Sequence[object]) -> list[bytes]:
-    texts = [json.dumps(one, separators=(",", ":")).encode() for one in values]
+    texts = [to_json(one) for one in values]
     return [_SIZE(len(one) + 1) + b"\x01" + one for one in texts]  # the format's version
 
 

@@ -132,8 +132,7 @@ def _place(
     known = stored.places.get(one.ride_id)
     if known is not None:
         return known
-    first = next(tap for tap in stored.taps if tap.tap.tap_id == one.ride_id)
-    return journeys[one.ride_id].business_on, first.merchant_id
+    return journeys[one.ride_id].business_on, stored.by_id[one.ride_id].merchant_id
 
 
 def _charge(

@@ -218,7 +218,7 @@ class WeekSettling:
         states: dict[str, TapState] = {}
         for week, one in found.items():
             begins, ends = week_bounds(week[1], self._cut_off)
-            taps = {tap.tap.tap_id: tap for tap in one.stored.taps}
+            taps = one.stored.by_id
             rows += [store.journey_row(week, journey, taps) for journey in one.priced.journeys]
             written |= one.stored.journeys
             for tap_id, state in one.priced.tap_states.items():

@@ -1,5 +1,6 @@
 """What lies in the books of one person's week: taps, corrections, what was booked. Pure values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -36,6 +37,14 @@ class StoredWeek:
     booked: dict[str, dict[Payer, dict[UUID, int]]] = field(default_factory=dict)
     places: dict[str, tuple[date, str]] = field(default_factory=dict)
     journeys: dict[str, int] = field(default_factory=dict)
+    _by_id: dict[str, StoredTap] = field(default_factory=dict)
+
+    @property
+    def by_id(self) -> Mapping[str, StoredTap]:
+        """The taps by their ids, once all are read."""
+        if not self._by_id:
+            self._by_id = {tap.tap.tap_id: tap for tap in self.taps}
+        return self._by_id
 
 
 class Entry(NamedTuple):
