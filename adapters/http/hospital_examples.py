@@ -82,4 +82,14 @@ HIS_ITEMS: Final[Example] = {
     "business_on": "2026-11-25",
     "items": [{"payment_id": _ID, "total_fen": 100_000, "insurer_fen": 96_500, "cash_fen": 3_500}],
 }
+CHANNEL_BILL: Final[Example] = {
+    "channel": "simulator",
+    "business_on": "2026-11-25",
+    "bill": (
+        "channel_no,our_no,direction,amount_fen,state,moved_at\r\n"
+        "20261125000001,HP019ac2d8a00070008000000000010000,in,3500,paid,2026-11-25T02:00:00+00:00\r\n"
+        "count,1,in_fen,3500,out_fen,0,"
+        "sha256,752eaf5fef4238e30ed6c29e191f8ef71c219b11b9e9293199e1981e0c17d632\r\n"
+    ),
+}
 RECONCILIATION: Final[Example] = {"business_on": "2026-11-25"}

@@ -1,20 +1,32 @@
 """``/v1/hospital-reviews…``: what people must look at, and three books compared (对账)."""
 
+from typing import Final
+
 from adapters.http import hospital_examples as example
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.caller import Scope
 from cardcore.errors import NotFoundError
+from cardcore.settlement.errors import BillInvalidError
 from scenes.hospital.errors import HospitalUnknownError, PaymentStateError
 from scenes.hospital.gateway import InsuranceRefusedError, InsuranceSilentError
-from scenes.hospital.request import HISItemsRequest, ReconciliationRequest, ReviewRequest
+from scenes.hospital.request import (
+    BILL_SIZE_MAX,
+    ChannelBillRequest,
+    HISItemsRequest,
+    ReconciliationRequest,
+    ReviewRequest,
+)
 from scenes.hospital.service import Hospital
 from scenes.hospital.views import (
+    ChannelBillView,
     DifferencesView,
     HISItemsView,
     ReconciliationView,
     ReviewsView,
     ReviewView,
 )
+
+BILL_BYTES_MAX: Final = BILL_SIZE_MAX + 2**17
 
 
 def declare_reviews(noun: Noun, hospital: Hospital) -> None:
@@ -71,9 +83,31 @@ def declare_comparisons(noun: Noun, hospital: Hospital) -> None:
         examples={"one payment": example.HIS_ITEMS},
     )
     async def take_his_items(call: Call[HISItemsRequest]) -> Answer:
-        """Up to 1,000 at a time; the same again changes nothing."""
+        """Up to 1,000 at a time; the same again changes nothing.
+
+        With `complete` the date is told whole: what was paid and is missing then is given back.
+        """
         merchant_id = call.path["merchant_id"]
         return Answer(view=await hospital.take_his_items(call.caller, merchant_id, call.body))
+
+    @noun.operation(
+        "POST",
+        "/v1/hospitals/{merchant_id}/channel-bills",
+        summary="Bring the bill of the channel that moved the citizens' part",
+        body=ChannelBillRequest,
+        reply=ChannelBillView,
+        scope=Scope.HOSPITAL_REVIEW,
+        body_bytes_max=BILL_BYTES_MAX,
+        refusals=(HospitalUnknownError, BillInvalidError),
+        examples={"one payment": example.CHANNEL_BILL},
+    )
+    async def take_channel_bill(call: Call[ChannelBillRequest]) -> Answer:
+        """By the card centre, as the channel sent it. One that was cut is refused whole.
+
+        The same again changes nothing; another one of the date replaces it.
+        """
+        merchant_id = call.path["merchant_id"]
+        return Answer(view=await hospital.take_channel_bill(call.caller, merchant_id, call.body))
 
     @noun.operation(
         "POST",
@@ -86,7 +120,10 @@ def declare_comparisons(noun: Noun, hospital: Hospital) -> None:
         examples={"today": example.RECONCILIATION},
     )
     async def reconcile(call: Call[ReconciliationRequest]) -> Answer:
-        """Hospital, insurer, city. The worker does it every ten minutes for today and yesterday."""
+        """Hospital, insurer, channel, city.
+
+        The worker does it every ten minutes for today and yesterday.
+        """
         merchant_id = call.path["merchant_id"]
         return Answer(view=await hospital.reconcile(call.caller, merchant_id, call.body))
 

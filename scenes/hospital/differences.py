@@ -1,8 +1,9 @@
-"""Comparing three books of one day in one statement: what stands in one and not in another.
+"""Comparing the books of one day in one statement: what stands in one and not in another.
 
     insurer: settlements that stand with the insurer  × those that stand here
     his:     what the hospital's system has collected × payments that are paid
-    channel: payments that are paid                   × orders that are captured
+    channel: what the channel's bill says has moved   × what payments, returns, deposits have moved
+    order:   payments, and what went back of them     × the city's orders
 
 What is still on its way (a payment that has not ended) is no difference yet. The kind of a
 difference says whose move it is.
@@ -10,7 +11,7 @@ difference says whose move it is.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from cardcore.business.takings import lay_out_takings
 from cardcore.connections import RawConnection
@@ -23,7 +24,16 @@ COPY scene_hospital.insurer_item (merchant_id, settled_on, setl_id, psn_no, mdtr
 _ORDERS: Final = """
 SELECT order_id FROM scene_hospital.payment
  WHERE merchant_id = %(merchant_id)s AND business_on = %(on)s
-   AND state = 'paid' AND order_id IS NOT NULL
+   AND order_id IS NOT NULL
+"""
+# A book that has not come yet misses nothing.
+_CAME: Final = """
+SELECT EXISTS (SELECT 1 FROM scene_hospital.his_item
+                WHERE merchant_id = %(merchant_id)s AND business_on = %(on)s)
+    OR EXISTS (SELECT 1 FROM scene_hospital.his_day
+                WHERE merchant_id = %(merchant_id)s AND business_on = %(on)s),
+       EXISTS (SELECT 1 FROM scene_hospital.channel_bill
+                WHERE merchant_id = %(merchant_id)s AND business_on = %(on)s)
 """
 _COMPARE: Final = """
 WITH
@@ -47,6 +57,62 @@ WITH
                p.fund_fen + p.account_fen + p.cash_fen - p.deposit_fen AS ordered_fen
           FROM scene_hospital.payment p
          WHERE p.merchant_id = %(merchant_id)s AND p.business_on = %(on)s AND p.state = 'paid'
+    ),
+    given AS (
+        SELECT r.payment_id, sum(r.amount_fen) AS amount_fen,
+               sum(r.fund_fen + r.account_fen + r.cash_fen) AS ordered_fen
+          FROM scene_hospital.refund r JOIN paid p USING (payment_id)
+         WHERE r.state = 'refunded' GROUP BY r.payment_id
+    ),
+    moved (our_no, direction, amount_fen) AS (
+        SELECT 'HP' || replace(payment_id::text, '-', ''), 'in', cash_fen - deposit_fen
+          FROM paid WHERE cash_fen > deposit_fen
+        UNION ALL
+        SELECT 'HR' || replace(refund_id::text, '-', ''), 'out', cash_fen
+          FROM scene_hospital.refund
+         WHERE merchant_id = %(merchant_id)s AND business_on = %(on)s
+           AND state = 'refunded' AND cash_fen > 0
+        UNION ALL
+        SELECT CASE e.kind WHEN 'top_up' THEN t.out_trade_no
+                           ELSE 'HDR' || replace(t.top_up_id::text, '-', '') END,
+               CASE e.kind WHEN 'top_up' THEN 'in' ELSE 'out' END, e.amount_fen
+          FROM scene_hospital.deposit_entry e JOIN scene_hospital.deposit_top_up t USING (order_id)
+         WHERE t.merchant_id = %(merchant_id)s AND e.business_on = %(on)s
+           AND e.kind IN ('top_up', 'returned')
+    ),
+    billed AS (
+        SELECT c.our_no, c.direction, sum(c.amount_fen) AS amount_fen
+          FROM scene_hospital.channel_item c
+         WHERE c.merchant_id = %(merchant_id)s
+           AND c.our_no IN (SELECT our_no FROM moved)
+         GROUP BY c.our_no, c.direction
+    ),
+    unknown AS (
+        -- Rows of the day's bill that name nothing of ours, of whatever day, that has moved.
+        SELECT c.channel_no, c.amount_fen
+          FROM scene_hospital.channel_item c
+         WHERE c.merchant_id = %(merchant_id)s AND c.business_on = %(on)s
+           AND NOT EXISTS (SELECT 1 FROM moved m
+                            WHERE m.our_no = c.our_no AND m.direction = c.direction)
+           AND NOT EXISTS (
+               SELECT 1 FROM scene_hospital.payment p
+                WHERE p.merchant_id = c.merchant_id AND c.direction = 'in'
+                  AND p.payment_id = CASE WHEN c.our_no ~ '^HP[0-9a-f]{32}$'
+                                          THEN substr(c.our_no, 3)::uuid END
+                  AND (p.state IN ('paid', 'review') OR p.due_at IS NOT NULL))
+           AND NOT EXISTS (
+               SELECT 1 FROM scene_hospital.refund r
+                WHERE r.merchant_id = c.merchant_id AND c.direction = 'out'
+                  AND r.refund_id = CASE WHEN c.our_no ~ '^HR[0-9a-f]{32}$'
+                                         THEN substr(c.our_no, 3)::uuid END
+                  AND r.state <> 'refused')
+           AND NOT EXISTS (
+               SELECT 1 FROM scene_hospital.deposit_top_up t
+                WHERE t.merchant_id = c.merchant_id AND t.state <> 'refused'
+                  AND (c.direction = 'in' AND t.out_trade_no = c.our_no
+                       OR c.direction = 'out'
+                          AND t.top_up_id = CASE WHEN c.our_no ~ '^HDR[0-9a-f]{32}$'
+                                                 THEN substr(c.our_no, 4)::uuid END))
     ),
     his AS (
         SELECT h.*, p.state, p.total_fen AS paid_fen, p.cash_fen AS paid_cash_fen
@@ -83,14 +149,35 @@ WITH
           FROM paid p WHERE %(his_came)s AND NOT EXISTS (
                SELECT 1 FROM scene_hospital.his_item h
                 WHERE h.merchant_id = p.merchant_id AND h.payment_id = p.payment_id)
+           AND NOT EXISTS (SELECT 1 FROM given g
+                            WHERE g.payment_id = p.payment_id AND g.amount_fen = p.total_fen)
+           AND NOT EXISTS (SELECT 1 FROM coming c WHERE c.payment_id = p.payment_id)
         UNION ALL
-        SELECT 'channel_missing', p.payment_id::text, 'city', p.ordered_fen, NULL
+        SELECT 'order_missing', p.payment_id::text, 'city', p.ordered_fen, NULL
           FROM paid p LEFT JOIN pg_temp.taking t USING (order_id)
          WHERE p.ordered_fen > 0 AND (t.order_id IS NULL OR t.captured_fen = 0)
         UNION ALL
-        SELECT 'channel_amount', p.payment_id::text, 'city', p.ordered_fen, t.captured_fen
-          FROM paid p JOIN pg_temp.taking t USING (order_id)
-         WHERE t.captured_fen <> 0 AND t.captured_fen <> p.ordered_fen
+        SELECT 'order_amount', p.payment_id::text, 'city',
+               p.ordered_fen - coalesce(g.ordered_fen, 0), t.captured_fen - t.refunded_fen
+          FROM paid p JOIN pg_temp.taking t USING (order_id) LEFT JOIN given g USING (payment_id)
+         WHERE t.captured_fen <> 0
+           AND t.captured_fen - t.refunded_fen <> p.ordered_fen - coalesce(g.ordered_fen, 0)
+           AND NOT EXISTS (SELECT 1 FROM coming c WHERE c.payment_id = p.payment_id)
+        UNION ALL
+        SELECT 'order_only', p.payment_id::text, 'city', NULL, t.captured_fen - t.refunded_fen
+          FROM scene_hospital.payment p JOIN pg_temp.taking t USING (order_id)
+         WHERE p.merchant_id = %(merchant_id)s AND p.business_on = %(on)s
+           AND p.state IN ('returned', 'refused', 'lapsed') AND t.captured_fen > t.refunded_fen
+        UNION ALL
+        SELECT 'channel_missing', m.our_no, 'channel', m.amount_fen, NULL
+          FROM moved m LEFT JOIN billed b USING (our_no, direction)
+         WHERE %(bill_came)s AND b.our_no IS NULL
+        UNION ALL
+        SELECT 'channel_amount', m.our_no, 'channel', m.amount_fen, b.amount_fen::bigint
+          FROM moved m JOIN billed b USING (our_no, direction) WHERE b.amount_fen <> m.amount_fen
+        UNION ALL
+        SELECT 'channel_only', u.channel_no, 'channel', NULL, sum(u.amount_fen)::bigint
+          FROM unknown u GROUP BY u.channel_no
     ),
     gone AS (
         UPDATE scene_hospital.difference d SET closed_at = %(now)s, resolution = 'gone'
@@ -147,15 +234,13 @@ async def compare_books(
         How many payments, insurer's settlements and items of the hospital's system there are; how
         many differences stand, how many of them are new, how many are gone.
     """
-    asked = {"merchant_id": merchant_id, "on": on, "now": now}
+    asked: dict[str, Any] = {"merchant_id": merchant_id, "on": on, "now": now}
     orders = await connection.execute(_ORDERS, asked)
     await lay_out_takings(connection, merchant_id, [row[0] for row in await orders.fetchall()])
-    came = await connection.execute(
-        "SELECT 1 FROM scene_hospital.his_item WHERE merchant_id = %s AND business_on = %s LIMIT 1",
-        (merchant_id, on),
-    )
-    his_came = await came.fetchone() is not None
-    found = await connection.execute(_COMPARE, asked | {"his_came": his_came})
+    came = await connection.execute(_CAME, asked)
+    his_came, bill_came = await came.fetchone() or (False, False)
+    asked |= {"his_came": his_came, "bill_came": bill_came}
+    found = await connection.execute(_COMPARE, asked)
     row = await found.fetchone()
     assert row is not None
     return row[0], row[1], row[2], row[3], row[4], row[5]

@@ -1,46 +1,49 @@
-"""Three books compared, the same day and again the next; what stands alone goes back by itself.
+"""The hospital's, the insurer's, the channel's books and ours compared, the same day and the next.
 
-A settlement that only the insurer knows (it came after its own reversal, or its answer was lost
-twice) is cancelled here: nobody has paid for it. Every other difference waits for whose move it is.
+What stands in one alone goes back by itself (``one_sided``). Every other difference waits, listed
+with its age, for whose move it is.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.books import transaction
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
+from cardcore.errors import ForbiddenError
+from scenes.hospital.channel_bills import take_channel_bill
 from scenes.hospital.counter import Counter
 from scenes.hospital.differences import compare_books, take_insurer_items
 from scenes.hospital.gateway import (
-    GatewaySilentError,
     InsuranceRefusedError,
     InsuranceSilentError,
 )
 from scenes.hospital.messages import (
     DetailsComparison,
-    SettlementCancelling,
     SettlementDetail,
     TotalsComparison,
 )
-from scenes.hospital.request import HISItemsRequest, ReconciliationRequest
-from scenes.hospital.split import InsuranceSumsError
+from scenes.hospital.one_sided import OneSided
+from scenes.hospital.request import (
+    ChannelBillRequest,
+    HISItemsRequest,
+    ReconciliationRequest,
+)
 from scenes.hospital.tables import (
     difference,
+    his_day,
     his_item,
     hospital,
-    insurer_item,
     payment,
     settlement,
     visit,
 )
 from scenes.hospital.views import (
+    ChannelBillView,
     DifferencesView,
     DifferenceView,
     HISItemsView,
@@ -51,7 +54,6 @@ OPTINS: Final = "370406"  # the insurer's office (经办机构): the district's 
 CLEARING: Final = {"outpatient": "11", "inpatient": "21"}  # clr_type
 _USUAL: Final = ("310", "11")  # asked about where there is nothing: employees, outpatient
 DIFFERENCES_MAX: Final = 1_000
-RETURNED_PER_ROUND_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,15 @@ class ReconciliationService(Counter):
     ) -> HISItemsView:
         """What the hospital's own system has collected on a day. The same again changes nothing."""
         caller.require(Scope.HOSPITAL_WRITE)
+        now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
             await self._hospital(connection, caller, merchant_id)
+            if request.complete:
+                day = {"merchant_id": merchant_id, "business_on": request.business_on}
+                told = insert(his_day).values(**day, complete_at=now)
+                await connection.execute(told.on_conflict_do_nothing())
+            if not request.items:
+                return HISItemsView(business_on=request.business_on, taken=0)
             written = insert(his_item)
             await connection.execute(
                 written.on_conflict_do_update(
@@ -92,6 +101,37 @@ class ReconciliationService(Counter):
                 ],
             )
         return HISItemsView(business_on=request.business_on, taken=len(request.items))
+
+    async def take_channel_bill(
+        self, caller: Caller, merchant_id: str, request: ChannelBillRequest
+    ) -> ChannelBillView:
+        """The channel's bill of a day; the same again changes nothing, another one replaces it.
+
+        Raises:
+            ForbiddenError: the hospital itself would tell what the channel has moved.
+            BillInvalidError: it was cut or changed.
+        """
+        caller.require(Scope.HOSPITAL_REVIEW)
+        if caller.merchant_id is not None:
+            raise ForbiddenError("a channel's bill comes by the card centre", field="merchant_id")
+        async with transaction(self._around.engine) as (connection, raw):
+            await self._hospital(connection, caller, merchant_id)
+            bill = await take_channel_bill(
+                raw,
+                request.bill.encode(),
+                merchant_id=merchant_id,
+                channel=request.channel,
+                on=request.business_on,
+                by=caller.client_id,
+                now=self._around.clock(),
+            )
+        return ChannelBillView(
+            channel=request.channel,
+            business_on=request.business_on,
+            rows=len(bill.rows),
+            in_fen=bill.in_fen,
+            out_fen=bill.out_fen,
+        )
 
     async def reconcile(
         self, caller: Caller, merchant_id: str, request: ReconciliationRequest
@@ -167,7 +207,7 @@ class ReconciliationService(Counter):
         now = self._around.clock()
         async with transaction(self._around.engine) as (_, raw):
             counts = await compare_books(raw, found.merchant_id, on, now)
-        returned = await self._return_one_sided(found, on)
+        returned = await OneSided(self._around).give_back(found, on)
         return ReconciliationView(
             business_on=on,
             totals_agree=agree,
@@ -250,60 +290,3 @@ class ReconciliationService(Counter):
                 (insutype, CLEARING[kind]): _Totals(*(int(one) for one in sums))
                 for insutype, kind, *sums in rows
             }
-
-    async def _return_one_sided(self, found: Row[Any], on: date) -> int:
-        """2208 for settlements the insurer alone knows."""
-        d, i = difference.c, insurer_item.c
-        async with transaction(self._around.engine) as (connection, _):
-            rows = (
-                await connection.execute(
-                    select(d.difference_id, i.setl_id, i.psn_no, i.mdtrt_id, i.total_fen)
-                    .join(
-                        insurer_item,
-                        (i.merchant_id == d.merchant_id)
-                        & (i.settled_on == d.business_on)
-                        & (i.setl_id == d.item),
-                    )
-                    .where(
-                        d.merchant_id == found.merchant_id,
-                        d.business_on == on,
-                        d.kind == "insurer_only",
-                        d.closed_at.is_(None),
-                    )
-                    .limit(RETURNED_PER_ROUND_MAX)
-                )
-            ).all()
-        returned = 0
-        for row in rows:
-            cancelling = SettlementCancelling(
-                setl_id=row.setl_id, mdtrt_id=row.mdtrt_id, psn_no=row.psn_no
-            )
-            try:
-                await self._around.insurer.cancel(
-                    found.fixmedins_code,
-                    _one_sided_no(found.fixmedins_code, row.setl_id),
-                    cancelling,
-                    sent_fen=row.total_fen,
-                    settled=None,
-                )
-            except (GatewaySilentError, InsuranceRefusedError, InsuranceSumsError):
-                continue  # it stays listed, with its age
-            async with transaction(self._around.engine) as (connection, _):
-                await _close(connection, row.difference_id, "returned", self._around.clock())
-            returned += 1
-        return returned
-
-
-def _one_sided_no(hospital: str, setl_id: str) -> str:
-    """``msgid`` of the cancelling of a settlement nobody here knows: the same one each time."""
-    return hashlib.sha256(f"{hospital}/{setl_id}".encode()).hexdigest()[:30]
-
-
-async def _close(
-    connection: AsyncConnection, difference_id: int, resolution: str, now: datetime
-) -> None:
-    await connection.execute(
-        update(difference)
-        .where(difference.c.difference_id == difference_id, difference.c.closed_at.is_(None))
-        .values(closed_at=now, resolution=resolution)
-    )

@@ -4,7 +4,7 @@ Amounts are JSON integers of fen. Extra fields are refused.
 """
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints
@@ -211,6 +211,9 @@ class ReviewRequest(Model):
     note: Words
 
 
+BILL_SIZE_MAX: Final = 4_000_000
+
+
 class HISItem(Model):
     """One payment as the hospital's own system has it."""
 
@@ -221,10 +224,26 @@ class HISItem(Model):
 
 
 class HISItemsRequest(Model):
-    """What the hospital's own system has collected on a business date, or a part of it."""
+    """What the hospital's own system has collected on a business date, or a part of it.
+
+    ``complete``: with this everything of that date is told. What was paid and is missing then is
+    given back to the patient by itself.
+    """
 
     business_on: date
-    items: Annotated[list[HISItem], Field(min_length=1, max_length=1_000)]
+    items: Annotated[list[HISItem], Field(max_length=1_000)]
+    complete: StrictBool = False
+
+
+class ChannelBillRequest(Model):
+    """The bill of the channel that moved the citizens' part: CSV whose last line tells it is whole.
+
+    Columns and last line as of every channel's bill (docs/settlement.md).
+    """
+
+    channel: PrintedNumber
+    business_on: date
+    bill: Annotated[str, StringConstraints(min_length=1, max_length=BILL_SIZE_MAX)]
 
 
 class ReconciliationRequest(Model):

@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -334,6 +335,41 @@ his_item = Table(
     required("total_fen", BigInteger),
     required("insurer_fen", BigInteger),
     required("cash_fen", BigInteger),
+)
+
+his_day = Table(
+    "his_day",
+    metadata,
+    required("merchant_id", Text, key=True),
+    required("business_on", Date, key=True),
+    required("complete_at", _At),
+)
+
+channel_bill = Table(
+    "channel_bill",
+    metadata,
+    required("merchant_id", Text, key=True),
+    required("channel", Text, key=True),
+    required("business_on", Date, key=True),
+    required("rows", BigInteger),
+    required("in_fen", BigInteger),
+    required("out_fen", BigInteger),
+    required("sha256", LargeBinary),
+    required("taken_by", Text),
+    required("taken_at", _At),
+)
+
+channel_item = Table(
+    "channel_item",
+    metadata,
+    required("merchant_id", Text, key=True),
+    required("channel", Text, key=True),
+    required("business_on", Date, key=True),
+    required("row_no", Integer, key=True),
+    required("channel_no", Text),
+    required("our_no", Text),
+    required("direction", Text),
+    required("amount_fen", BigInteger),
 )
 
 insurer_item = Table(

@@ -222,11 +222,21 @@ class HISItemsView(Model):
     taken: int
 
 
+class ChannelBillView(Model):
+    """A channel's bill as it was read: all its rows, and the sums of what was paid."""
+
+    channel: str
+    business_on: date
+    rows: int
+    in_fen: int
+    out_fen: int
+
+
 class ReconciliationView(Model):
     """One comparison: what each book has, and what differs.
 
     ``totals_agree``: the insurer's answer to 3201, null where the hospital has no insurer.
-    ``returned``: settlements only the insurer knew, cancelled now.
+    ``returned``: what stood in one book alone and went back now.
     """
 
     business_on: date
@@ -241,7 +251,11 @@ class ReconciliationView(Model):
 
 
 class DifferenceView(Model):
-    """A difference that stands: ``item`` is a payment's id, or the insurer's of a settlement."""
+    """A difference that stands.
+
+    ``item`` is a payment's id, the insurer's of a settlement, or the channel's or our number of a
+    movement.
+    """
 
     difference_id: int
     business_on: date

@@ -9,6 +9,7 @@ or does not, and the call dies before it or after it.
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from cardcore.business.request import (
 from cardcore.business.views import OrderView, RefundView
 from cardcore.caller import Caller
 from cardcore.errors import ServiceUnavailableError
+from cardcore.settlement.channel_bill import BillRow
 from scenes.hospital.gateway import GatewaySilentError, InsuranceGateway
 from scenes.hospital.messages import Envelope, Reply
 from scenes.hospital.uniform_api import UniformAPI
@@ -137,11 +139,31 @@ class MortalGateway:
 
 
 class MortalAPI:
-    """The uniform API, dying before or after a call."""
+    """The uniform API, dying before or after a call.
+
+    ``channel`` is what a channel behind it would bill: each movement of a citizen's money that was
+    done, by our number, told by what the core has answered and by nothing the hospital has written.
+    """
 
     def __init__(self, api: UniformAPI, faults: Faults) -> None:
         self._api = api
         self._faults = faults
+        self.channel: dict[tuple[str, str], BillRow] = {}
+
+    def _moved(self, our_no: str, direction: str, amount_fen: int, at: datetime) -> None:
+        if amount_fen:
+            number = len(self.channel) + 1
+            self.channel.setdefault(
+                (our_no, direction),
+                BillRow(
+                    channel_no=f"K{number:08d}",
+                    our_no=our_no,
+                    direction=direction,
+                    amount_fen=amount_fen,
+                    state="paid",
+                    moved_at=at,
+                ),
+            )
 
     async def identify(self, caller: Caller, request: VerifyRequest) -> Subject:
         return await self._api.identify(caller, request)
@@ -154,6 +176,9 @@ class MortalAPI:
     ) -> tuple[OrderView, bool]:
         lost = self._before("order")
         answer = await self._api.order(caller, request, idempotency_key)
+        made = answer[0]
+        if made.mode == "pay":
+            self._moved(made.out_trade_no, "in", made.citizen_fen, made.recorded_at)
         self._after("order", lost=lost)
         return answer
 
@@ -162,6 +187,8 @@ class MortalAPI:
     ) -> tuple[OrderView, bool]:
         lost = self._before("capture")
         answer = await self._api.capture(caller, order_id, request, idempotency_key)
+        made = answer[0]
+        self._moved(made.out_trade_no, "in", made.citizen_fen, made.recorded_at)
         self._after("capture", lost=lost)
         return answer
 
@@ -178,6 +205,9 @@ class MortalAPI:
     ) -> tuple[RefundView, bool]:
         lost = self._before("refund")
         answer = await self._api.refund(caller, order_id, request, idempotency_key)
+        made = answer[0]
+        own_fen = sum(one.amount_fen for one in made.lines if one.payer == "citizen")
+        self._moved(made.out_refund_no, "out", own_fen, made.recorded_at)
         self._after("refund", lost=lost)
         return answer
 

@@ -19,7 +19,9 @@ from adapters.wiring import open_city
 from cardcore import tables as core
 from cardcore.books import transaction
 from cardcore.business.holds import HoldExpiry
+from cardcore.calendar import business_date
 from cardcore.caller import Caller
+from cardcore.settlement.channel_bill import BillRow, write_bill
 from cardcore.user.request import OpenUserRequest
 from scenes.hospital import payment_store as store
 from scenes.hospital import settlements
@@ -28,7 +30,7 @@ from scenes.hospital.messages import fen_of
 from scenes.hospital.payment_states import FINAL, REFUND_FINAL, PaymentState
 from scenes.hospital.payment_store import Payment
 from scenes.hospital.pricing import HospitalPricer
-from scenes.hospital.request import ReconciliationRequest, ReviewRequest
+from scenes.hospital.request import ChannelBillRequest, ReconciliationRequest, ReviewRequest
 from scenes.hospital.service import Hospital
 from scenes.hospital.tables import deposit_account, payment, refund, settlement
 from tests.city_life import CENTRE, Life, id_no
@@ -53,6 +55,7 @@ class Theatre:
     ward: Ward
     faults: Faults
     gateway: SimulatedGateway
+    api: MortalAPI
     make: Callable[[], Hospital]
     patients: int = 0
     outages: int = 0
@@ -96,8 +99,19 @@ class Theatre:
         await HoldExpiry(city.engine, city.book, os.urandom).expire_due(self.ward.clock.now)
 
     async def three_books_agree(self) -> None:
-        """The comparison of the day finds nothing, on any day on which anything happened."""
-        for on in sorted(self.days):
+        """The comparison of the day finds nothing, on any day on which anything happened.
+
+        The channel's bill is by its own days; ours are matched with it over them.
+        """
+        rows: dict[date, list[BillRow]] = {on: [] for on in self.days}
+        for row in self.api.channel.values():
+            rows.setdefault(business_date(row.moved_at), []).append(row)
+        for on, moved in rows.items():
+            bill = ChannelBillRequest(
+                channel="purse", business_on=on, bill=write_bill(moved).decode()
+            )
+            await self.ward.hospital.take_channel_bill(DESK, MERCHANT, bill)
+        for on in sorted(rows):
             request = ReconciliationRequest(business_on=on)
             seen = await self.ward.hospital.reconcile(HIS, MERCHANT, request)
             found = (await self.ward.hospital.list_differences(HIS, MERCHANT)).differences
@@ -251,14 +265,15 @@ def open_theatre(
             )
         )
         key = city.hospital._pricer._key
+        api = MortalAPI(city.core, faults)
         mortal = replace(
             city.hospital._around,
-            api=MortalAPI(city.core, faults),
+            api=api,
             insurer=Insurer(MortalGateway(gateway, faults), clock=clock, random_bytes=os.urandom),
         )
         ward = Ward(city, Life(city, clock), books, gateway, clock)
         theatre = Theatre(
-            runner, ward, faults, gateway, lambda: Hospital(mortal, HospitalPricer(key))
+            runner, ward, faults, gateway, api, lambda: Hospital(mortal, HospitalPricer(key))
         )
         try:
             with faults.in_database(city.engine):
