@@ -35,6 +35,7 @@ from adapters.http.hospital_guidance import guidance_noun
 from adapters.http.hospital_payments import fee_noun
 from adapters.http.hospital_reports import report_noun
 from adapters.http.logs import Log
+from adapters.http.my_parking import my_parking_noun
 from adapters.http.operation import Noun
 from adapters.http.parking import parking_noun
 from adapters.http.rate_limits import Rate, RateLimits
@@ -202,7 +203,7 @@ async def make_api(
     )
     wards = hospital_nouns(city.hospital, city.reports, city.guidance)
     nouns = (*PLATFORM_NOUNS, *bus_nouns, *wards, early_warning_noun(city.warnings))
-    nouns = (*nouns, parking_noun(city.parking))
+    nouns = (*nouns, parking_noun(city.parking), my_parking_noun(city.parking.own))
     if city.sandbox_clock is not None:
         clock = city.sandbox_clock
         nouns = (*nouns, sandbox_noun(city.sandbox_clock))

@@ -10,7 +10,14 @@ from cardcore.parts import Parts
 from cardcore.user.life import Status
 from cardcore.user.people_request import Act, BindPlateRequest
 from cardcore.user.people_views import LifeEventView
-from cardcore.user.plates import PlateReading, bind_with_proof, read_plate, withdraw_proof
+from cardcore.user.plates import (
+    OwnPlate,
+    PlateReading,
+    bind_with_proof,
+    proven_plates,
+    read_plate,
+    withdraw_proof,
+)
 
 Done = tuple[LifeEventView, bool]
 
@@ -95,3 +102,14 @@ class PlateService:
             raise ForbiddenError("whose plate it is, is not told to merchants", field="plate")
         async with transaction(self._parts.engine) as (connection, _):
             return await read_plate(connection, self._acts.data, plate)
+
+    async def proven_plates(self, caller: Caller, user_id: UUID) -> list[OwnPlate]:
+        """The plates proven to be a person's, as hashes. For scenes of our own, for that person.
+
+        Nothing of the person is opened, so no look is written down.
+        """
+        caller.require(Scope.USERS_READ)
+        if caller.merchant_id is not None:
+            raise ForbiddenError("whose plates they are, is not told to merchants")
+        async with transaction(self._parts.engine) as (connection, _):
+            return await proven_plates(connection, user_id)

@@ -6,6 +6,7 @@ takes a plate over from whoever has only said so.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -73,6 +74,29 @@ async def read_plate(connection: AsyncConnection, data: PersonalData, plate: str
         status=row.status,
         proven=await _proof_state(connection, row.credential_id) == PROVEN,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlate:
+    """A plate that is proven to be somebody's, and since when."""
+
+    plate_index: bytes
+    since: datetime
+
+
+async def proven_plates(connection: AsyncConnection, user_id: UUID) -> list[OwnPlate]:
+    """The plates in use that are proven to be a person's now."""
+    states = await proof_states(connection, user_id)
+    proven = [one for one, state in states.items() if state == PROVEN]
+    since = (
+        select(func.max(_p.recorded_at))
+        .where(_p.credential_id == _c.credential_id, _p.state == PROVEN)
+        .scalar_subquery()
+    )
+    rows = await connection.execute(
+        select(_c.label_index, since).where(_c.credential_id.in_(proven), _c.status.in_(_STANDING))
+    )
+    return [OwnPlate(*row) for row in rows]
 
 
 async def proof_states(connection: AsyncConnection, user_id: UUID) -> dict[UUID, str]:

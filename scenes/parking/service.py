@@ -35,6 +35,7 @@ from scenes.parking.drivers import CHARGES, Drivers
 from scenes.parking.dues_store import StayDue, due_of_stay, unpaid_stays
 from scenes.parking.errors import NothingDueError
 from scenes.parking.exits import ExitFacts, Gate, Reason, decide_exit
+from scenes.parking.own import OwnParking
 from scenes.parking.projection import (
     EventConflictError,
     lock_plate,
@@ -91,7 +92,7 @@ class _Taken:
 
 
 class ParkingService:
-    """Serves lanes, counters and car-park owners; ``drivers`` serves the people."""
+    """Serves lanes, counters and car-park owners; ``drivers`` the desk, ``own`` the people."""
 
     def __init__(
         self, core: CardCore, engine: AsyncEngine, clock: Clock, random_bytes: RandomBytes
@@ -102,6 +103,7 @@ class ParkingService:
         self._random_bytes = random_bytes
         self._charges = Charges(core, engine, clock, random_bytes)
         self.drivers = Drivers(core, engine, clock, random_bytes, self._charges)
+        self.own = OwnParking(core, engine, clock, self.drivers)
 
     # -- car parks -------------------------------------------------------------------------------
 

@@ -21,10 +21,11 @@ VIEWS = {
 
 
 async def page_of(web: Web, settings: Settings, user_id: object) -> tuple[httpx2.AsyncClient, str]:
-    """A page in which a citizen is signed in, and its token against forged requests."""
+    """A page of a citizen who has just proved who they are, and its token against forgeries."""
     app = await web.token("aishandong", settings)
     page = web.browser()
-    code = await page.post("/v1/host-codes", json={"user_id": str(user_id)}, headers=app)
+    asked = {"user_id": str(user_id), "authenticated_at": web.clock.now.isoformat()}
+    code = await page.post("/v1/host-codes", json=asked, headers=app)
     body = {"host_code": code.json()["host_code"], "client_id": "aishandong"}
     opened = await page.post("/v1/citizen-session", json=body)
     return page, str(opened.json()["csrf_token"])

@@ -35,6 +35,7 @@ from adapters.http.bus import bus_noun
 from adapters.http.bus_clearing import clearing_noun
 from adapters.http.bus_flow import flow_noun
 from adapters.http.early_warning import early_warning_noun
+from adapters.http.my_parking import my_parking_noun
 from adapters.http.openapi import openapi_document
 from adapters.http.operation import Operation
 from adapters.http.parking import parking_noun
@@ -58,6 +59,7 @@ from scenes.hospital.early_warning_service import EarlyWarningService
 from scenes.hospital.guidance_service import GuidanceService
 from scenes.hospital.report_service import ReportService
 from scenes.hospital.service import Hospital
+from scenes.parking.own import OwnParking
 from scenes.parking.service import ParkingService
 from tests.adapters.platform.conftest import INSTALLER, PASSWORD, secret_of
 from tests.city_life import CENTRE, Life
@@ -82,6 +84,7 @@ SCENES = (
     ),
     early_warning_noun(cast("EarlyWarningService", None)),
     parking_noun(cast("ParkingService", None)),
+    my_parking_noun(cast("OwnParking", None)),
     visitor_noun(cast("VisitorDesk", None)),
 )
 TRIED = (*PLATFORM_NOUNS, *SCENES)
