@@ -3,7 +3,7 @@
 Source: FHIR R4B, ``datatypes.html#decimal``: the precision of a decimal has meaning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
@@ -29,7 +29,7 @@ def _text(value: object) -> str:
         case Mapping():
             members = [f"{encode_basestring(name)}:{_text(one)}" for name, one in value.items()]
             return f"{{{','.join(members)}}}"
-        case Sequence():
+        case list() | tuple():
             return f"[{','.join([_text(one) for one in value])}]"
     raise TypeError(f"not JSON of FHIR: {type(value).__name__}")
 

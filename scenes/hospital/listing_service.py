@@ -6,10 +6,25 @@ masked, and each look is written down for the citizen to read.
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
+from typing import cast as as_type
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Table, exists, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Row,
+    Table,
+    Text,
+    Uuid,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,13 +113,13 @@ class ListingService(Counter):
         limit: int,
     ) -> list[RowT]:
         async with transaction(self._around.engine) as (connection, _):
-            if cast("object", listing) is PATIENTS:
+            if as_type("object", listing) is PATIENTS:
                 found = await self._patients(connection, caller, conditions, after, limit)
-                return cast("list[RowT]", await self._masked(connection, caller, found))
+                return as_type("list[RowT]", await self._masked(connection, caller, found))
             rows = await self._page(connection, caller, listing, conditions, after, limit)
-            if cast("object", listing) is PLACES:
-                places = cast("list[ListedPlace]", rows)
-                return cast("list[RowT]", await _with_names(connection, places))
+            if as_type("object", listing) is PLACES:
+                places = as_type("list[ListedPlace]", rows)
+                return as_type("list[RowT]", await _with_names(connection, places))
             return await self._with_subjects(connection, rows)
 
     async def _page(
@@ -169,12 +184,18 @@ class ListingService(Counter):
             told = self._records.pseudonyms_at(RECORDS, merchant_id, ids)
             names |= {(merchant_id, user_id): name for user_id, name in zip(ids, told, strict=True)}
         if names:
-            now = self._around.clock()
-            rows = [
-                {"merchant_id": one, "user_id": user_id, "subject": name, "named_at": now}
-                for (one, user_id), name in sorted(names.items())
-            ]
-            await connection.execute(insert(patient).on_conflict_do_nothing(), rows)
+            # In one statement: a hospital that asks for the first time may have a hundred thousand.
+            known = sorted(names.items())
+            rows = select(
+                func.unnest(cast([one for (one, _), _ in known], ARRAY(Text))),
+                func.unnest(cast([user_id for (_, user_id), _ in known], ARRAY(Uuid))),
+                func.unnest(cast([name for _, name in known], ARRAY(Text))),
+                literal(self._around.clock(), DateTime(timezone=True)),
+            )
+            columns = ["merchant_id", "user_id", "subject", "named_at"]
+            await connection.execute(
+                insert(patient).from_select(columns, rows).on_conflict_do_nothing()
+            )
         return names
 
     async def _with_subjects(self, connection: AsyncConnection, rows: list[RowT]) -> list[RowT]:

@@ -13,7 +13,8 @@ from adapters.fhir.act import VALUES, Taken
 from adapters.fhir.acts import acts_of
 from adapters.fhir.desk import Desk
 from adapters.fhir.kinds import KINDS
-from adapters.wiring import hospital_nouns
+from adapters.http.hospital import registration_noun
+from adapters.http.hospital_payments import fee_noun
 from cardcore.caller import Scope
 from tests.adapters.fhir.conftest import Clinic, Day, read
 from tests.adapters.fhir.test_refusals import code_of
@@ -125,7 +126,7 @@ def searched(resource: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_every_operation_has_its_native_route_and_its_rules() -> None:
-    nouns = hospital_nouns(cast("Any", None), cast("Any", None), cast("Any", None))
+    nouns = (registration_noun(cast("Any", None)), fee_noun(cast("Any", None)))
     native = {f"{one.method} {one.path}": one for noun in nouns for one in noun.operations}
     rules = {act.definition_id: (act.keyed, act.scope) for act in ACTS}
     assert rules == {

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx2
 
+from adapters.fhir.outcomes import ISSUE_TYPES
+from adapters.http.problems import catalogue
 from tests.adapters.fhir.conftest import Clinic, item, parameters, read, two_items
 from tests.scenes.hospital.conftest import HIS
 
@@ -21,6 +23,49 @@ def issue_of(answer: httpx2.Response) -> dict[str, Any]:
 
 def code_of(answer: httpx2.Response) -> str:
     return str(issue_of(answer)["details"]["coding"][0]["code"])
+
+
+# The value set issue-type of R4B; the library does not know it.
+STANDARD_ISSUES = frozenset(
+    {
+        "invalid",
+        "structure",
+        "required",
+        "value",
+        "invariant",
+        "security",
+        "login",
+        "unknown",
+        "expired",
+        "forbidden",
+        "suppressed",
+        "processing",
+        "not-supported",
+        "duplicate",
+        "multiple-matches",
+        "not-found",
+        "deleted",
+        "too-long",
+        "code-invalid",
+        "extension",
+        "too-costly",
+        "business-rule",
+        "conflict",
+        "transient",
+        "lock-error",
+        "no-store",
+        "exception",
+        "timeout",
+        "incomplete",
+        "throttled",
+        "informational",
+    }
+)
+
+
+def test_every_refusal_is_a_kind_of_issue_of_the_standard() -> None:
+    assert set(ISSUE_TYPES.values()) <= STANDARD_ISSUES
+    assert {entry.status for entry in catalogue()} <= set(ISSUE_TYPES)
 
 
 READS = [

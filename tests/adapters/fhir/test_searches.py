@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from adapters.fhir.kind import Kind
 from adapters.fhir.kinds import KINDS
 from tests.adapters.fhir.conftest import URL, Clinic, Day, read
@@ -158,8 +156,29 @@ SLOTS_BY_START = [
 ]
 
 
+# From eight to twelve in the morning, which is midnight to four in UTC.
+SCHEDULES_BY_DATE = [
+    ("2026-06-02", 1),
+    ("2026-06-02T10:00", 0),
+    ("ne2026-06-02", 0),
+    ("ne2026-06-02T10:00", 1),
+    ("gt2026-06-02T10:00", 1),
+    ("gt2026-06-02T12:00", 0),
+    ("ge2026-06-02", 1),
+    ("lt2026-06-02T10:00", 1),
+    ("lt2026-06-02T08:00", 0),
+    ("le2026-06-02", 1),
+    ("sa2026-06-02T07:00", 1),
+    ("sa2026-06-02T08:00", 0),
+    ("eb2026-06-02T13:00", 1),
+    ("eb2026-06-02T12:00", 0),
+]
+
+
 async def test_prefixes_pages_and_links(clinic: Clinic) -> None:
     schedule = await clinic.plan()
+    for date, number in SCHEDULES_BY_DATE:
+        assert len(await clinic.found(f"Schedule?date={date}")) == number, date
     for start, number in SLOTS_BY_START:
         found = await clinic.found(f"Slot?start={start.replace('+', '%2B')}")
         assert len(found) == number, start
@@ -184,7 +203,7 @@ async def test_prefixes_pages_and_links(clinic: Clinic) -> None:
     )
 
 
-async def test_a_form_says_the_same_as_a_query(clinic: Clinic) -> None:
+async def test_a_search_as_a_form_leniently_and_in_json_by_each_name(clinic: Clinic) -> None:
     schedule = await clinic.plan()
     headers = await clinic.bearer()
     answer = await clinic.http.post(
@@ -192,9 +211,6 @@ async def test_a_form_says_the_same_as_a_query(clinic: Clinic) -> None:
     )
     assert len(read(answer)["entry"]) == 4
 
-
-async def test_a_lenient_search_leaves_out_what_is_not_known(clinic: Clinic) -> None:
-    await clinic.plan()
     answer = await clinic.get("Slot?colour=red&status=free", Prefer="handling=lenient")
     bundle = read(answer)
     assert len(bundle["entry"]) == 4
@@ -202,8 +218,7 @@ async def test_a_lenient_search_leaves_out_what_is_not_known(clinic: Clinic) -> 
     bad = await clinic.get("Slot?status=red", Prefer="handling=lenient")
     assert bad.status_code == 400
 
-
-@pytest.mark.parametrize("accept", ["application/fhir+json", "text/html, application/json;q=0.5"])
-async def test_json_is_spoken_under_each_of_its_names(clinic: Clinic, accept: str) -> None:
-    answer = await clinic.get("Slot?_format=json", Accept=accept)
-    assert answer.status_code == 200
+    for accept in ("application/fhir+json", "text/html, application/json;q=0.5", " "):
+        assert (await clinic.get("Slot", Accept=accept)).status_code == 200
+    named = await clinic.get("Slot?_format=application/fhir%2Bjson", Accept="text/html")
+    assert named.status_code == 200
