@@ -11,18 +11,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cardcore.books import transaction
 from cardcore.calendar import business_date, day_begins
-from cardcore.connections import RawConnection
 from cardcore.ids import RandomBytes
 from cardcore.settlement.booking import book_some
 from cardcore.settlement.custodian import CustodianBank
 from cardcore.settlement.files import Files, Signer
 from cardcore.settlement.payouts import Payouts, end_window
+from cardcore.settlement.states import WindowState
 from cardcore.settlement.windows import Windows, lock_open
 from ledger import Ledger
 
 WORKER: Final = "worker"
 # What is booked at the cut-off's last instant commits a little later.
 GRACE: Final = timedelta(minutes=10)
+# How long a window that was closed by itself may be given up, before anything of it is booked. One
+# that the card centre has closed is wanted now.
+REVIEWED_FOR: Final = timedelta(minutes=30)
+# The oldest window that is closed, or has statements that are not booked.
+_NEXT: Final = """
+SELECT number, state, closed_by, closed_at FROM cardcore.settlement_window w
+ WHERE state = 'closed' OR state = 'processing' AND EXISTS (
+    SELECT FROM cardcore.settlement_statement s
+     WHERE s.number = w.number AND s.state = 'computed')
+ ORDER BY number LIMIT 1
+"""
 
 
 class SettlementDuties:
@@ -69,7 +80,7 @@ class SettlementDuties:
     async def book_due(self, now: datetime) -> int:
         """Compute and book closed windows, the oldest first, each whole before the next."""
         done = 0
-        while (number := await self._next()) is not None:
+        while (number := await self._next(now)) is not None:
             async with transaction(self._engine) as (_, raw):
                 done += await self._windows.compute(raw, number, now)
             while True:
@@ -82,17 +93,13 @@ class SettlementDuties:
                 await end_window(raw, number, now)
         return done
 
-    async def _next(self) -> int | None:
+    async def _next(self, now: datetime) -> int | None:
         async with transaction(self._engine) as (_, raw):
-            return await next_to_book(raw)
-
-
-async def next_to_book(raw: RawConnection) -> int | None:
-    """The oldest window that is closed, or has statements that are not booked."""
-    found = await raw.execute(
-        "SELECT min(number) FROM cardcore.settlement_window w WHERE state = 'closed'"
-        " OR state = 'processing' AND EXISTS (SELECT FROM cardcore.settlement_statement s"
-        "  WHERE s.number = w.number AND s.state = 'computed')"
-    )
-    row = await found.fetchone()
-    return None if row is None else row[0]
+            found = await raw.execute(_NEXT)
+            row = await found.fetchone()
+        if row is None:
+            return None
+        number, state, closed_by, closed_at = row
+        waits = state == WindowState.CLOSED and closed_by == WORKER
+        # Later windows wait with it: what it settles must not be settled by two.
+        return None if waits and closed_at > now - REVIEWED_FOR else int(number)

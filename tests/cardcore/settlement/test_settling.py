@@ -166,6 +166,20 @@ async def test_an_aborted_window_is_settled_by_the_next(house: House) -> None:
     await house.assert_covered()
 
 
+async def test_a_window_waits_for_one_before_it_that_may_still_be_given_up(house: House) -> None:
+    """Why: the next window settles what an aborted one held; it must know that it is aborted."""
+    await house.payee()
+    await house.buy_for(300)
+    await house.duties.close_due(house.clock.now)
+    await house.buy_for(400)
+    second = await house.settle()
+    assert second.state is WindowState.CLOSED
+    async with transaction(house.city.engine) as (_, raw):
+        await abort_window(raw, second.number - 1, house.clock.now)
+    await house.work()
+    assert (await house.statement(second.number)).payout_fen == 700
+
+
 async def test_row_37_windows_close_at_the_cut_off_once_by_any_worker(house: House) -> None:
     """Why: what is booked lies on one side, whoever closes and how often.
 
@@ -179,6 +193,10 @@ async def test_row_37_windows_close_at_the_cut_off_once_by_any_worker(house: Hou
     await house.buy_for(200)
     house.clock.advance(hours=6)
     assert await house.duties.close_due(house.clock.now) == 1
+    await house.duties.book_due(house.clock.now)
+    # What was closed by itself may be looked at, and given up, for half an hour.
+    assert (await house.window(2)).state is WindowState.CLOSED
+    house.clock.advance(minutes=30)
     await house.duties.book_due(house.clock.now)
     views = (await house.desk.windows(CENTRE, WindowsQuery())).windows
     assert [(one.number, one.state) for one in views] == [
