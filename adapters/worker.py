@@ -41,6 +41,7 @@ from cardcore.errors import ServiceUnavailableError
 from cardcore.platform.bills import Bills
 from cardcore.platform.deliveries import Deliveries
 from cardcore.platform.event_feed import EventFeed
+from cardcore.platform.record_gaps import GapWatch
 from cardcore.ports import Clock
 from cardcore.service import PAIRWISE, PSEUDONYM_KEY
 from cardcore.settlement.custodian import CustodianBank
@@ -70,6 +71,7 @@ ARREARS_PERIOD_S: Final = 60.0
 SETTLEMENT_PERIOD_S: Final = 30.0
 PACKAGE_PERIOD_S: Final = 60.0
 KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
+GAP_WATCH_PERIOD_S: Final = 60
 TAPS_PERIOD_S: Final = 2.0
 WEEKS_PERIOD_S: Final = 20.0
 SHARES_PERIOD_S: Final = 3600.0
@@ -239,6 +241,8 @@ def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[D
         cut_off=settings.cut_off,
     )
 
+    gaps = GapWatch(engine, os.urandom)
+
     async def watch_keys(now: datetime) -> int:
         ending = await building.ending(now)
         for use, ends_at in ending.items():
@@ -249,6 +253,7 @@ def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[D
 
     return [
         Duty(name="build_packages", period_s=PACKAGE_PERIOD_S, run=building.build_due),
+        Duty(name="watch_record_gaps", period_s=GAP_WATCH_PERIOD_S, run=gaps.watch),
         Duty(name="watch_keys", period_s=KEY_WATCH_PERIOD_S, run=watch_keys),
     ]
 

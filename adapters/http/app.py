@@ -47,6 +47,7 @@ from adapters.http.pages import page_routes
 from adapters.http.privacy import PRIVACY
 from adapters.http.proposals import PROPOSALS
 from adapters.http.rate_limits import LimitedGate, RateLimits
+from adapters.http.record_gaps import RECORD_GAPS
 from adapters.http.records import RECORDS
 from adapters.http.refusals import (
     FieldsInvalidError,
@@ -82,6 +83,7 @@ PLATFORM_NOUNS: Final[tuple[Noun, ...]] = (
     OPERATORS,
     PROPOSALS,
     REVIEWS,
+    RECORD_GAPS,
     CLIENTS,
     MERCHANTS,
     CITIZENS,

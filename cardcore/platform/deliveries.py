@@ -212,13 +212,17 @@ _TAKE: Final = text("""
             SELECT seq FROM cardcore.outbox ORDER BY seq LIMIT :limit FOR UPDATE SKIP LOCKED
         ) RETURNING seq, topic, subject_id, recorded_at, payload
     )
-    SELECT taken.*, business_order.merchant_id, ARRAY(
+    SELECT taken.*, whose.merchant_id, ARRAY(
         SELECT endpoint_id FROM cardcore.webhook_endpoint e
-        WHERE e.merchant_id = business_order.merchant_id AND e.status = 'active'
+        WHERE e.merchant_id = whose.merchant_id AND e.status = 'active'
           AND e.topics && ARRAY[taken.topic, split_part(taken.topic, '.', 1) || '.*']
         ORDER BY endpoint_id
     ) AS endpoints
     FROM taken LEFT JOIN cardcore.business_order ON business_order.order_id = taken.subject_id
+    CROSS JOIN LATERAL (
+        -- What is no order's says itself whose it is.
+        SELECT coalesce(business_order.merchant_id, taken.payload ->> 'merchant_id') AS merchant_id
+    ) AS whose
     ORDER BY seq
 """)
 # The window spreads the attempts over the endpoints: one that hangs must not fill the round.

@@ -10,6 +10,7 @@ from cardcore.platform.merchants import Merchants
 from cardcore.platform.operators import Operators
 from cardcore.platform.passwords import Cost, Passwords
 from cardcore.platform.proposals import Proposals
+from cardcore.platform.record_gaps import RecordGaps
 from cardcore.platform.reviews import Reviews
 from cardcore.platform.terminal_register import TerminalRegister
 from cardcore.platform.webhooks import Webhooks
@@ -29,6 +30,7 @@ class Platform:
         self.operators = Operators(parts, Passwords(parts.random_bytes, password_cost))
         self.proposals = Proposals(parts)
         self.reviews = Reviews(parts)
+        self.record_gaps = RecordGaps(parts)
         self.clients = Clients(parts)
         self.merchants = Merchants(parts)
         self.terminals = TerminalRegister(parts)

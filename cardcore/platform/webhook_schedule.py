@@ -30,6 +30,8 @@ TOPICS: Final = (
     "order.recorded",
     "order.refunded",
     "order.voided",
+    "terminal.record_gap",
+    "terminal.record_gap_filled",
 )
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -38,3 +38,26 @@ def _without(gap: tuple[int, int], number: int) -> list[tuple[int, int]]:
     if not first <= number <= last:
         return [gap]
     return [part for part in ((first, number - 1), (number + 1, last)) if part[0] <= part[1]]
+
+
+Range = tuple[int, int]
+"""First and last number, both in it."""
+
+
+def missing_in(told: Range, gaps: Iterable[Range]) -> int:
+    """How many numbers of a gap told earlier are missing still."""
+    first, last = told
+    return sum(max(min(last, end) - max(first, start) + 1, 0) for start, end in gaps)
+
+
+def untold(gaps: Iterable[Range], told: Iterable[Range]) -> list[Range]:
+    """What of the gaps lies in none that was told; rising."""
+    rest = list(gaps)
+    for first, last in told:
+        rest = [
+            part
+            for start, end in rest
+            for part in ((start, min(end, first - 1)), (max(start, last + 1), end))
+            if part[0] <= part[1]
+        ]
+    return sorted(rest)

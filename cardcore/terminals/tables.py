@@ -106,6 +106,23 @@ record_chain = Table(
     required("heard_at", _At),
 )
 
+record_gap = Table(
+    "record_gap",
+    metadata,
+    required("gap_id", Uuid, key=True),
+    required("terminal_id", Text),
+    required("kid", SmallInteger),
+    required("first_no", BigInteger),
+    required("last_no", BigInteger),
+    required("missing", BigInteger),
+    required("state", Text),
+    required("noticed_at", _At),
+    Column("opened_at", _At),
+    Column("ended_at", _At),
+    Column("ended_by", Text),
+    Column("purpose", Text),
+)
+
 record_case = Table(
     "record_case",
     metadata,
