@@ -16,10 +16,12 @@ from sqlalchemy import ColumnElement, func
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{32}")
+_WITHIN: Final = re.compile(r"[0-9a-f]{16}")
+_ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _DIGITS: Final = 32
 _DIGITS_WITHIN: Final = 16
 _BETWEEN: Final = "\n"  # in no code
-_SMALLINT_MAX: Final = 32_767
+SMALLINT_MAX: Final = 32_767
 
 
 def code_id(kind: str, *codes: str) -> str:
@@ -77,7 +79,7 @@ class ByNumber:
         of, _, number = text.partition(".")
         if not _UUID.fullmatch(of) or not re.fullmatch(r"[1-9][0-9]{0,4}", number):
             return None
-        if int(number) > _SMALLINT_MAX:
+        if int(number) > SMALLINT_MAX:
             return None
         return (self.column == UUID(of)) & (self.number == int(number))
 
@@ -92,7 +94,7 @@ class ByName:
     def matches(self, text: str) -> ColumnElement[bool] | None:
         """See ``Identity``."""
         of, _, name = text.partition(".")
-        if not _UUID.fullmatch(of) or not name:
+        if not _UUID.fullmatch(of) or not _WITHIN.fullmatch(name):
             return None
         return (self.column == UUID(of)) & (_sql_digest(self.name, _DIGITS_WITHIN) == name)
 
@@ -105,7 +107,7 @@ class ByText:
 
     def matches(self, text: str) -> ColumnElement[bool] | None:
         """See ``Identity``."""
-        return self.column == text
+        return self.column == text if _ID.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import or_
 
 from adapters.fhir.errors import SearchInvalidError
+from adapters.fhir.ids import SMALLINT_MAX
 from adapters.fhir.json_text import Tree, present
 from adapters.fhir.kind import Kind
 from adapters.fhir.parameters import Condition, Parameter, values_of
@@ -29,6 +30,7 @@ COUNT_DEFAULT: Final = 50
 COUNT_MAX: Final = 200
 PAIRS_MAX: Final = 32
 VALUES_MAX: Final = 50
+_NUL: Final = "\x00"  # no text of the database has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def read_pairs(encoded: bytes) -> list[tuple[str, str]]:
     if not encoded:
         return []
     try:
-        return parse_qsl(
+        pairs = parse_qsl(
             encoded.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
@@ -60,6 +62,9 @@ def read_pairs(encoded: bytes) -> list[tuple[str, str]]:
         )
     except ValueError:  # its own messages quote what was sent
         raise SearchInvalidError(f"malformed, or above {PAIRS_MAX}", field="") from None
+    if any(_NUL in value for _, value in pairs):
+        raise SearchInvalidError("a NUL character", field="")
+    return pairs
 
 
 def read_search(kind: Kind, pairs: Sequence[tuple[str, str]], *, lenient: bool) -> Search:
@@ -175,11 +180,22 @@ def _after(search: Search) -> tuple[object, ...]:
     types = [column.type.python_type for column in columns]
     try:
         key = read_cursor(search.cursor, [0 if one is int else "" for one in types])
-        return tuple(
-            UUID(str(part)) if one is UUID else part for one, part in zip(types, key, strict=True)
-        )
+        return tuple(_key_part(one, part) for one, part in zip(types, key, strict=True))
     except (RequestInvalidError, ValueError):
         raise SearchInvalidError("not a cursor of this search", field=CURSOR) from None
+
+
+def _key_part(kind: type, part: int | str) -> object:
+    """A part of a key as its column has it. Raises ``ValueError``: somebody else has made it."""
+    if kind is UUID:
+        return UUID(str(part))
+    if isinstance(part, int):
+        if not 0 <= part <= SMALLINT_MAX:
+            raise ValueError(part)
+        return part
+    if _NUL in part:
+        raise ValueError(part)
+    return part
 
 
 def _key_text(part: Any) -> int | str:  # noqa: ANN401  (a column's value)
