@@ -1,8 +1,9 @@
 """Every operation that is served. Each calls the method its native route calls."""
 
 from adapters.fhir.act import Act
-from adapters.fhir.acts_of_billing import comparison_acts, payment_acts, visit_acts
+from adapters.fhir.acts_of_billing import payment_acts, visit_acts
 from adapters.fhir.acts_of_booking import booking_acts
+from adapters.fhir.acts_of_comparison import comparison_acts
 from adapters.fhir.desk import Desk
 
 

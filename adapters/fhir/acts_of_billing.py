@@ -1,21 +1,18 @@
-"""Operations of paying: open a visit, bill, quote, pay, give back, compare the books of a day."""
+"""Operations of paying: open and close a visit, bill, quote, pay, give back."""
 
 from typing import Final
 from uuid import UUID
 
 from adapters.fhir.act import Act, Doing, Done, Taken
 from adapters.fhir.acts_of_booking import INSURANCE
-from adapters.fhir.comparison import comparison_of
 from adapters.fhir.desk import PERSON, Desk, request_of, user_of
 from adapters.fhir.kinds_of_care import CHARGE_ITEMS, ENCOUNTERS, INVOICES, PAYMENTS
 from adapters.fhir.kinds_of_people import ORGANIZATIONS
-from adapters.http.refusals import FieldFault, FieldsInvalidError
 from cardcore.caller import Scope
 from scenes.hospital.request import (
     BillRequest,
     ConfirmRequest,
     PaymentRequest,
-    ReconciliationRequest,
     ReturnRequest,
     VisitRequest,
 )
@@ -90,6 +87,12 @@ def visit_acts(desk: Desk) -> tuple[Act, ...]:
         ]
         return await _quote(desk, doing, row.visit_id, bills)
 
+    async def discharge(doing: Doing) -> Done:
+        row = await desk.named(doing.caller, ENCOUNTERS, doing.identity)
+        _, replayed = await desk.hospital.discharge(doing.caller, row.visit_id, doing.key)
+        told = await desk.told(doing.caller, ENCOUNTERS, row.visit_id)
+        return Done(resource=told, replayed=replayed)
+
     return (
         Act(
             kind="Encounter",
@@ -137,6 +140,15 @@ def visit_acts(desk: Desk) -> tuple[Act, ...]:
             run=quote,
             gives="PaymentReconciliation",
             takes=(_SEVERAL,),
+        ),
+        Act(
+            kind="Encounter",
+            name="discharge",
+            words="The visit is over, all bills are paid; the rest of a deposit goes back.",
+            native="POST /v1/hospital-visits/{visit_id}/discharge",
+            scope=Scope.HOSPITAL_WRITE,
+            run=discharge,
+            gives="Encounter",
         ),
     )
 
@@ -222,49 +234,6 @@ def payment_acts(desk: Desk) -> tuple[Act, ...]:
                 Taken(name="return-no", words="The hospital's number", type="string", min=1),
                 Taken(name="reason", words="Why", type="string", min=1),
                 Taken(name="item", words="One item", min=1, max="*", parts=_RETURNED),
-            ),
-        ),
-    )
-
-
-def comparison_acts(desk: Desk) -> tuple[Act, ...]:
-    """The comparison of a day."""
-
-    async def reconcile(doing: Doing) -> Done:
-        caller, place = doing.caller, doing.values.get("hospital")
-        if place is not None:
-            merchant_id = (await desk.named(caller, ORGANIZATIONS, place)).merchant_id
-        elif caller.merchant_id is not None:
-            merchant_id = caller.merchant_id
-        else:
-            fault = FieldFault(field="hospital", code="missing", reason="the centre names one")
-            raise FieldsInvalidError([fault])
-        on = doing.values["date"]
-        request = ReconciliationRequest(business_on=on)
-        compared = await desk.hospital.reconcile(caller, merchant_id, request)
-        found = await desk.hospital.list_differences(caller, merchant_id)
-        standing = [one for one in found.differences if one.business_on == on]
-        return Done(resource=comparison_of(compared, standing))
-
-    return (
-        Act(
-            kind="PaymentReconciliation",
-            name="reconcile",
-            words="Compare the three books of a day: hospital, insurer, city.",
-            native="POST /v1/hospitals/{merchant_id}/reconciliations",
-            scope=Scope.HOSPITAL_REVIEW,
-            on_one=False,
-            keyed=False,
-            run=reconcile,
-            gives="Parameters",
-            takes=(
-                Taken(name="date", words="The business date", type="date", min=1),
-                Taken(
-                    name="hospital",
-                    words="Whose; left out: the caller's",
-                    type="Reference",
-                    target="Organization",
-                ),
             ),
         ),
     )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from tests.adapters.fhir.conftest import (
     INSURED,
@@ -13,10 +14,9 @@ from tests.adapters.fhir.conftest import (
 )
 
 
-async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -> None:
+async def register_and_be_called(clinic: Clinic, user_id: UUID) -> str:
+    """A place with a fee, paid; the next morning they are there and called. Who they are here."""
     schedule_id = await clinic.plan()
-    user_id = await clinic.ward.person()
-
     free = await clinic.found(f"Slot?schedule=Schedule/{schedule_id}&status=free")
     assert len(free) == 4
     appointment = await clinic.book(user_id, schedule_id)
@@ -37,7 +37,11 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
     assert (arrived["status"], extension(arrived, "queue-no")) == ("checked-in", 1)
     called = await clinic.done(f"Schedule/{schedule_id}/$call-next")
     assert (called["id"], called["status"]) == (appointment["id"], "arrived")
+    return str(called["participant"][0]["actor"]["reference"])
 
+
+async def be_treated_and_pay(clinic: Clinic, user_id: UUID, patient: str) -> tuple[str, str]:
+    """An insured visit with a bill, paid, of which an item goes back. Ids of visit and payment."""
     (department,) = await clinic.found("Organization?identifier=NK")
     visit = await clinic.done(
         "Encounter/$open",
@@ -48,7 +52,7 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
             **INSURED,
         ),
     )
-    assert visit["subject"] == arrived["participant"][0]["actor"]
+    assert visit["subject"]["reference"] == patient
     (coverage,) = await clinic.found(f"Coverage?beneficiary={visit['subject']['reference']}")
     assert coverage["type"]["coding"][0]["code"] == "310"
     invoice = await clinic.done(f"Encounter/{visit['id']}/$bill", two_items())
@@ -94,7 +98,31 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
     left = await clinic.one(f"Invoice/{invoice['id']}")
     assert left["totalNet"]["value"] == Decimal("600.00")
     assert (await clinic.one(f"ChargeItem/{invoice['id']}.2"))["status"] == "aborted"
+    return visit["id"], paid["id"]
 
+
+async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -> None:
+    user_id = await clinic.ward.person()
+    patient = await register_and_be_called(clinic, user_id)
+    visit, paid = await be_treated_and_pay(clinic, user_id, patient)
+    taken = await clinic.done(
+        "PaymentReconciliation/$collected",
+        parameters(
+            date_valueDate="2026-06-02",
+            item_part=[
+                [
+                    {
+                        "name": "payment",
+                        "valueReference": {"reference": f"PaymentReconciliation/{paid}"},
+                    },
+                    {"name": "total", "valueMoney": {"value": 1000, "currency": "CNY"}},
+                    {"name": "insurer", "valueMoney": {"value": 965, "currency": "CNY"}},
+                    {"name": "cash", "valueMoney": {"value": 36, "currency": "CNY"}},
+                ]
+            ],
+        ),
+    )
+    assert taken["parameter"][1] == {"name": "taken", "valueInteger": 1}
     compared = await clinic.done(
         "PaymentReconciliation/$reconcile", parameters(date_valueDate="2026-06-02")
     )
@@ -102,4 +130,10 @@ async def test_book_check_in_bill_quote_pay_return_and_compare(clinic: Clinic) -
         one["name"]: one.get("valueInteger", one.get("valueBoolean"))
         for one in compared["parameter"]
     }
-    assert (counts["totals-agree"], counts["insurer-items"], counts["differences"]) == (True, 1, 0)
+    assert (counts["totals-agree"], counts["insurer-items"], counts["differences"]) == (True, 1, 1)
+    (difference,) = [one["part"] for one in compared["parameter"] if one["name"] == "difference"]
+    assert {"name": "kind", "valueCode": "his_amount"} in difference
+    assert {"name": "item", "valueString": paid} in difference
+
+    over = await clinic.done(f"Encounter/{visit}/$discharge")
+    assert (over["status"], "end" in over["period"]) == ("finished", True)
