@@ -14,7 +14,7 @@ from cardcore.business.request import CaptureRequest, Mode
 from cardcore.errors import ForbiddenError, MerchantUnknownError, OrderConflictError
 from cardcore.settlement.errors import ReceiptExceedsError, WindowStateError, WindowUnknownError
 from cardcore.settlement.net import Figures, due_fen
-from cardcore.settlement.request import ReceiptRequest, WindowsQuery
+from cardcore.settlement.request import FileQuery, ReceiptRequest, WindowsQuery
 from cardcore.settlement.states import WINDOW_STEPS, PayoutState, WindowState, end_of
 from cardcore.settlement.views import StatementView
 from cardcore.settlement.windows import abort_window
@@ -163,6 +163,31 @@ async def test_an_aborted_window_is_settled_by_the_next(house: House) -> None:
         with pytest.raises(WindowUnknownError):
             await abort_window(raw, 99, house.clock.now)
     assert await house.bank_moved() == [700]
+    await house.assert_covered()
+
+
+async def test_the_workers_rounds_do_all_of_it_from_the_cut_off_to_the_file(house: House) -> None:
+    """How: the duty is called every ten minutes of a night, by two workers at once."""
+    await house.tariff(RATE)
+    await house.payee()
+    await house.buy_for(10_000)
+    house.clock.advance(hours=18)
+    for _ in range(12):
+        house.clock.advance(minutes=10)
+        await asyncio.gather(*(house.duties.settle_due(house.clock.now) for _ in range(2)))
+    ended = [
+        one for one in (await house.desk.windows(CENTRE, WindowsQuery())).windows if one.ended_at
+    ]
+    # The first round of an installation closes what was booked before it; then each cut-off one.
+    assert [(one.number, one.state, one.closed_by) for one in ended] == [
+        (2, WindowState.SETTLED, "worker"),
+        (1, WindowState.SETTLED, "worker"),
+    ]
+    paid = [await house.statement(one.number) for one in ended[-1:]]
+    assert [(one.fee_taken_fen, one.payout_fen) for one in paid] == [(60, 9_940)]
+    file = await house.desk.files.read(CENTRE, SHOP, ended[-1].number, FileQuery())
+    assert "payout=paid\n" in file.head
+    assert (house.bank.told, await house.bank_moved()) == (1, [9_940])
     await house.assert_covered()
 
 
