@@ -5,7 +5,7 @@ them may: once the bank has paid or refused, the worker makes the next version.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +16,9 @@ from cardcore.settlement.statement_file import FileWriter, PostingRow, Statement
 from cardcore.settlement.windows import lay_out_parties, settled_by, spans_of
 
 SETTLEMENT_KEY: Final = "settlement"
-FILES_PER_ROUND_MAX: Final = 50
+FILES_PER_ROUND_MAX: Final = 200
+# Windows that ended longer ago have their files: years of them are not looked through.
+LOOKED_BACK: Final = timedelta(days=30)
 ROWS_AT_ONCE: Final = 5_000
 
 _ROWS: Final = """
@@ -34,13 +36,15 @@ SELECT s.carried_in_fen, s.gross_fen, s.refunds_fen, s.arrears_fen, s.cleared_fe
   LEFT JOIN cardcore.settlement_payout p ON p.payout_id = s.statement_id
  WHERE s.number = %s AND s.merchant_id = %s AND s.state = 'booked' FOR UPDATE OF s
 """
+# No clock decides: a file is wanted until one says what became of the payout.
 _MISSING: Final = """
-SELECT s.number, s.merchant_id FROM cardcore.settlement_statement s
+SELECT s.number, s.merchant_id
+  FROM cardcore.settlement_window w JOIN cardcore.settlement_statement s USING (number)
   LEFT JOIN cardcore.settlement_payout p ON p.payout_id = s.statement_id
- WHERE s.state = 'booked' AND NOT EXISTS (
+ WHERE (w.ended_at IS NULL OR w.ended_at > %s) AND s.state = 'booked' AND NOT EXISTS (
     SELECT FROM cardcore.settlement_file f
      WHERE f.number = s.number AND f.merchant_id = s.merchant_id
-       AND (p.resolved_at IS NULL OR f.made_at >= p.resolved_at))
+       AND strpos(f.head, 'payout=' || coalesce(p.state, 'none') || chr(10)) > 0)
  ORDER BY s.number, s.merchant_id LIMIT %s
 """
 _INSERT: Final = """
@@ -68,7 +72,7 @@ class Files:
     async def make_due(self, now: datetime) -> int:
         """Make the files that are missing; returns how many."""
         async with transaction(self._engine) as (_, raw):
-            found = await raw.execute(_MISSING, (FILES_PER_ROUND_MAX,))
+            found = await raw.execute(_MISSING, (now - LOOKED_BACK, FILES_PER_ROUND_MAX))
             missing = await found.fetchall()
         for number, merchant_id in missing:
             async with transaction(self._engine) as (_, raw):
