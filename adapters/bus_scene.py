@@ -12,6 +12,7 @@ from cardcore.charges.writer import ChargeWriter
 from cardcore.connections import RawConnection
 from cardcore.ports import Clock
 from ledger import Ledger
+from scenes.bus.flow_telling import FlowTelling
 from scenes.bus.journey_service import JourneyService
 from scenes.bus.journeys import JourneyRules
 from scenes.bus.order_taps import OrderTaps
@@ -53,12 +54,18 @@ class BusDuties:
         pool: AsyncConnectionPool[RawConnection],
         book: Ledger,
         cut_off: time,
+        streams: bool = False,
     ) -> None:
         self._pool = pool
+        self._flow = FlowTelling(engine, streams=streams)
         self._plans = FundingPlans()
         self._settling = week_settling(engine, book, self._plans, cut_off)
         self._orders = OrderTaps(engine, TapIntake(RULES.clock, cut_off))
         self._shares = ShareTelling(engine, os.urandom, cut_off)
+
+    async def tell_passengers(self, now: datetime) -> int:
+        """Hand counts of passengers to whoever listens."""
+        return await self._flow.tell_due(now)
 
     async def collect_taps(self, now: datetime) -> int:
         """Read the scene's new orders as taps."""

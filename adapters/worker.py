@@ -72,6 +72,7 @@ SETTLEMENT_PERIOD_S: Final = 30.0
 PACKAGE_PERIOD_S: Final = 60.0
 KEY_WATCH_PERIOD_S: Final = 6 * 3600.0
 GAP_WATCH_PERIOD_S: Final = 60
+FLOW_PERIOD_S: Final = 60
 TAPS_PERIOD_S: Final = 2.0
 WEEKS_PERIOD_S: Final = 20.0
 SHARES_PERIOD_S: Final = 3600.0
@@ -259,11 +260,12 @@ def terminal_duties(engine: AsyncEngine, hsm: HSM, settings: Settings) -> list[D
 
 
 def bus_duties(bus: BusDuties) -> list[Duty]:
-    """What falls due of bus rides: taps read, weeks priced and booked, transfers shared."""
+    """What falls due of bus rides: taps read, weeks priced, transfers shared, passengers told."""
     return [
         Duty(name="collect_taps", period_s=TAPS_PERIOD_S, run=bus.collect_taps),
         Duty(name="settle_weeks", period_s=WEEKS_PERIOD_S, run=bus.settle_weeks),
         Duty(name="tell_shares", period_s=SHARES_PERIOD_S, run=bus.tell_shares),
+        Duty(name="tell_passengers", period_s=FLOW_PERIOD_S, run=bus.tell_passengers),
     ]
 
 
@@ -306,7 +308,13 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
             cut_off=settings.cut_off,
         )
         duties += channel_duties(money) + terminal_duties(engine, hsm, settings)
-        bus = BusDuties(engine=engine, pool=pool, book=book, cut_off=settings.cut_off)
+        bus = BusDuties(
+            engine=engine,
+            pool=pool,
+            book=book,
+            cut_off=settings.cut_off,
+            streams=settings.nats_url is not None,
+        )
         duties += bus_duties(bus)
         bank = await custodian_bank(pool, settings, utc_now)
         duties += settlement_duties(engine, book, bank, hsm, settings)

@@ -19,20 +19,29 @@ TYPE_PREFIX: Final = "cardcore."
 # What may leave. A field somebody adds to a payload stays inside until it is put here.
 PUBLIC_FIELDS: Final = frozenset(
     {
+        "alighted",
         "amount_fen",
+        "boarded",
         "card_id",
         "clock_skew_ms",
+        "count_id",
         "dispute_id",
         "event_id",
         "first_no",
         "last_no",
+        "line",
+        "load_estimate",
+        "minute",
         "missing",
         "open_fen",
         "order_id",
         "refund_id",
         "scene",
         "status",
+        "stop",
         "terminal_id",
+        "trip",
+        "vehicle",
     }
 )
 _ABOUT_PEOPLE: Final = "user."

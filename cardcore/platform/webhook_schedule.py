@@ -18,6 +18,7 @@ TRIES_MAX: Final = len(WAITS) + 1
 URL_SIZE_MAX: Final = 500
 TOPICS: Final = (
     "arrears.paid",
+    "bus.passengers",
     "dispute.contested",
     "dispute.for_citizen",
     "dispute.for_merchant",

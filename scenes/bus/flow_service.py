@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cardcore.books import transaction
 from cardcore.caller import Caller, Scope
+from cardcore.connections import RawConnection
 from cardcore.errors import ForbiddenError
 from cardcore.model import Instant, Model
 from cardcore.ports import Clock
@@ -27,14 +28,14 @@ WITH touched AS (
 ), told AS (
     SELECT t.line_id, t.trip_id, t.vehicle_id, t.stop_id AS stop, t.happened_at,
            (t.kind IN ('on', 'single'))::int AS boarded,
-           CASE WHEN t.kind = 'off' THEN 1 END AS alighted
+           CASE WHEN t.kind = 'off' THEN 1 END AS alighted, t.merchant_id
       FROM scene_bus.tap t JOIN touched USING (vehicle_id, trip_id)
      WHERE t.stands AND t.kind IN ('on', 'off', 'single') AND t.state <> 'passed_back'
        AND t.happened_at > %(since)s - interval '1 day' AND t.received_at <= %(until)s
 )
 SELECT line_id AS line, trip_id AS trip, vehicle_id AS vehicle, stop,
        date_trunc('minute', happened_at) AS minute,
-       sum(boarded)::int AS boarded, sum(alighted)::int AS alighted
+       sum(boarded)::int AS boarded, sum(alighted)::int AS alighted, max(merchant_id) AS merchant
   FROM told GROUP BY 1, 2, 3, 4, 5
 """
 
@@ -50,6 +51,14 @@ class FlowView(Model):
 
     events: list[dict[str, Any]]
     next_since: datetime
+
+
+async def read_counts(raw: RawConnection, since: datetime, until: datetime) -> list[StopCount]:
+    """All counts of the trips that taps received in between have touched."""
+    asked = {"since": since, "until": until, "limit": TAPS_MAX}
+    async with raw.cursor(row_factory=class_row(StopCount)) as rows:
+        await rows.execute(_COUNTS, asked)
+        return await rows.fetchall()
 
 
 class FlowService:
@@ -70,11 +79,6 @@ class FlowService:
             raise ForbiddenError("the feed is of all operators together")
         now = self._clock()
         since = max(query.since, now - BACK_MAX)
-        asked = {"since": since, "until": now, "limit": TAPS_MAX}
-        async with (
-            transaction(self._engine) as (_, raw),
-            raw.cursor(row_factory=class_row(StopCount)) as rows,
-        ):
-            await rows.execute(_COUNTS, asked)
-            counts = await rows.fetchall()
+        async with transaction(self._engine) as (_, raw):
+            counts = await read_counts(raw, since, now)
         return FlowView(events=[passenger_event(flow) for flow in flows_of(counts)], next_since=now)

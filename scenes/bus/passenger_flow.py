@@ -22,6 +22,7 @@ class StopCount:
     """One vehicle at one stop in one minute.
 
     ``alighted`` is None where nobody taps off: then nothing is known of it, and it is not zero.
+    ``merchant`` is the operator, whose the vehicle is; it stands in no event.
     """
 
     line: str
@@ -31,6 +32,7 @@ class StopCount:
     minute: datetime
     boarded: int
     alighted: int | None
+    merchant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,6 +196,13 @@ tap = Table(
     required("state", Text),
 )
 
+flow_told = Table(
+    "flow_told",
+    metadata,
+    required("event_id", Uuid, key=True),
+    required("told_at", _At),
+)
+
 due_week = Table(
     "due_week",
     metadata,

@@ -1,15 +1,26 @@
 """Passengers as numbers: what kiosks are told, and that nobody can be found in it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from adapters.demo_city import BUS_MERCHANT
+from adapters.settings import Settings
 from adapters.wiring import City
+from adapters.worker import make_deliveries
+from cardcore import tables
+from cardcore.books import transaction
+from cardcore.caller import Scope
 from cardcore.errors import ForbiddenError
+from cardcore.platform.request import NewWebhookEndpoint
 from scenes.bus.flow_service import FlowQuery, FlowService, FlowView
+from scenes.bus.flow_telling import TOPIC, FlowTelling
 from scenes.bus.passenger_flow import StopCount, flows_of, passenger_event
 from tests.city_life import BUS_OFFICE, CENTRE, Life
 from tests.conftest import CityClock
@@ -125,3 +136,59 @@ async def test_the_feed_is_not_a_merchants(bus: BusLife) -> None:
     flow = FlowService(bus.city.engine, bus.clock)
     with pytest.raises(ForbiddenError):
         await flow.passenger_flow(BUS_OFFICE, FlowQuery(since=bus.clock.now))
+
+
+async def outbox(bus: BusLife) -> list[dict[str, Any]]:
+    async with transaction(bus.city.engine) as (connection, _):
+        rows = await connection.execute(
+            select(tables.outbox.c.payload)
+            .where(tables.outbox.c.topic == TOPIC)
+            .order_by(tables.outbox.c.seq)
+        )
+        return list(rows.scalars())
+
+
+async def test_counts_are_pushed_once_and_again_where_a_late_tap_changes_them(
+    bus: BusLife,
+) -> None:
+    telling = FlowTelling(bus.city.engine, streams=True)
+    people = [await bus.life.person() for _ in range(2)]
+    await bus.take(bus.report(people[0], "on", 0))
+    bus.clock.advance(minutes=1)
+    assert await telling.tell_due(bus.clock.now) == 1
+    assert await telling.tell_due(bus.clock.now) == 0
+    await bus.take(bus.report(people[1], "on", -1, late_min=5))
+    bus.clock.advance(minutes=10)
+    assert await telling.tell_due(bus.clock.now) == 1
+    (first, second) = await outbox(bus)
+    assert (first["boarded"], second["boarded"]) == (1, 2)
+    assert first["minute"] == second["minute"]
+    view = await asked(bus, bus.clock.now - timedelta(hours=1))
+    assert second["count_id"] in {event["id"] for event in view.events}
+    assert second["merchant_id"] == BUS_MERCHANT
+    written = json.dumps([first, second])
+    assert not any(who.hex in written or str(who) in written for who in people)
+
+
+async def test_where_nobody_listens_nothing_is_written(bus: BusLife) -> None:
+    await bus.take(bus.report(await bus.life.person(), "on", 0))
+    bus.clock.advance(minutes=1)
+    telling = FlowTelling(bus.city.engine, streams=False)
+    assert await telling.tell_due(bus.clock.now) == 0
+    endpoint = NewWebhookEndpoint(
+        merchant_id=BUS_MERCHANT, url="https://hooks.example/", topics=[TOPIC]
+    )
+    centre = replace(CENTRE, scopes=CENTRE.scopes | {Scope.WEBHOOKS_WRITE.value})
+    await bus.city.core.platform.webhooks.register(centre, endpoint)
+    assert await telling.tell_due(bus.clock.now) == 1
+    deliveries = make_deliveries(bus.city.engine, bus.city.hsm, Settings())
+    while await deliveries.relay(bus.clock.now):
+        pass
+    async with bus.city.pool.connection() as connection:
+        found = await connection.execute(
+            "SELECT v.payload FROM cardcore.webhook_event v"
+            " JOIN cardcore.webhook_delivery USING (event_id) WHERE topic = %s",
+            (TOPIC,),
+        )
+        rows = await found.fetchall()
+    assert [row[0]["boarded"] for row in rows] == [1]
