@@ -3,16 +3,48 @@
 The server library bounds how long an idle connection is kept, but not how long a request may
 arrive: a client that sends a head byte by byte, or nothing at all, holds a connection for ever
 ("slowloris"). One timer a connection settles it, for the first byte of the head to the last one
-of the body.
+of the body. It also offers the app to send whole answers (``adapters.whole_answers``).
 """
 
 import asyncio
 from typing import Any, Final
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from adapters import whole_answers
 
 ARRIVAL_S: Final = 10.0
+
+
+class WholeAnswer:
+    """``SendWhole`` for one request: leaves it as the library's two messages would."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    async def __call__(self, status: int, head: bytes, content: bytes) -> None:
+        """See ``SendWhole``."""
+        cycle = self._cycle
+        assert not cycle.response_started
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        ends = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        cycle.transport.write(b"".join((STATUS_LINE[status], head, ends, content)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
 
 
 class PromptProtocol(HttpToolsProtocol):
@@ -44,6 +76,14 @@ class PromptProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._expect()
         super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope is self.scope:  # not an upgrade
+            extensions = {whole_answers.EXTENSION: WholeAnswer(cycle)}
+            self.scope["extensions"] = extensions  # type: ignore[typeddict-item]  # our own
 
     @override
     def on_message_complete(self) -> None:

@@ -7,12 +7,13 @@ order (ADR 0050). A refusal raised below becomes its problem here; whatever else
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters import whole_answers
 from adapters.http import headers as header
 from adapters.http.load import Load
 from adapters.http.logs import Log, frames_of
@@ -62,6 +63,7 @@ class Door:
         self._refuser = refuser
         self._refusal_of = refusal_of
         self._safe_headers = (*_SAFE_HEADERS, _ONLY_TLS) if tls else _SAFE_HEADERS
+        self._heads: dict[header.DeclaredHeaders, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan events pass through."""
@@ -83,6 +85,17 @@ class Door:
                 self._complete(message, record)
             await send(message)
 
+        async def answer_whole(code: int, headers: header.DeclaredHeaders, content: bytes) -> None:
+            nonlocal status
+            status = code
+            own = b"request-id: %b\r\ncontent-length: %d\r\n"
+            own %= (record.request_id.encode(), len(content))
+            await send_whole(code, self._head(headers) + own, content)
+
+        # To a HEAD only a head may be answered.
+        send_whole = scope.get("extensions", {}).get(whole_answers.EXTENSION)
+        if send_whole is not None and record.method != "HEAD":
+            record.answer = answer_whole
         self._metrics.in_flight += 1
         self._load.in_flight += 1
         try:
@@ -113,14 +126,24 @@ class Door:
         )
 
     def _complete(self, message: Message, record: RequestRecord) -> None:
-        headers: list[tuple[bytes, bytes]] = message["headers"]
-        names = {name for name, _ in headers}
-        headers = [*headers, (b"request-id", record.request_id.encode()), *self._safe_headers]
+        headers = self._with_safe_headers(message["headers"])
+        message["headers"] = [*headers, (b"request-id", record.request_id.encode())]
+
+    def _head(self, headers: header.DeclaredHeaders) -> bytes:
+        """A declaration's headers with the safe ones, as lines; there are few declarations."""
+        head = self._heads.get(headers)
+        if head is None:
+            head = self._heads[headers] = header.lines(self._with_safe_headers(headers))
+        return head
+
+    def _with_safe_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> header.RawHeaders:
+        complete = [*headers, *self._safe_headers]
+        names = {name for name, _ in complete}
         if b"cache-control" not in names:
-            headers.append(_NO_STORE)
+            complete.append(_NO_STORE)
         if b"content-security-policy" not in names:
-            headers.append(_NOTHING_RUNS)
-        message["headers"] = headers
+            complete.append(_NOTHING_RUNS)
+        return complete
 
     def _leave(self, record: RequestRecord, status: int, seconds: float) -> None:
         self._metrics.observe(record, status=status, seconds=seconds)

@@ -5,6 +5,7 @@ one given twice is refused. Sources: RFC 9110 section 5.3; uniform API, "Idempot
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from adapters.http.refusals import (
@@ -15,15 +16,25 @@ from adapters.http.refusals import (
 )
 
 RawHeaders = list[tuple[bytes, bytes]]
+DeclaredHeaders = tuple[tuple[bytes, bytes], ...]
+"""Headers of an answer that are known before any request."""
 
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!-~]{1,255}")
+_LINE: Final = re.compile(rb"[!-9;-~]+: [ -~]*\r\n")
 _REQUEST_ID: Final = re.compile(rb"[0-9A-Za-z._\-]{1,64}")
 _ETAG: Final = re.compile(r'"([!#-~]{1,128})"')
 _JSON_TYPE: Final = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _FORM_TYPE: Final = re.compile(
     rb'application/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE
 )
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as the lines of a head, each ended by CRLF."""
+    written = [b"%b: %b\r\n" % header for header in headers]
+    assert all(map(_LINE.fullmatch, written)), "a header that would be another one, too"
+    return b"".join(written)
 
 
 def single(headers: RawHeaders, name: bytes) -> bytes | None:

@@ -30,7 +30,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.http import headers as header
 from adapters.http.body import read_body, read_pairs
 from adapters.http.load import Load
-from adapters.http.record import record_of
+from adapters.http.record import AnswerWhole, record_of
 from adapters.http.refusals import FieldFault, FieldsInvalidError
 from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
@@ -209,7 +209,9 @@ class OperationEndpoint:
         if operation.body_bytes_max is not None:
             settings = replace(settings, body_bytes_max=operation.body_bytes_max)
         self._settings = settings
-        self._headers = _raw_headers({"Content-Type": operation.media_type, **operation.headers})
+        declared = {"Content-Type": operation.media_type, **operation.headers}
+        self._headers = tuple(_raw_headers(declared))
+        self._headers_replayed = (*self._headers, _REPLAYED)
 
     def route(self) -> TemplateRoute:
         """The route that leads here."""
@@ -248,7 +250,7 @@ class OperationEndpoint:
                 settings=self._settings,
             )
         )
-        await self._send(answer, send)
+        await self._send(answer, record_of(scope).answer, send)
 
     async def _json(self, headers: header.RawHeaders, receive: Receive) -> bytes:
         if self._operation.body is None:
@@ -268,13 +270,16 @@ class OperationEndpoint:
             read_model(raw, Nothing, depth_max=depth_max)
         return None
 
-    async def _send(self, answer: Answer, send: Send) -> None:
+    async def _send(self, answer: Answer, answer_whole: AnswerWhole | None, send: Send) -> None:
         content = to_json(answer.view) if answer.content is None else answer.content
         status = answer.status or self._operation.status
-        headers = [*self._headers, *_raw_headers(answer.headers)]
-        if answer.replayed:
-            headers.append(_REPLAYED)
-        if status not in _WITHOUT_CONTENT:
+        declared = self._headers_replayed if answer.replayed else self._headers
+        has_content = status not in _WITHOUT_CONTENT
+        if answer_whole is not None and has_content and not answer.headers:
+            await answer_whole(status, declared, content)
+            return
+        headers = [*declared, *_raw_headers(answer.headers)]
+        if has_content:
             headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from adapters.bench.http_load import post
+from adapters.http.headers import lines
 from adapters.prompt_protocol import PromptProtocol
 from adapters.server import http_server, listen
 from tests.adapters.http.conftest import Face
@@ -77,10 +78,11 @@ async def test_row_6_a_client_that_left_finds_its_order_under_its_key(
 ) -> None:
     """How: the core is held until the client is gone, so its answer reaches nobody."""
     core = served.face.core
-    made, gone = asyncio.Event(), asyncio.Event()
+    asked, made, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
     book = core.order
 
     async def book_slowly(*arguments: Any) -> Any:  # noqa: ANN401  (passes through)
+        asked.set()
         await gone.wait()
         answer = await book(*arguments)
         made.set()
@@ -91,7 +93,7 @@ async def test_row_6_a_client_that_left_finds_its_order_under_its_key(
     request = post("/v1/orders", to_json(order), host="x", headers=list(headers.items()))
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request)
-    await writer.drain()
+    await asked.wait()
     writer.close()
     await writer.wait_closed()
     gone.set()
@@ -153,3 +155,59 @@ async def test_an_order_may_take_longer_than_its_request(
         served.head(f"Content-Length: {len(body)}", "Connection: close"), body
     )
     assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+async def test_a_whole_answer_says_what_two_messages_say(
+    served: Served, order: dict[str, Any]
+) -> None:
+    """How: over sockets the server sends answers whole, in process nobody offers to."""
+    bodies = [to_json(order)]
+    order["business"]["out_trade_no"] = "2"
+    bodies.append(to_json(order))
+    order["business"]["out_trade_no"] = "3"
+    length = [f"Content-Length: {len(body)}" for body in bodies]
+    answers = await served.send(
+        served.head(length[0], "Request-Id: one") + bodies[0],
+        served.head(length[1], "Connection: close") + bodies[1],
+    )
+    first, _, rest = answers.partition(b"\r\n\r\n")
+    status, *written = first.decode().split("\r\n")
+    assert status == "HTTP/1.1 201 Created"
+    told = {name: value for name, _, value in (line.partition(": ") for line in written)}
+    in_two = await served.face.http.post(
+        "/v1/orders", json=order, headers={**served.face.keyed(), "Request-Id": "one"}
+    )
+    assert told | {"content-length": "n"} == dict(in_two.headers) | {"content-length": "n"}
+    assert len(written) == len(told)
+    content, second = rest[: int(told["content-length"])], rest[int(told["content-length"]) :]
+    assert set(from_json(content)) == set(in_two.json())
+    assert b"\r\nconnection: close\r\n\r\n" in second, "the first was kept alive, this one is not"
+
+
+async def test_a_replayed_order_is_told_as_such_in_a_whole_answer(
+    served: Served, order: dict[str, Any]
+) -> None:
+    body = to_json(order)
+    headers = served.face.keyed()
+    for replayed in (False, True):
+        closing = [*headers.items(), ("Connection", "close")]
+        answer = await served.send(post("/v1/orders", body, host="x", headers=closing))
+        assert (b"\r\nidempotent-replayed: true\r\n" in answer) is replayed
+
+
+async def test_a_head_request_of_an_operation_has_the_head_alone(served: Served) -> None:
+    bearer = served.face.bearer()["Authorization"]
+    answer = await served.send(
+        b"HEAD /v1/key-ring HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        + f"Authorization: {bearer}\r\n\r\n".encode()
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+
+
+def test_a_header_that_could_split_an_answer_is_a_bug() -> None:
+    assert lines([(b"a", b"b c"), (b"d", b"")]) == b"a: b c\r\nd: \r\n"
+    for broken in ((b"a", b"b\r\nc: d"), (b"a:", b""), (b"", b"b"), (b"a", b"\0")):
+        with pytest.raises(AssertionError):
+            lines([broken])
