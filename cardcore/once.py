@@ -102,7 +102,16 @@ async def once(
                 return answer, False
         except ServiceUnavailableError:
             raise
+        except IdempotencyKeyReusedError as refusal:
+            await record_refusal(engine, caller, action, subject, refusal, now)
+            raise
         except CardcoreError as refusal:
+            # The same request at the same instant may have been first: its own effect refuses this
+            # one ("captured already"), and is what it is to be told.
+            async with transaction(engine) as (connection, raw):
+                known = await _known_effect(connection, caller, key, digest)
+                if known is not None:
+                    return await recall(connection, raw, known), True
             await record_refusal(engine, caller, action, subject, refusal, now)
             raise
         except _LOST_RACE:

@@ -47,12 +47,13 @@ from scenes.hospital.request import (
 
 COUNTERS: Final = 32
 ITEMS: Final = 100_000
-BILL_FEN: Final = 10_000
+BILL_FEN: Final = 60_000  # from a patient's second on, part of it is cash
 _MERCHANT: Final = demo_city.HOSPITAL_MERCHANT
 _SCOPES: Final = frozenset(scope.value for scope in Scope)
 _CENTRE: Final = Caller(client_id="card-centre", merchant_id=None, scopes=_SCOPES)
 _COUNTER: Final = Caller(client_id=demo_city.HOSPITAL_SYSTEM, merchant_id=_MERCHANT, scopes=_SCOPES)
-# A day of payments, made from one real payment: its order, its settlement, the hospital's item.
+# A day of payments, made from one real payment: its order, its settlement, the hospital's item, and
+# what the channel's bill has of it.
 _COPIES: Final = (
     """
     CREATE TEMPORARY TABLE copy AS
@@ -89,6 +90,17 @@ _COPIES: Final = (
     SELECT merchant_id, business_on, payment_id, total_fen, fund_fen + account_fen, cash_fen
       FROM scene_hospital.payment WHERE business_on = %(on)s
     """,
+    """
+    INSERT INTO scene_hospital.channel_bill
+    VALUES (%(merchant_id)s, 'bench', %(on)s, %(items)s, 1, 0, '', 'bench', now())
+    """,
+    """
+    INSERT INTO scene_hospital.channel_item
+    SELECT merchant_id, 'bench', business_on, row_number() OVER (), setl_id,
+           'HP' || replace(payment_id::text, '-', ''), 'in', cash_fen - deposit_fen
+      FROM scene_hospital.payment WHERE business_on = %(on)s
+    """,
+    "ANALYZE scene_hospital.channel_item",
     "ANALYZE scene_hospital.settlement",
     "ANALYZE scene_hospital.payment",
     "ANALYZE scene_hospital.insurer_item",
@@ -140,7 +152,7 @@ async def _measure(settings: Settings, addresses: Addresses, *, each: int) -> li
             reference_value=orders.per_s,
         ),
         Result(name="a payment from bill to captured, p99", value=paying.p99_ms, unit="ms"),
-        Result(name=f"three books of {ITEMS:,} payments compared", value=compared_s, unit="s"),
+        Result(name=f"the books of {ITEMS:,} payments compared", value=compared_s, unit="s"),
     ]
 
 
@@ -258,18 +270,20 @@ async def _payments(city: City, people: list[UUID], each: int) -> tuple[_Times, 
             _COUNTER, quoted.payment_id, ConfirmRequest(user=shown), f"c-{number}"
         )
         assert paid.state == "paid", paid.reason
-        last[0] = paid.payment_id
+        if paid.due_fen:
+            last[0] = paid.payment_id
         return (time.perf_counter() - started) * 1000
 
     return await _counters(people, each, pay), last[0]
 
 
 async def _comparison(city: City, payment_id: UUID) -> float:
-    """Seconds to compare the three books of a day of ``ITEMS`` payments, all of which agree."""
+    """Seconds to compare a day of ``ITEMS`` payments in every book, all of which agree."""
     on = date(2020, 1, 1)
     paid = await city.hospital.read_payment(_COUNTER, payment_id)
     values = {
         "items": ITEMS,
+        "merchant_id": _MERCHANT,
         "payment_id": payment_id,
         "order_id": paid.order_id,
         "on": on,

@@ -248,9 +248,11 @@ class PaymentSaga:
                     SCENE, found.order_id, CaptureRequest(), f"{found.payment_id}:capture"
                 )
             except OrderStateError:
-                # The hold is over: what the insurer has settled must not stand alone.
-                to = S.CANCELLING if found.psn_no is not None else S.RELEASING
-                return await self._move(found, Move(to=to, changes={"reason": "hold_expired"}))
+                order = await self._around.api.read_order(SCENE, found.order_id)
+                if order.captured_fen == 0:
+                    # The hold is over: what the insurer has settled must not stand alone.
+                    to = S.CANCELLING if found.psn_no is not None else S.RELEASING
+                    return await self._move(found, Move(to=to, changes={"reason": "hold_expired"}))
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
             await moves.move_payment(connection, found, Move(to=S.PAID), now=now)

@@ -161,3 +161,15 @@ async def test_a_holds_time_is_the_scenes_rule_in_force(life: Life) -> None:
     assert held.hold_expires_at is not None
     assert (held.hold_expires_at - held.recorded_at).total_seconds() == 90
     assert rules.current.hold_timeout_s("retail") == 7 * DAY_S
+
+
+async def test_the_same_capture_many_times_at_once_is_one_and_is_told_to_all(life: Life) -> None:
+    """Why: who was second is refused by what the first has done, and must be told it is done."""
+    user_id = await life.person(balance_fen=3 * FLAT_FARE_FEN)
+    for number in range(3):
+        held = await life.hold(user_id)
+        answers = await asyncio.gather(*(capture(life, held, f"same-{number}") for _ in range(6)))
+        assert all(one == answers[0] for one in answers)
+        assert answers[0].captured_fen == FLAT_FARE_FEN
+        assert await topics(life, held) == ["order.held", "order.captured"]
+    assert await life.balance_fen(user_id) == 0
