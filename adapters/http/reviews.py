@@ -7,7 +7,14 @@ from adapters.http.operators import SESSION
 from cardcore.caller import Scope
 from cardcore.errors import NotFoundError
 from cardcore.platform.errors import RecordDecidedError
-from cardcore.platform.reviews import ReviewPage, ReviewsView, ReviewView, WriteOffRequest
+from cardcore.platform.reviews import (
+    CasesPage,
+    CasesView,
+    ReviewPage,
+    ReviewsView,
+    ReviewView,
+    WriteOffRequest,
+)
 
 REVIEWS: Final = Noun("reviews", "Records of terminals that wait for a person's decision.")
 
@@ -25,6 +32,21 @@ REVIEWS: Final = Noun("reviews", "Records of terminals that wait for a person's 
 async def list_reviews(call: Call[ReviewPage]) -> Answer:
     """Oldest first, with the reason and whose loss it is until decided."""
     return Answer(view=await call.core.platform.reviews.waiting(call.caller, call.body))
+
+
+@REVIEWS.operation(
+    "GET",
+    "/v1/record-cases",
+    summary="List contradictions between records",
+    body=CasesPage,
+    reply=CasesView,
+    access="operator",
+    scope=Scope.PROPOSALS_WRITE,
+    refusals=SESSION,
+)
+async def list_cases(call: Call[CasesPage]) -> Answer:
+    """One code at two terminals, a terminal that signed one number twice, a key that was copied."""
+    return Answer(view=await call.core.platform.reviews.cases(call.caller, call.body))
 
 
 @REVIEWS.operation(

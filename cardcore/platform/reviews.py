@@ -30,7 +30,7 @@ from cardcore.platform.errors import ProposalImpossibleError, RecordDecidedError
 from cardcore.platform.limit_changes import Change
 from cardcore.platform.request import ChargeRecord, ForPurpose
 from cardcore.platform.tables import record_decision
-from cardcore.terminals.tables import terminal_record
+from cardcore.terminals.tables import record_case, terminal_record
 
 LISTED_MAX: Final = 200
 RULE_ID: Final = "record_review"
@@ -76,6 +76,36 @@ class ReviewsView(Model):
     next_cursor: str | None
 
 
+class CasesPage(Model):
+    """A page of cases."""
+
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=LISTED_MAX)] = 50
+
+
+class CaseView(Model):
+    """What does not fit together between records; ``other_id`` is the one it contradicts, if known.
+
+    Kinds: ``duplicate_code``, ``terminal_forked``, ``chain_broken``, ``counter_backwards``.
+    """
+
+    case_id: UUID
+    kind: str
+    terminal_id: str
+    merchant_id: str
+    record_id: UUID
+    other_id: UUID | None
+    status: str
+    recorded_at: datetime
+
+
+class CasesView(Model):
+    """Cases, oldest first. ``next_cursor`` leads on."""
+
+    cases: list[CaseView]
+    next_cursor: str | None
+
+
 class Reviews:
     """Serves the queue of records that wait for a person."""
 
@@ -101,6 +131,28 @@ class Reviews:
         more = len(rows) > page.limit
         last = (shown[-1].recorded_at.isoformat(), shown[-1].record_id.hex) if more else None
         return ReviewsView(records=shown, next_cursor=None if last is None else after(last))
+
+    async def cases(self, caller: Caller, page: CasesPage) -> CasesView:
+        """Contradictions between records, in the order they were found."""
+        caller.require(Scope.PROPOSALS_WRITE)
+        at, case_id = read_cursor(page.cursor, ("0001-01-01T00:00:00+00:00", UUID(int=0).hex))
+        since, last_id = instant_of(at), id_of(case_id)
+        c = record_case.c
+        later = (c.recorded_at > since) | ((c.recorded_at == since) & (c.case_id > last_id))
+        async with transaction(self._parts.engine) as (connection, _):
+            rows = (
+                await connection.execute(
+                    select(record_case, _t.merchant_id)
+                    .join(tables.terminal, _t.terminal_id == c.terminal_id)
+                    .where(later)
+                    .order_by(c.recorded_at, c.case_id)
+                    .limit(page.limit + 1)
+                )
+            ).all()
+        shown = [CaseView.model_validate(row, from_attributes=True) for row in rows[: page.limit]]
+        more = len(rows) > page.limit
+        last = (shown[-1].recorded_at.isoformat(), shown[-1].case_id.hex) if more else None
+        return CasesView(cases=shown, next_cursor=None if last is None else after(last))
 
     async def read(self, caller: Caller, record_id: UUID) -> ReviewView:
         """One record that waits or waited. Raises ``NotFoundError``."""

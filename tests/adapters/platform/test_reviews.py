@@ -136,3 +136,24 @@ async def test_the_queue_is_read_page_by_page(web: Web, bus: Validator) -> None:
     assert [one["record_id"] for one in first["records"] + rest["records"]] == ids
     assert rest["next_cursor"] is None
     assert (await clerk.get(f"/v1/record-reviews/{uuid4()}")).status_code == 404
+
+
+async def test_contradictions_between_records_are_listed_page_by_page(
+    web: Web, bus: Validator
+) -> None:
+    clerk = await web.desk("zhang.wei")
+    phone = await phone_of(web.life, await web.life.person(balance_fen=1_000))
+    twins = []
+    for _ in range(3):
+        web.clock.advance(minutes=1)
+        code = await phone.code()
+        records = [bus.record(code), bus.record(code)]
+        await bus.upload(*records)
+        twins.append((str(records[1].record_id), str(records[0].record_id)))
+    first = (await clerk.get("/v1/record-cases", limit=2)).json()
+    rest = (await clerk.get("/v1/record-cases", limit=2, cursor=first["next_cursor"])).json()
+    cases = first["cases"] + rest["cases"]
+    assert {one["kind"] for one in cases} == {"duplicate_code"}
+    assert [(one["record_id"], one["other_id"]) for one in cases] == twins
+    assert {one["merchant_id"] for one in cases} == {demo_city.BUS_MERCHANT}
+    assert rest["next_cursor"] is None
