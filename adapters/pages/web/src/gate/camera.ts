@@ -4,9 +4,9 @@
  */
 
 import type { QrReader } from "./qr_reader.ts";
+import { readingWindow } from "./reading_window.ts";
 import { SymbolsInView } from "./symbols_in_view.ts";
 
-const WIDTH = 640;
 const RATE_OVER_MS = 1_000;
 
 /** Why there are no pictures: stable names. */
@@ -29,6 +29,7 @@ export class Camera {
   readonly #view = new SymbolsInView();
   #stream: MediaStream | null = null;
   #frames = 0;
+  #frameNo = 0;
   #ratedAtMs = 0;
 
   constructor(private readonly parts: CameraParts) {}
@@ -76,13 +77,18 @@ export class Camera {
 
   #read(): Promise<string | null> {
     const { video } = this.parts;
-    const height = Math.round((WIDTH * video.videoHeight) / video.videoWidth);
-    this.#canvas.width = WIDTH;
-    this.#canvas.height = height;
+    const { x, y, width, height, readWidth, readHeight } = readingWindow(
+      this.#frameNo,
+      video.videoWidth,
+      video.videoHeight,
+    );
+    this.#frameNo += 1;
+    this.#canvas.width = readWidth;
+    this.#canvas.height = readHeight;
     const context = this.#canvas.getContext("2d", { willReadFrequently: true });
     if (context === null) return Promise.resolve(null);
-    context.drawImage(video, 0, 0, WIDTH, height);
-    return this.parts.read(context.getImageData(0, 0, WIDTH, height));
+    context.drawImage(video, x, y, width, height, 0, 0, readWidth, readHeight);
+    return this.parts.read(context.getImageData(0, 0, readWidth, readHeight));
   }
 
   #rate(): void {
