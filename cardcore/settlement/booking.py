@@ -46,7 +46,14 @@ VALUES (%s, %s, %s, %s, %s, 'held', %s)
 """
 
 
-async def book_some(raw: RawConnection, book: Ledger, number: int, now: datetime) -> int:
+async def book_some(
+    raw: RawConnection,
+    book: Ledger,
+    number: int,
+    now: datetime,
+    *,
+    at_once: int = MERCHANTS_AT_ONCE,
+) -> int:
     """Book statements of a window that are not booked yet; returns how many, 0 when all are.
 
     Args:
@@ -54,10 +61,11 @@ async def book_some(raw: RawConnection, book: Ledger, number: int, now: datetime
         book: the ledger.
         number: the window.
         now: the instant.
+        at_once: how many at most.
     """
     if await lock_window(raw, number) is not WindowState.PROCESSING:
         return 0
-    found = await raw.execute(_COMPUTED, (number, MERCHANTS_AT_ONCE))
+    found = await raw.execute(_COMPUTED, (number, at_once))
     rows = await found.fetchall()
     if not rows:
         return 0

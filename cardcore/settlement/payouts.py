@@ -78,15 +78,18 @@ class Payouts:
         if state is None:
             return
         async with transaction(self._engine) as (_, raw):
+            number = await _window_of(raw, payout_id)
+            # The window before the ledger, as booking does it: else each might wait for the other.
+            await lock_window(raw, number)
             found = await raw.execute(
-                "SELECT number, amount_fen FROM cardcore.settlement_payout"
+                "SELECT amount_fen FROM cardcore.settlement_payout"
                 " WHERE payout_id = %s AND state = 'held' FOR UPDATE",
                 (payout_id,),
             )
             row = await found.fetchone()
             if row is None:
                 return
-            number, amount_fen = row
+            amount_fen = row[0]
             await self._post(raw, payout_id, amount_fen, state)
             await raw.execute(
                 "UPDATE cardcore.settlement_payout SET state = %s, bank_no = %s, reason = %s,"
@@ -125,6 +128,16 @@ class Payouts:
                 (now, payout_id, now - PATIENCE),
             )
         return noted.rowcount == 1
+
+
+async def _window_of(raw: RawConnection, payout_id: UUID) -> int:
+    found = await raw.execute(
+        "SELECT number FROM cardcore.settlement_payout WHERE payout_id = %s", (payout_id,)
+    )
+    row = await found.fetchone()
+    assert row is not None, "only what is held is asked about"
+    number: int = row[0]
+    return number
 
 
 async def _ask(question: Awaitable[ChannelAnswer]) -> ChannelAnswer | None:

@@ -207,16 +207,19 @@ def test_a_part_for_a_container_says_what_it_needs(command: tuple[str, ...]) -> 
     assert "CARDCORE_DATABASE_URL" in result.stderr
 
 
-def test_the_worker_does_a_round_and_ends(city_addresses: Addresses) -> None:
+def test_the_worker_does_a_round_and_ends(city_addresses: Addresses, tmp_path: Path) -> None:
     result = cardcore(
         "worker",
         "--once",
         CARDCORE_DATABASE_URL=city_addresses.database_url,
         CARDCORE_HSM_SOCKET=str(city_addresses.hsm_socket),
+        # With all partners that are simulated: a channel, a bank, the insurer.
+        CARDCORE_SANDBOX="true",
+        CARDCORE_HOME=str(tmp_path),
     )
     assert result.returncode == 0, result.stderr
-    assert "forget_and_release" in result.stderr
-    assert "seal_audit_log" in result.stderr
+    for duty in ("forget_and_release", "seal_audit_log", "settle_windows", "compare_books"):
+        assert duty in result.stderr
 
 
 def test_migrate_names_the_versions(empty_database_url: str) -> None:

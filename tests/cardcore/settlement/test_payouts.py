@@ -98,6 +98,38 @@ async def test_many_rounds_at_once_tell_the_bank_once(house: House) -> None:
     await house.assert_covered()
 
 
+async def test_booking_and_paying_one_window_do_not_wait_for_each_other(house: House) -> None:
+    """Why: both need the window and the ledger; taken in two orders they would wait for ever.
+
+    How: statements are booked one at a time while those that are booked are paid.
+    """
+    shops = [f"shop-{number}" for number in range(10, 22)]
+    for shop in shops:
+        await house.shop(shop)
+        await house.payee(shop)
+        await house.buy_for(1_000, shop)
+    await house.close()
+    city, now = house.city, house.clock.now
+    async with transaction(city.engine) as (_, raw):
+        await house.windows.compute(raw, 1, now)
+
+    async def book() -> None:
+        booked = 1
+        while booked:
+            async with transaction(city.engine) as (_, raw):
+                booked = await book_some(raw, city.book, 1, now, at_once=1)
+
+    async def pay() -> None:
+        for _ in range(2 * len(shops)):
+            await house.payouts.pay_due(now)
+
+    await asyncio.gather(book(), pay(), pay())
+    await house.work(seconds=90)
+    assert await house.bank_moved() == [1_000] * len(shops)
+    assert (await house.window(1)).state is WindowState.SETTLED
+    await house.assert_covered()
+
+
 async def test_without_a_bank_payouts_wait(house: House) -> None:
     await house.payee()
     await house.buy_for(1_000)
