@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.fhir.json_text import Tree, present
-from adapters.fhir.names import STATE
+from adapters.fhir.names import STATE, TRANSLATION
 
 CURRENCY: Final = "CNY"
 _FEN_DIGITS: Final = 2
@@ -62,3 +62,11 @@ def state(of: str) -> Tree:
 def meta(changed_at: datetime) -> Tree:
     """When the resource has changed last."""
     return {"lastUpdated": instant(changed_at)}
+
+
+def in_english(name: str | None) -> Tree | None:
+    """The same name in English, as the standard's extension has translations."""
+    if name is None:
+        return None
+    said = [extension("lang", valueCode="en"), extension("content", valueString=name)]
+    return {"extension": [{"url": TRANSLATION, "extension": said}]}

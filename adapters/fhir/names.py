@@ -21,7 +21,6 @@ ID_NO: Final = "urn:oid:2.16.156.10011.1.3"
 
 # Codes of ours and of the insurer.
 SLOT_TYPE: Final = "urn:cardcore:hospital:slot-type"
-TITLE: Final = "urn:cardcore:hospital:title"
 ITEM: Final = "urn:cardcore:insurance:item"
 INSUTYPE: Final = "urn:cardcore:insurance:insutype"
 PAYER: Final = "urn:cardcore:hospital:payer"
@@ -40,6 +39,7 @@ CHARGE_ITEM_STATUS: Final = "http://hl7.org/fhir/chargeitem-status"
 
 # Extensions: of the standard, and ours.
 RENDERED_VALUE: Final = "http://hl7.org/fhir/StructureDefinition/rendered-value"
+TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 STATE: Final = "urn:cardcore:fhir:state"
 FEE: Final = "urn:cardcore:fhir:fee"
 HOLD_ENDS_AT: Final = "urn:cardcore:fhir:hold-ends-at"

@@ -1,7 +1,7 @@
 """People as FHIR resources: patients under this hospital's name for them, and doctors. Pure."""
 
 from adapters.fhir import names
-from adapters.fhir.datatypes import coding, concept, extension, identifier, reference
+from adapters.fhir.datatypes import coding, extension, identifier, in_english, reference
 from adapters.fhir.ids import code_id
 from adapters.fhir.json_text import Tree, present
 from adapters.fhir.places import DEPARTMENT, HOSPITAL, LOCATION
@@ -66,6 +66,6 @@ def practitioner_role_of(row: ListedDoctor) -> Tree:
             "Practitioner", code_id(DOCTOR, row.merchant_id, row.doctor_code), row.name
         ),
         organization=reference("Organization", code_id(DEPARTMENT, *department), row.dept_name_zh),
-        code=[concept(names.TITLE, row.title_en, row.title_zh)],
+        code=[{"text": row.title_zh, "_text": in_english(row.title_en)}],
         location=[reference("Location", code_id(LOCATION, *department))],
     )

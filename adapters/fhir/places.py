@@ -3,7 +3,7 @@
 from typing import Final
 
 from adapters.fhir import names
-from adapters.fhir.datatypes import concept, extension, identifier, reference
+from adapters.fhir.datatypes import concept, identifier, in_english, reference
 from adapters.fhir.ids import code_id
 from adapters.fhir.json_text import Tree, present
 from scenes.hospital.listed_rows import ListedPlace
@@ -11,14 +11,13 @@ from scenes.hospital.listed_rows import ListedPlace
 HOSPITAL: Final = "hospital"
 DEPARTMENT: Final = "department"
 LOCATION: Final = "location"
-TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 
 
 def organization_of(row: ListedPlace) -> Tree:
     """A hospital, or a department as a part of one."""
     common = {
         "name": row.name_zh,
-        "_name": _in_english(row.name_en),
+        "_name": in_english(row.name_en),
     }
     if row.dept_code is None:
         numbers = [identifier(names.MERCHANT, row.merchant_id)]
@@ -52,17 +51,9 @@ def location_of(row: ListedPlace) -> Tree:
         identifier=[identifier(names.DEPARTMENT, row.dept_code)],
         status="active",
         name=row.name_zh,
-        _name=_in_english(row.name_en),
+        _name=in_english(row.name_en),
         description=row.place,
         managingOrganization=reference(
             "Organization", code_id(DEPARTMENT, row.merchant_id, row.dept_code)
         ),
     )
-
-
-def _in_english(name: str | None) -> Tree | None:
-    """The same name in English, as the standard's extension has translations."""
-    if name is None:
-        return None
-    said = [extension("lang", valueCode="en"), extension("content", valueString=name)]
-    return {"extension": [{"url": TRANSLATION, "extension": said}]}
