@@ -154,7 +154,7 @@ class Patient:
         decision = decisions[self.number % len(decisions)] if round_no == 0 else "cancel"
         request = ReviewRequest.model_validate({"decision": decision, "note": "核对后处理"})
         key = f"d{next(self.theatre.ward.numbers)}"
-        await self.theatre.ward.hospital.decide_review(HIS, subject_id, request, key)
+        await self.theatre.make().decide_review(HIS, subject_id, request, key)
 
     async def _still_open(self) -> list[tuple[str, str | None]]:
         """States and reasons of this patient's payments and refunds that have not ended."""
@@ -248,14 +248,22 @@ class Patient:
 
 @contextmanager
 def open_theatre(
-    addresses: Addresses, city_settings: Settings, *, from_: datetime | None = None
+    addresses: Addresses,
+    city_settings: Settings,
+    *,
+    books: InsuranceFund | None = None,
+    faults: Faults | None = None,
+    now: datetime | None = None,
 ) -> Iterator[Theatre]:
-    """A city whose hospital may die at every step."""
-    clock, faults = CityClock(), Faults()
-    clock.now = from_ or clock.now
+    """A city whose hospital may die at every step, with an insurer whose ``books`` are in memory.
+
+    ``faults``: how it dies.
+    """
+    clock, faults = CityClock(), faults or Faults()
+    clock.now = now or clock.now
     # Each bill's split hangs on itself alone: where a second bill's return changes what the first
     # one's rest costs, all goes back and is billed anew, and no machine could say what is right.
-    books = InsuranceFund(":memory:", balance_fen=0, deductible_fen=0)
+    books = books or InsuranceFund(":memory:", balance_fen=0, deductible_fen=0)
     gateway = SimulatedGateway(books)
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
