@@ -362,12 +362,17 @@ class LedgerMachine(RuleBasedStateMachine):
                 stored = self.model.transfers[event.id]
                 assert result.timestamp == stored.timestamp
 
-    @rule(events=st.lists(NEW_EVENTS, min_size=1, max_size=8))
-    def book_planned_batch(self, events: list[Transfer]) -> None:
-        moved = [replace(self._move(event), id=next(self.new_ids)) for event in events]
-        results = self.runner.run(self._plan_and_book(moved))
-        self.model.expire(max(self.clock(), results[0].timestamp - 1))
-        assert results == self.model.batch(moved, results[0].timestamp)
+    @rule(events=st.lists(NEW_EVENTS, min_size=1, max_size=8), single=NEW_EVENTS)
+    def book_planned_batches(self, events: list[Transfer], single: Transfer) -> None:
+        """In a row: what the first must ask for is in memory when the next is planned.
+
+        A single event is planned however few rows one statement may write.
+        """
+        for batch in (events, [single]):
+            moved = [replace(self._move(event), id=next(self.new_ids)) for event in batch]
+            results = self.runner.run(self._plan_and_book(moved))
+            self.model.expire(max(self.clock(), results[0].timestamp - 1))
+            assert results == self.model.batch(moved, results[0].timestamp)
 
     async def _plan_and_book(self, transfers: list[Transfer]) -> Sequence[CreateTransferResult]:
         """By a plan where memory reaches and holds, else by asking."""
