@@ -217,7 +217,7 @@ async def test_old_lists_are_signed_again_though_nothing_has_changed(web: Web) -
 
 
 async def test_keys_that_end_are_told_of_two_months_before(web: Web) -> None:
-    _, watching, *_ = terminal_duties(web.city.engine, web.city.hsm, web.settings)
+    *_, watching = terminal_duties(web.city.engine, web.city.hsm, web.settings)
     assert await watching.run(web.clock.now) == 0
     later = web.clock.now + timedelta(days=345)
     assert await watching.run(later) == 3
