@@ -241,10 +241,15 @@ def car_park(
     )
 
 
+def client_key_file(clients_home: Path, client_id: str) -> Path:
+    """Where the private key of a demo client lies."""
+    return clients_home / f"{client_id}.pem"
+
+
 def client_key(clients_home: Path, client_id: str) -> Ed25519PrivateKey:
     """The private key of a demo client, made the first time; only its owner may read the file."""
     clients_home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = clients_home / f"{client_id}.pem"
+    path = client_key_file(clients_home, client_id)
     if path.exists():
         key = load_pem_private_key(path.read_bytes(), password=None)
         assert isinstance(key, Ed25519PrivateKey)

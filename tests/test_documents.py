@@ -167,6 +167,7 @@ def test_every_direct_dependency_has_its_reason_and_its_licence() -> None:
 @pytest.mark.parametrize("document", READMES)
 def test_the_readme_shows_the_lines_the_program_prints(document: str) -> None:
     printed = _TRY_IT.format(
+        set="",
         url="http://127.0.0.1:8000",
         id_no=PEOPLE[0].id_no,
         merchant=demo_city.BUS_MERCHANT,

@@ -2,11 +2,14 @@
 
 import asyncio
 import errno
+import os
+import shlex
 import socket
 import sys
 from importlib.metadata import version
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
+import httpx2
 import typer
 from rich.console import Console
 
@@ -14,7 +17,7 @@ from adapters import demo_city, demo_people
 from adapters.assertions import refuse_optimised_python
 from adapters.bus_scene import BusDuties
 from adapters.database import DatabaseUnfitError, migrate
-from adapters.demo.api_client import APIClient
+from adapters.demo.api_client import APIClient, RefusedError
 from adapters.demo.job import PEOPLE
 from adapters.embedded_postgres import EmbeddedPostgresError
 from adapters.infrastructure import Addresses, running
@@ -44,7 +47,7 @@ HOST_APP: Final = "aishandong"
 _TRY_IT = """
 在项目目录的另一个终端里试用 · try it from another terminal in the project's folder:
 
-  TOKEN=$(.venv/bin/cardcore token card-centre)
+  TOKEN=$({set}.venv/bin/cardcore token card-centre)
   call() {{ curl -s "$@" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json"; }}
   pick() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
 
@@ -157,7 +160,23 @@ def token_command(
         Console(stderr=True).print(f"no client {client!r}; there are: {', '.join(known)}")
         raise typer.Exit(2)
     base_url = url or f"http://{settings.host}:{settings.port}"
-    print(asyncio.run(_token(settings, client, base_url)))  # noqa: T201  (its purpose)
+    if not demo_city.client_key_file(settings.clients_home, client).exists():
+        _refuse_token(f"{settings.clients_home} 无密钥 has no key of {client}")
+    try:
+        token = asyncio.run(_token(settings, client, base_url))
+    except httpx2.TransportError as error:
+        _refuse_token(f"{base_url} 无应答 does not answer: {error}")
+    except RefusedError as refusal:
+        _refuse_token(f"{base_url} 拒绝 refused {client}: {refusal.code}")
+    print(token)  # noqa: T201  (its purpose)
+
+
+def _refuse_token(why: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(
+        f"{why}. 请以 `cardcore run` 启动时的 CARDCORE_HOME、CARDCORE_HOST、CARDCORE_PORT 再试 · "
+        "is `cardcore run` up, and started with the same CARDCORE_HOME, _HOST and _PORT?"
+    )
+    raise typer.Exit(1)
 
 
 async def _token(settings: Settings, client_id: str, base_url: str) -> str:
@@ -204,6 +223,13 @@ async def _load_demo_city(addresses: Addresses, settings: Settings) -> None:
         await demo_city.load(city, clients_home=settings.clients_home, now=utc_now())
 
 
+def _set_by_hand() -> str:
+    """What another terminal must be told too, for the command line to find this city."""
+    names = ("CARDCORE_HOME", "CARDCORE_HOST", "CARDCORE_PORT", "XDG_DATA_HOME")
+    given = [f"{name}={shlex.quote(os.environ[name])} " for name in names if name in os.environ]
+    return "".join(given)
+
+
 def _external(settings: Settings) -> Addresses:
     """Addresses of parts that run elsewhere, as a container has them."""
     if settings.database_url is None or settings.hsm_socket is None:
@@ -222,6 +248,7 @@ def _say_how(console: Console, url: str, host_url: str) -> None:
     console.print(f"[bold green]{url}/gate/[/]  门禁核验页面 · gate page")
     sys.stdout.write(
         _TRY_IT.format(
+            set=_set_by_hand(),
             url=url,
             id_no=PEOPLE[0].id_no,
             merchant=demo_city.BUS_MERCHANT,

@@ -39,7 +39,8 @@ from adapters.http.load import Load
 from adapters.http.logs import Log
 from adapters.http.merchants import MERCHANTS
 from adapters.http.metrics import HTTPMetrics
-from adapters.http.openapi import Document, openapi_document
+from adapters.http.openapi import openapi_document
+from adapters.http.openapi_schemas import Document
 from adapters.http.operation import CallerGate, Noun, Operation, OperationEndpoint
 from adapters.http.operators import OPERATORS
 from adapters.http.orders import ORDERS

@@ -4,16 +4,13 @@ Every status an operation can answer with is there, with the codes that come und
 OpenAPI Specification 3.1.
 """
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, Final
-
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from typing import Final
 
 from adapters.http.door_limits import DOORS
 from adapters.http.headers import IDEMPOTENCY_KEY_PATTERN
+from adapters.http.openapi_schemas import Document, Schemas, schemas_of, whole
 from adapters.http.operation import Noun, Operation
 from adapters.http.problems import PROBLEM_TYPE, CatalogueEntry, Problem, entries_of
 from adapters.http.refusals import (
@@ -49,12 +46,10 @@ from cardcore.errors import (
     ServiceUnavailableError,
 )
 
-Document = dict[str, Any]
 Kinds = tuple[type[CardcoreError], ...]
 
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
-_SCHEMAS: Final = "#/components/schemas/{model}"
 
 _ALWAYS: Final[Kinds] = (ServiceUnavailableError, InternalError)
 _WITH_TOKEN: Final[Kinds] = (
@@ -116,12 +111,14 @@ _PATH_SCHEMAS: Final[dict[str, Document]] = {
 def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
     """The whole document; JSON-ready."""
     operations = [operation for noun in nouns for operation in noun.operations]
+    schemas = schemas_of(operations)
     secure = settings.public_url.startswith("https://")
     paths: Document = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    paths[TOKEN_PATH] = {"post": _token_operation()}
-    paths.update(_health_paths())
+        described = _operation(operation, schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    paths[TOKEN_PATH] = {"post": _token_operation(schemas)}
+    paths.update(_health_paths(schemas))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -143,7 +140,7 @@ def openapi_document(nouns: Sequence[Noun], settings: HTTPSettings) -> Document:
         ],
         "paths": paths,
         "components": {
-            "schemas": _schemas(operations),
+            "schemas": schemas.definitions,
             "securitySchemes": {
                 "oauth2": _security_scheme(settings),
                 "operator_session": _session_scheme(
@@ -170,7 +167,7 @@ def refusals_of(operation: Operation) -> Iterator[CatalogueEntry]:
         kinds.append(RateLimitedError)
     if operation.method == "POST":
         kinds.extend(_WITH_BODY)
-    elif operation.body is not None:
+    else:
         kinds.append(RequestInvalidError)
     if operation.keyed:
         kinds.extend(_KEYED)
@@ -184,7 +181,7 @@ def _entries(kinds: Iterable[type[CardcoreError]]) -> Iterator[CatalogueEntry]:
         yield from entries_of(kind)
 
 
-def _operation(operation: Operation) -> Document:
+def _operation(operation: Operation, schemas: Schemas) -> Document:
     document: Document = {
         "tags": [operation.noun],
         "operationId": operation.run.__name__,
@@ -192,15 +189,15 @@ def _operation(operation: Operation) -> Document:
         "description": _description(operation),
         "parameters": list(_parameters(operation)),
         "responses": {
-            str(operation.status): _success(operation),
+            str(operation.status): _success(operation, schemas),
             **(_NOT_MODIFIED if operation.not_modified else {}),
-            **_refusal_responses(refusals_of(operation), Problem, PROBLEM_TYPE),
+            **_refusal_responses(refusals_of(operation), schemas.reply(Problem), PROBLEM_TYPE),
         },
         "security": _security(operation),
     }
     if operation.method == "POST" and operation.body is not None:
         examples = {name: {"value": value} for name, value in operation.examples.items()}
-        content = {"schema": _reference(operation.body), "examples": examples}
+        content = {"schema": schemas.request(operation.body), "examples": examples}
         document["requestBody"] = {"required": True, "content": {_JSON: content}}
     return document
 
@@ -237,7 +234,7 @@ def _parameters(operation: Operation) -> Iterator[Document]:
                 "name": name,
                 "in": "query",
                 "required": name in schema.get("required", ()),
-                "schema": field,
+                "schema": whole(field, schema.get("$defs", {})),
             }
     if operation.keyed:
         yield {
@@ -259,9 +256,9 @@ def _parameters(operation: Operation) -> Iterator[Document]:
     }
 
 
-def _success(operation: Operation) -> Document:
+def _success(operation: Operation, schemas: Schemas) -> Document:
     schema: Document = (
-        {"type": "object"} if operation.reply is None else _reference(operation.reply)
+        {"type": "object"} if operation.reply is None else schemas.reply(operation.reply)
     )
     if operation.media_type != _JSON:
         schema = {"type": "string"}
@@ -278,19 +275,19 @@ def _success(operation: Operation) -> Document:
 
 
 def _refusal_responses(
-    entries: Iterable[CatalogueEntry], model: type[BaseModel], content_type: str
+    entries: Iterable[CatalogueEntry], schema: Document, content_type: str
 ) -> Document:
     by_status: dict[int, dict[str, CatalogueEntry]] = {}
     for entry in entries:
         by_status.setdefault(entry.status, {})[entry.code] = entry
     return {
-        str(status): _refusal_response(status, found.values(), model, content_type)
+        str(status): _refusal_response(status, found.values(), schema, content_type)
         for status, found in sorted(by_status.items())
     }
 
 
 def _refusal_response(
-    status: int, entries: Iterable[CatalogueEntry], model: type[BaseModel], content_type: str
+    status: int, entries: Iterable[CatalogueEntry], schema: Document, content_type: str
 ) -> Document:
     lines = [f"- `{entry.code}` {entry.title_en} {entry.title_zh}" for entry in entries]
     headers = {"Request-Id": _header("The id of this request.")}
@@ -301,18 +298,18 @@ def _refusal_response(
     return {
         "description": "\n".join([HTTPStatus(status).phrase, "", *lines]),
         "headers": headers,
-        "content": {content_type: {"schema": _reference(model)}},
+        "content": {content_type: {"schema": schema}},
     }
 
 
-def _token_operation() -> Document:
+def _token_operation(schemas: Schemas) -> Document:
     entries = list(_entries(_REFUSALS_OF_TOKEN))
     own = {kind.code for kind in _REFUSALS_OF_TOKEN if kind.__name__.startswith("OAuth")}
     responses = _refusal_responses(
-        (entry for entry in entries if entry.code not in own), Problem, PROBLEM_TYPE
+        (entry for entry in entries if entry.code not in own), schemas.reply(Problem), PROBLEM_TYPE
     )
     oauth_responses = _refusal_responses(
-        (entry for entry in entries if entry.code in own), OAuthProblem, _JSON
+        (entry for entry in entries if entry.code in own), schemas.reply(OAuthProblem), _JSON
     )
     for status, response in oauth_responses.items():
         other = responses.get(status)
@@ -323,7 +320,7 @@ def _token_operation() -> Document:
     reply = {
         "description": "A token",
         "headers": {"Request-Id": _header("The id of this request.")},
-        "content": {_JSON: {"schema": _reference(TokenReply)}},
+        "content": {_JSON: {"schema": schemas.reply(TokenReply)}},
     }
     return {
         "tags": ["access"],
@@ -332,19 +329,19 @@ def _token_operation() -> Document:
         "description": "OAuth 2 client credentials with `private_key_jwt` (RFC 7523).",
         "requestBody": {
             "required": True,
-            "content": {_FORM: {"schema": _reference(TokenRequest)}},
+            "content": {_FORM: {"schema": schemas.request(TokenRequest)}},
         },
         "responses": {"200": reply, **responses},
         "security": [],
     }
 
 
-def _health_paths() -> Document:
+def _health_paths(schemas: Schemas) -> Document:
     state: Document = {"type": "object", "properties": {"status": {"type": "string"}}}
 
     def get(operation_id: str, summary: str, answers: dict[str, str], kind: str) -> Document:
         schema = state if kind == _JSON else {"type": "string"}
-        failed = _refusal_responses(_entries([InternalError]), Problem, PROBLEM_TYPE)
+        failed = _refusal_responses(_entries([InternalError]), schemas.reply(Problem), PROBLEM_TYPE)
         return {
             "get": {
                 "tags": ["health"],
@@ -370,26 +367,6 @@ def _health_paths() -> Document:
     }
 
 
-def _schemas(operations: Iterable[Operation]) -> Document:
-    requests: list[tuple[type[BaseModel], JsonSchemaMode]] = [(TokenRequest, "validation")]
-    replies: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (model, "serialization") for model in (Problem, OAuthProblem, TokenReply)
-    ]
-    for operation in operations:
-        if operation.body is not None and operation.method == "POST":
-            requests.append((operation.body, "validation"))
-        if operation.reply is not None:
-            replies.append((operation.reply, "serialization"))
-    return dict(_schemas_of(tuple(dict.fromkeys([*requests, *replies]))))
-
-
-@functools.cache  # several apps in one process describe the same models
-def _schemas_of(models: tuple[tuple[type[BaseModel], JsonSchemaMode], ...]) -> Document:
-    _, document = models_json_schema(models, ref_template=_SCHEMAS)
-    schemas: Document = document["$defs"]
-    return schemas
-
-
 def _security_scheme(settings: HTTPSettings) -> Document:
     return {
         "type": "oauth2",
@@ -405,10 +382,6 @@ def _security_scheme(settings: HTTPSettings) -> Document:
 
 def _session_scheme(what: str, cookie: str) -> Document:
     return {"type": "apiKey", "in": "cookie", "name": cookie, "description": f"{what}."}
-
-
-def _reference(model: type[BaseModel]) -> Document:
-    return {"$ref": _SCHEMAS.format(model=model.__name__)}
 
 
 def _header(text: str) -> Document:

@@ -239,6 +239,8 @@ class OperationEndpoint:
             body = self._model(raw)
         elif operation.body is not None:
             body = read_query(scope["query_string"], operation.body)
+        if scope["query_string"] and (operation.method == "POST" or operation.body is None):
+            read_query(scope["query_string"], Nothing)
         answer = await operation.run(
             Call(
                 core=self._core,
@@ -290,7 +292,7 @@ def _raw_headers(headers: Mapping[str, str]) -> header.RawHeaders:
 
 
 class Nothing(BaseModel, extra="forbid"):
-    """The body of an operation that has none: no field at all."""
+    """The body, or the query, of an operation that has none: no field at all."""
 
 
 def read_query(query: bytes, model: type[BaseModel]) -> BaseModel:

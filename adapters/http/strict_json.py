@@ -1,9 +1,10 @@
 """JSON bodies read strictly: one meaning per byte string, bounded work, then one model.
 
-Refused as ``json_invalid`` (400): not UTF-8, a byte order mark, anything outside RFC 8259 (NaN, a
+Refused as ``json_invalid`` (400): not UTF-8, a byte order mark, anything outside RFC 8259 (a
 trailing comma), a duplicate key (two readers could see two orders), a lone surrogate, nesting
-beyond the bound. A NUL character or a number beyond IEEE doubles is well-formed JSON that cannot
-be stored: ``request_invalid`` (422). Pure.
+beyond the bound. ``request_invalid`` (422), naming the field: a NUL character and a number beyond
+IEEE doubles, which are JSON that cannot be stored, and NaN or Infinity, which are not JSON but
+what common writers make of a wrong amount. Pure.
 Sources: RFC 8259, RFC 7493 (I-JSON).
 """
 
@@ -22,6 +23,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # An escaped character, or one that opens or closes something.
 _STRUCTURE: Final = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
+# More than any field holds, far less than Python reads.
+_DIGITS_MAX: Final = 400
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 # Pydantic's error types → the few codes clients may rely on.
@@ -69,8 +72,8 @@ def check(raw: bytes, *, depth_max: int) -> None:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise JSONInvalidError(f"{error.msg} at character {error.pos}") from None
-    except ValueError:  # Python bounds the digits of an integer
-        raise FieldsInvalidError([_number_fault()]) from None
+    except ValueError:  # ours, and Python's own: it bounds the digits of an integer
+        raise FieldsInvalidError([_number_fault(text)]) from None
     # Only an escape can smuggle in what UTF-8 and the grammar keep out.
     if b"\\u" in raw:
         _check_texts(value)
@@ -87,7 +90,7 @@ def fault_of(fault: Mapping[str, Any]) -> FieldFault:
     return FieldFault(
         field=".".join(str(part) for part in fault["loc"]),
         code=_fault_code(fault["type"]),
-        reason=fault["msg"],
+        reason=fault["msg"].removeprefix("Value error, "),
     )
 
 
@@ -122,29 +125,44 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise JSONInvalidError(f"{name} is not JSON")
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise FieldsInvalidError([_number_fault()])
+        raise ValueError(digits)
     return number
 
 
-def _number_fault() -> FieldFault:
-    return FieldFault(field="", code="out_of_range", reason="a number is out of range")
-
-
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite
+    object_pairs_hook=_unique_keys, parse_constant=_no_number, parse_float=_finite
+)
+# Read a second time, to say where it is: NaN is NaN, whatever is too large is infinite.
+_TOLERANT_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_keys,
+    parse_int=lambda digits: math.inf if len(digits) > _DIGITS_MAX else int(digits),
 )
 
 
+def _number_fault(text: str) -> FieldFault:
+    """The first number of ``text`` that cannot be kept."""
+    try:
+        value = _TOLERANT_DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise JSONInvalidError(f"{error.msg} at character {error.pos}") from None
+    for path, leaf in _leaves(value, ""):
+        if isinstance(leaf, float) and math.isnan(leaf):
+            return FieldFault(field=path, code="wrong_type", reason="NaN is not a number")
+        if isinstance(leaf, float) and math.isinf(leaf):
+            return FieldFault(field=path, code="out_of_range", reason="a number is out of range")
+    raise AssertionError("read strictly, a number was refused")
+
+
 def _check_texts(value: object) -> None:
-    for path, text in _texts(value, ""):
-        found = _UNSTORABLE.search(text)
+    for path, leaf in _leaves(value, ""):
+        found = _UNSTORABLE.search(leaf) if isinstance(leaf, str) else None
         if found is None:
             continue
         if found[0] == "\x00":
@@ -153,14 +171,14 @@ def _check_texts(value: object) -> None:
         raise JSONInvalidError("a text has a lone surrogate")
 
 
-def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every text in ``value`` with its path; a key is reported under its object's path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """Every text, number and word in ``value`` with its path; a key goes by its object's path."""
+    if isinstance(value, dict):
         for key, member in value.items():
             yield path, key
-            yield from _texts(member, f"{path}.{key}" if path else key)
+            yield from _leaves(member, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for index, member in enumerate(value):
-            yield from _texts(member, f"{path}.{index}" if path else str(index))
+            yield from _leaves(member, f"{path}.{index}" if path else str(index))
+    else:
+        yield path, value

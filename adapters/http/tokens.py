@@ -2,8 +2,9 @@
 
 OAuth 2.0 client credentials with ``private_key_jwt``. The assertion is a JWT the client signs with
 its registered key (EdDSA or ES256): ``iss`` = ``sub`` = client id, ``aud`` = this service or its
-token endpoint, ``exp`` within five minutes, ``jti`` used once. Every failure of the proof has one
-answer, ``invalid_client``: which part failed is nobody's business.
+token endpoint, ``exp`` within five minutes, ``jti`` used once; ``nbf`` and ``iat``, if given, are
+not ahead of our clock beyond the skew. Every failure of the proof has one answer,
+``invalid_client``: which part failed is nobody's business.
 Sources: RFC 6749 sections 4.4 and 5, RFC 7521, RFC 7523, RFC 6819.
 """
 
@@ -71,6 +72,9 @@ class OAuthProblem(BaseModel):
     request_id: str
 
 
+_Instant = Annotated[float, Field(strict=True, ge=0, lt=2**33, allow_inf_nan=False)]
+
+
 class _Assertion(BaseModel):
     """What an assertion claims, in the right form, its signature not yet checked."""
 
@@ -79,6 +83,8 @@ class _Assertion(BaseModel):
     aud: str | list[str]
     exp: Annotated[int, Field(strict=True, gt=0, lt=2**33)]
     jti: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+    nbf: _Instant = 0
+    iat: _Instant = 0
 
 
 class TokenEndpoint:
@@ -138,6 +144,8 @@ class TokenEndpoint:
         ours = {self._settings.public_url, self._settings.token_url}
         # Expiry without skew: a longer life would outlive the memory of used assertions.
         if claims.iss != claims.sub or not audience & ours or not now < expires_at <= latest:
+            raise OAuthClientError
+        if max(claims.nbf, claims.iat) > (now + skew).timestamp():
             raise OAuthClientError
         record = await self._core.client(claims.sub)
         if record is None or record.status != "active":

@@ -17,7 +17,6 @@ from codes.text_form import TEXT_PREFIX
 FILE_SIZE_MAX: Final = 16 * 2**20
 PIXELS_MAX: Final = 40_000_000
 LOOK_UP_S: Final = 0.2
-_QR: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg"})
 
 
@@ -32,7 +31,9 @@ def read_image(file: Path) -> str | None:
             grey = picture.convert("L")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
         return None
-    found = [barcode.text for barcode in zxingcpp.read_barcodes(grey, formats=_QR)]
+    # Made here: the library complains, at the program's end, of what a module still holds.
+    qr = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    found = [symbol.text for symbol in zxingcpp.read_barcodes(grey, formats=qr)]
     ours = [text for text in found if text.startswith(TEXT_PREFIX)]
     return next(iter(ours or found), None)
 

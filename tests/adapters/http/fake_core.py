@@ -213,7 +213,7 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
             user_id=uuid4(),
             level="real_name",
             status="active",
-            name_masked=request.name[0] + "*",
+            name_masked=request.name and request.name[0] + "*",
             id_no_masked="1101**********002X",
             concessions=[entitlement.concession for entitlement in request.entitlements],
             funds=[

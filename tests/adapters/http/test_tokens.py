@@ -81,6 +81,10 @@ async def test_a_client_may_not_ask_for_more(face: Face, scope: str) -> None:
         pytest.param({"exp": True}, id="expiry of another type"),
         pytest.param({"exp": 1e18}, id="expiry beyond time"),
         pytest.param({"exp": 2**70}, id="expiry beyond integers"),
+        pytest.param({"nbf": int(NOW.timestamp()) + 31}, id="not valid yet"),
+        pytest.param({"nbf": "1"}, id="not before of another type"),
+        pytest.param({"iat": NOW.timestamp() + 31.5}, id="made in the future"),
+        pytest.param({"iat": True}, id="made at of another type"),
         pytest.param({"aud": "https://other.example"}, id="wrong audience"),
         pytest.param({"aud": None}, id="no audience"),
         pytest.param({"aud": [1]}, id="audience of another type"),
@@ -100,6 +104,13 @@ async def test_row_32_an_assertion_with_other_claims_proves_nothing(
     client = face.register()
     refused = await _ask(face, client.assertion(face.clock, **changes))
     _assert_invalid_client(refused)
+
+
+async def test_a_clock_ahead_within_the_skew_is_forgiven(face: Face) -> None:
+    client = face.register()
+    ahead_s = NOW.timestamp() + 29.5
+    granted = await _ask(face, client.assertion(face.clock, nbf=ahead_s, iat=ahead_s))
+    assert granted.status_code == 200
 
 
 async def test_row_25_a_stolen_id_without_the_key_proves_nothing(face: Face) -> None:

@@ -9,11 +9,12 @@ real server in a thread of its own, since its pools belong to one event loop.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -99,6 +100,7 @@ class Served:
 
     url: str = ""
     operations: tuple[Operation, ...] = ()
+    document: dict[str, Any] = field(default_factory=dict)
     proofs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def proof(self, case: Case) -> dict[str, str]:
@@ -161,6 +163,7 @@ async def serve(
         served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = await make_api(city, public_url=served.url, clock=clock)
         served.operations = app.operations
+        served.document = app.document
         server = http_server(app)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         life = Life(city, clock)
@@ -218,3 +221,11 @@ def test_generated_requests_meet_no_fault_and_nothing_undocumented(
 def test_every_operation_the_city_serves_is_tried(served: Served) -> None:
     tried = {(one.method, one.path) for noun in (*NOUNS, *TRIED) for one in noun.operations}
     assert {(one.method, one.path) for one in served.operations} == tried
+
+
+def test_every_reference_of_the_served_document_leads_somewhere(served: Served) -> None:
+    """Why: models of two packages may have one name; no client can be made of a broken document."""
+    schemas = {f"#/components/schemas/{name}" for name in served.document["components"]["schemas"]}
+    named = set(re.findall(r"'\$ref': '([^']+)'", str(served.document)))
+    assert named
+    assert named <= schemas
