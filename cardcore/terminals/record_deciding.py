@@ -4,7 +4,7 @@ Every record ends as a result, as an order to be posted, or before a person with
 of the questions is that of ``docs/terminals.md``; what one record spends, the next one sees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Final
@@ -17,7 +17,7 @@ from cardcore.business.request import Mode
 from cardcore.calendar import business_date
 from cardcore.caller import Caller
 from cardcore.errors import CardcoreError
-from cardcore.ids import RandomBytes, new_id
+from cardcore.ids import RandomBytes, new_ids
 from cardcore.ports import ScenePricer
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_booking import (
@@ -126,9 +126,11 @@ class BatchDecider:
         self.rows = RowsToWrite(terminal.terminal_id, received_at)
         self.results: dict[int, RecordResult] = {}
         self.standing: list[Standing] = []
+        self._new_ids: Iterator[UUID] = iter(())
 
     def decide(self, batch: Sequence[tuple[int, JudgedRecord]]) -> None:
         """Decide every record; ``batch`` has each with its place among the results."""
+        self._new_ids = iter(new_ids(self._received_at, self._rules.random_bytes, len(batch)))
         for index, judged in sorted(batch, key=place_in_chain):
             record = judged.record
             if judged.fault or record is None:
@@ -342,7 +344,7 @@ class BatchDecider:
             return Doubt(reason="over_limit", liability=Liability.CITIZEN)
         first_open_on = self._rules.first_open_on
         order = RecordedOrder(
-            order_id=new_id(self._received_at, self._rules.random_bytes),
+            order_id=next(self._new_ids),
             caller=self._terminal.caller,
             scene=self._terminal.scene,
             type=business.type,

@@ -10,7 +10,7 @@ from cardcore.account.chart import arrears_of
 from cardcore.connections import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
-from cardcore.terminals.use_order import Use, UseOrder
+from cardcore.terminals.use_order import UseOrder
 from codes.card_tap import TOKEN_SIZE
 from ledger import Ledger
 
@@ -135,10 +135,13 @@ SELECT u.replay_key, u.order_id, r.record_id
   FROM cardcore.used_code u LEFT JOIN cardcore.terminal_record r ON r.order_id = u.order_id
  WHERE u.replay_key = ANY(%s)
 """
+# One row a key, its uses packed as ``pack_uses`` does: they are many, and rarely looked at singly.
 _USES: Final = """
-SELECT token, made_at_s, counter, record_id, CASE WHEN state = 'booked' THEN amount_fen ELSE 0 END
+SELECT token, sum(CASE WHEN state = 'booked' THEN amount_fen ELSE 0 END)::int8,
+       string_agg(int8send(made_at_s) || int4send(counter) || uuid_send(record_id), ''::bytea)
   FROM cardcore.terminal_record
  WHERE token = ANY(%s) AND counter IS NOT NULL AND (octet_length(token) = %s OR occurred_at > %s)
+ GROUP BY token
 """
 _CHAINS: Final = "SELECT kid, highest_no, gaps FROM cardcore.record_chain WHERE terminal_id = %s"
 # Where the clock was known to be wrong, a record says nothing of its neighbours' times.
@@ -195,11 +198,9 @@ async def read_record_facts(
         facts.spent[replay_key] = order_id
         if record_id is not None:
             facts.spent_by_record[order_id] = record_id
-    counted: dict[bytes, list[Use]] = {}
-    for token, made_at_s, counter, record_id, booked_fen in await uses.fetchall():
-        facts.used_fen[token] = facts.used_fen.get(token, 0) + booked_fen
-        counted.setdefault(token, []).append(Use(made_at_s, counter, record_id))
-    facts.counters = {token: UseOrder(known) for token, known in counted.items()}
+    for token, booked_fen, packed in await uses.fetchall():
+        facts.used_fen[token] = booked_fen
+        facts.counters[token] = UseOrder(packed)
     for kid, highest_no, gaps in await chains.fetchall():
         facts.chains[kid] = Chain(highest_no, tuple((first, last) for first, last in gaps))
     for kid, number, occurred_at in await before.fetchall():

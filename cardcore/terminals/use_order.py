@@ -1,8 +1,9 @@
 """Uses of one key in order: whether a further one contradicts those known. Pure."""
 
+import struct
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 from uuid import UUID
 
 
@@ -14,12 +15,28 @@ class Use(NamedTuple):
     record_id: UUID
 
 
-class UseOrder:
-    """The uses of one key: as long as all agree, a further one is compared with its neighbours."""
+_PACKED: Final = struct.Struct(">qi16s")
+_IN_TIME: Final = struct.Struct(">qi16x")
 
-    def __init__(self, uses: Iterable[Use] = ()) -> None:
-        self._uses = list(uses)  # as they came
-        self._in_time = sorted([one[:2] for one in self._uses])
+
+def pack_uses(uses: Iterable[Use]) -> bytes:
+    """Uses as the database packs them, one behind the other.
+
+    Each has 28 bytes: ``made_at_s`` (8), ``counter`` (4), both big-endian, then ``record_id`` (16).
+    """
+    return b"".join(_PACKED.pack(one.made_at_s, one.counter, one.record_id.bytes) for one in uses)
+
+
+class UseOrder:
+    """The uses of one key: as long as all agree, a further one is compared with its neighbours.
+
+    What is known comes packed, see ``pack_uses``: which records they are is rarely asked.
+    """
+
+    def __init__(self, known: bytes = b"") -> None:
+        self._known = known
+        self._added: list[Use] = []
+        self._in_time: list[tuple[int, int]] = sorted(_IN_TIME.iter_unpack(known))
         counters = [counter for _, counter in self._in_time]
         self._agree = counters == sorted(counters)
 
@@ -29,7 +46,7 @@ class UseOrder:
         around = self._in_time[max(place - 1, 0) : place + 1]
         self._agree = self._agree and not any(_contradict(use, one, 0) for one in around)
         self._in_time.insert(place, use[:2])
-        self._uses.append(use)
+        self._added.append(use)
 
     def contradicted_by(self, use: Use, apart_s_min: int) -> UUID | None:
         """The first record whose use is further on and earlier, or the other way round.
@@ -46,8 +63,14 @@ class UseOrder:
             if not any(_contradict(use, one, apart_s_min) for one in around):
                 return None
         return next(
-            (one.record_id for one in self._uses if _contradict(use, one, apart_s_min)), None
+            (one.record_id for one in self._uses() if _contradict(use, one, apart_s_min)), None
         )
+
+    def _uses(self) -> Iterator[Use]:
+        """All, as they came."""
+        for made_at_s, counter, record_id in _PACKED.iter_unpack(self._known):
+            yield Use(made_at_s, counter, UUID(bytes=record_id))
+        yield from self._added
 
 
 def _contradict(one: Use, other: Use | tuple[int, int], apart_s_min: int) -> bool:

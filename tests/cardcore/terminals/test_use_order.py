@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardcore.terminals.use_order import Use, UseOrder
+from cardcore.terminals.use_order import Use, UseOrder, pack_uses
 
 USES = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=12)
 
@@ -28,7 +28,7 @@ def test_a_contradiction_is_found_as_by_comparing_with_all(
     known: list[tuple[int, int]], further: list[tuple[int, int]], apart_s_min: int
 ) -> None:
     uses = told(known + further)
-    order = UseOrder(uses[: len(known)])
+    order = UseOrder(pack_uses(uses[: len(known)]))
     for place in range(len(known), len(uses)):
         found = order.contradicted_by(uses[place], apart_s_min)
         assert found == first_contradiction(uses[:place], uses[place], apart_s_min)
