@@ -270,7 +270,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except FeedInvalidError as refused:
-        console = Console(stderr=True)
+        # One fault, one line, however narrow the terminal: other programs read these.
+        console = Console(stderr=True, soft_wrap=True)
         for fault in refused.faults:
             console.print(str(fault), markup=False, highlight=False)
         if refused.truncated:
@@ -282,7 +283,7 @@ def _refusals() -> Iterator[None]:
         RuleSetInvalidError,
         service.VersionUnknownError,
     ) as refused:
-        Console(stderr=True).print(f"{refused} [{refused.code}]", markup=False)
+        Console(stderr=True, soft_wrap=True).print(f"{refused} [{refused.code}]", markup=False)
         raise typer.Exit(1) from None
 
 
@@ -303,7 +304,7 @@ def worth_of(texts: list[str]) -> dict[str, int]:
 
 
 def _show_notices(notices: Sequence[FeedFault]) -> None:
-    console = Console()
+    console = Console(soft_wrap=True)
     for notice in notices[:_SHOWN_MAX]:
         console.print(f"注意 · notice: {notice}", markup=False, highlight=False)
     if len(notices) > _SHOWN_MAX:

@@ -185,7 +185,8 @@ def _stop_on_signals(agent: Agent) -> None:
 
 def _refuse(refused: Exception) -> NoReturn:
     code = getattr(refused, "code", type(refused).__name__)
-    Console(stderr=True).print(f"{refused} [{code}]", markup=False, highlight=False)
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"{refused} [{code}]", markup=False, highlight=False)
     raise typer.Exit(1)
 
 

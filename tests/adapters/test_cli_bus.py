@@ -83,6 +83,21 @@ def test_every_fault_of_a_feed_is_printed_with_its_line(folder: Path) -> None:
     assert "and more" in run("import-feed", str(folder), "--source", "bad")[1]
 
 
+def test_a_fault_is_one_line_however_long(folder: Path) -> None:
+    """Why: other programs look for file, line and reason in it."""
+    rules = folder / "fare_rules.txt"
+    header, first, *rest = rules.read_text().splitlines()
+    fare = "x" * 120
+    row = ",".join([fare, *first.split(",")[1:]])
+    rules.write_text("\n".join([header, row, *rest]) + "\n")
+    code, output = run("import-feed", str(folder), "--source", "town", "--dry-run")
+    assert code == 1
+    assert (
+        f"fare_rules.txt:2: fare_id: fare_attributes.txt has no '{fare}' [unknown_reference]"
+        in (output.splitlines())
+    )
+
+
 def test_loose_ends_are_left_out_and_told_where_that_is_asked_for(folder: Path) -> None:
     rules = folder / "fare_rules.txt"
     rules.write_text(rules.read_text() + "nothing,K1,,,\n")
