@@ -13,11 +13,11 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from adapters.bench.qr_reading import CODE_SIZES, RIDE_CODE_SIZE, Symbol
 from adapters.bench.report import Result
+from adapters.symbol_reader import symbols_in
 from codes import base45, qr
 
 FRAME_PX: Final = (640, 640)
@@ -148,7 +148,7 @@ def shares_read(symbols: list[Symbol], how: Conditions, rng: random.Random) -> t
 
 
 def _is_read(frame: Image.Image, content: bytes) -> bool:
-    return any(found.bytes == content for found in zxingcpp.read_barcodes(frame))
+    return any(found.content == content for found in symbols_in(frame))
 
 
 def symbols_of(letter: str, count: int) -> list[Symbol]:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import zxingcpp
 from PIL import Image, ImageChops, ImageFilter
 
 from adapters.bench.report import Result
+from adapters.symbol_reader import symbols_in
 from codes import base45, qr
 
 FRAME_PX: Final = (640, 480)
@@ -74,8 +74,8 @@ def _rate(symbols: Sequence[Symbol], how: Degradation, trials: int) -> float:
     good = 0
     for number in range(trials):
         symbol, content = symbols[number % len(symbols)]
-        found = zxingcpp.read_barcodes(degrade(symbol, how, rng))
-        good += any(barcode.bytes == content for barcode in found)
+        found = symbols_in(degrade(symbol, how, rng))
+        good += any(one.content == content for one in found)
     return good / trials
 
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Any, Final
 
-import zxingcpp
 from PIL import Image
 
 import codes
@@ -23,6 +22,7 @@ from adapters.demo.network import (
 )
 from adapters.demo.report import DemoFailedError, require
 from adapters.feed_files import read_feed_files
+from adapters.symbol_reader import symbols_in
 from codes import base45, qr
 from hsm_sim.interface import HSMError
 from scenes.bus import service as bus_service
@@ -144,7 +144,7 @@ async def _issue_codes(job: Job) -> None:
             text = await _fresh_code(job, role, user_id)
             picture = await asyncio.to_thread(qr.png, text)
             sizes.append(len(picture))
-            found = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)))
+            found = symbols_in(Image.open(io.BytesIO(picture)))
             require(len(found) == 1, f"the reader found {len(found)} codes")
             require(found[0].text == text, "the reader read something else than was issued")
             job.texts[role] = found[0].text

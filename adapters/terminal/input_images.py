@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-import zxingcpp
 from PIL import Image, UnidentifiedImageError
 
+from adapters.symbol_reader import symbols_in
 from codes.text_form import TEXT_PREFIX
 
 FILE_SIZE_MAX: Final = 16 * 2**20
@@ -31,9 +31,7 @@ def read_image(file: Path) -> str | None:
             grey = picture.convert("L")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
         return None
-    # Made here: the library complains, at the program's end, of what a module still holds.
-    qr = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-    found = [symbol.text for symbol in zxingcpp.read_barcodes(grey, formats=qr)]
+    found = [symbol.text for symbol in symbols_in(grey, qr_only=True)]
     ours = [text for text in found if text.startswith(TEXT_PREFIX)]
     return next(iter(ours or found), None)
 
