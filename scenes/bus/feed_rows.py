@@ -21,10 +21,11 @@ NOTICES_MAX: Final = 100
 FIELD_SIZE_MAX: Final = 16_384
 AMOUNT_FEN_MAX: Final = 10_000_000
 
-_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
-_COUNT = re.compile(r"\d{1,9}")
-_PRICE = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}")
-_DECIMAL = re.compile(r"[+-]?(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
+# The digits of the format are those of ASCII.
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_PRICE = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 # What a lenient reading may leave out: a record that points nowhere or stands twice says nothing
 # that could be charged. A value that cannot be read could have been any price.
@@ -221,7 +222,7 @@ class Row:
         """A required date YYYYMMDD."""
         value = self.text(name)
         try:
-            if value and not re.fullmatch(r"\d{8}", value):
+            if value and not re.fullmatch(r"\d{8}", value, re.ASCII):
                 raise ValueError  # noqa: TRY301  (one place words the fault)
             return date(int(value[:4]), int(value[4:6]), int(value[6:])) if value else date.min
         except ValueError:

@@ -74,10 +74,10 @@ def test_lines_are_imported_from_an_archive(folder: Path) -> None:
 
 def test_every_fault_of_a_feed_is_printed_with_its_line(folder: Path) -> None:
     fares = folder / "fare_attributes.txt"
-    fares.write_text(fares.read_text().replace("1.00", "one").replace("6.00", "-6"))
+    fares.write_text(fares.read_text().replace("1.00", "１.00").replace("6.00", "-6"))
     code, output = run("import-feed", str(folder), "--source", "bad")
     assert code == 1
-    assert "fare_attributes.txt:2: price: 'one' is not a price [not_a_number]" in output
+    assert "fare_attributes.txt:2: price: '１.00' is not a price [not_a_number]" in output
     assert "fare_attributes.txt:8: price: '-6' is negative [negative]" in output
     fares.write_text(fares.read_text() + "x,1,CNY,0,0,\nx,1,CNY,0,0,\n" * 100)
     assert "and more" in run("import-feed", str(folder), "--source", "bad")[1]
