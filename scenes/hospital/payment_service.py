@@ -328,7 +328,7 @@ class PaymentService(Counter):
     ) -> tuple[PaymentView, bool]:
         payment_id = found.payment_id
 
-        async def perform(connection: AsyncConnection, now: datetime) -> tuple[UUID, PaymentView]:
+        async def perform(connection: AsyncConnection, now: datetime) -> tuple[UUID, None]:
             locked = await store.read_payment(connection, caller, payment_id, lock=True)
             if locked.state is not PaymentState.QUOTED or locked.quote_ends_at <= now:
                 raise PaymentStateError(field="payment_id", status=locked.state.value)
@@ -343,16 +343,16 @@ class PaymentService(Counter):
                     changes["payer_id"] = order.account.payer
             move = Move(to=PaymentState.HOLDING, changes=changes, note={"by": caller.client_id})
             await moves.move_payment(connection, locked, move, now=now)
-            return payment_id, await self._view_payment(connection, payment_id)
+            return payment_id, None
 
-        view, replayed = await self._once(
-            caller, key, asked, f"confirm/{payment_id}", perform, self._view_payment
-        )
+        async def recall(connection: AsyncConnection, _: UUID) -> None:
+            """Nothing but the payment itself is told, as it stands at the end."""
+
+        _, replayed = await self._once(caller, key, asked, f"confirm/{payment_id}", perform, recall)
         if not replayed:
             await self.saga.advance(payment_id)
-            async with transaction(self._around.engine) as (connection, _):
-                view = await self._view_payment(connection, payment_id)
-        return view, replayed
+        async with transaction(self._around.engine) as (connection, _):
+            return await self._view_payment(connection, payment_id), replayed
 
     async def _view_payment(self, connection: AsyncConnection, payment_id: UUID) -> PaymentView:
         found = await store.find_payment(connection, payment_id)

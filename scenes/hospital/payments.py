@@ -8,7 +8,7 @@ written down that it is about to say it (2207).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any, Final
 from uuid import UUID
@@ -58,7 +58,8 @@ class Surroundings:
     cut_off: time
 
 
-Step = Callable[[Payment], Awaitable[bool]]
+Step = Callable[[Payment], Awaitable[Payment | None]]
+"""Takes the next step; returns the payment after it, None where nothing more can be done now."""
 
 
 class PaymentSaga:
@@ -79,22 +80,22 @@ class PaymentSaga:
 
     async def advance(self, payment_id: UUID) -> None:
         """Go on with a payment as far as it goes now."""
+        found = await self._read(payment_id)
         for _ in range(STEPS_MAX):
-            async with transaction(self._around.engine) as (connection, _raw):
-                found = await store.find_payment(connection, payment_id)
-            assert found is not None
             step = self._steps.get(found.state)
             if step is None:
                 return
             try:
-                if not await step(found):
-                    return
+                following = await step(found)
             except OvertakenError:
-                continue
+                following = await self._read(payment_id)
             except (GatewaySilentError, ServiceUnavailableError):
                 async with transaction(self._around.engine) as (connection, _raw):
                     await moves.put_off_payment(connection, found, now=self._around.clock())
                 return
+            if following is None:
+                return
+            found = following
         raise AssertionError(f"payment {payment_id} goes round in circles")
 
     async def advance_due(self, now: datetime) -> int:
@@ -123,9 +124,9 @@ class PaymentSaga:
                 await store.release_bills(connection, payment_id)
         return len(ids)
 
-    # -- steps: each returns whether the next may follow at once -----------------------------------
+    # -- steps -------------------------------------------------------------------------------------
 
-    async def _hold(self, found: Payment) -> bool:
+    async def _hold(self, found: Payment) -> Payment | None:
         """Ask the core to hold the citizen's part. Asked again it is the same order."""
         if found.order_request is None:  # the deposit covers it, and nobody insures it
             return await self._move(found, Move(to=S.HELD))
@@ -135,18 +136,19 @@ class PaymentSaga:
         except ServiceUnavailableError:
             raise
         except CardcoreError as refusal:
-            return await self._come_to_nothing(found, S.REFUSED, refusal)
+            await self._come_to_nothing(found, S.REFUSED, refusal)
+            return None
         # The code that was shown has done its work; it is not kept.
         changes = {"order_id": order.order_id, "order_request": None}
         return await self._move(found, Move(to=S.HELD, changes=changes))
 
-    async def _settle(self, found: Payment) -> bool:
+    async def _settle(self, found: Payment) -> Payment | None:
         """Say 2207. Whoever wins the step says it, once; everybody else may only ask."""
         if found.psn_no is None:
             return await self._move(found, Move(to=S.SETTLED))
         msgid = self._around.insurer.new_msgid()
-        await self._move(found, Move(to=S.SETTLING, changes={"msgid": msgid}))
-        settling = replace(found, state=S.SETTLING, version=found.version + 1, msgid=msgid)
+        settling = await self._move(found, Move(to=S.SETTLING, changes={"msgid": msgid}))
+        assert settling is not None
         try:
             info = await self._around.insurer.settle(
                 _hospital(found), msgid, settlement_of(found, found.total_fen, found.batch_no)
@@ -160,11 +162,11 @@ class PaymentSaga:
             return await self._move(settling, Move(to=S.ASKING))
         return await self._judge(settling, info)
 
-    async def _doubt(self, found: Payment) -> bool:
+    async def _doubt(self, found: Payment) -> Payment | None:
         """2207 was about to be said by somebody who is gone."""
         return await self._move(found, Move(to=S.ASKING))
 
-    async def _ask(self, found: Payment) -> bool:
+    async def _ask(self, found: Payment) -> Payment | None:
         """What became of it? A settlement that is there is as good as an answer."""
         info = await self._around.insurer.find_settlement(
             _hospital(found), query_of(found, found.batch_no, found.setl_id)
@@ -175,12 +177,13 @@ class PaymentSaga:
             return await self._gone(found, info)
         return await self._judge(found, info)
 
-    async def _gone(self, found: Payment, info: SettlementInfo) -> bool:
+    async def _gone(self, found: Payment, info: SettlementInfo) -> Payment | None:
         """It was settled, and is cancelled: nothing stands, if the sums say the same."""
         try:
             split_of(info, sent_fen=found.total_fen)
         except InsuranceSumsError as broken:
-            return await self._review(found, broken)
+            await self._review(found, broken)
+            return None
         now = self._around.clock()
         move = Move(
             to=S.RELEASING,
@@ -190,9 +193,9 @@ class PaymentSaga:
         async with transaction(self._around.engine) as (connection, _):
             await moves.move_payment(connection, found, move, now=now)
             await settlements.note_cancelled(connection, found.merchant_id, info.setl_id, now)
-        return True
+            return await _read(connection, found.payment_id)
 
-    async def _judge(self, found: Payment, info: SettlementInfo) -> bool:
+    async def _judge(self, found: Payment, info: SettlementInfo) -> Payment | None:
         """Sound, and as the citizen saw it: settled. Sound, but otherwise: taken back.
 
         What was to be undone once is not believed any more, however sound: the cancelling that was
@@ -225,22 +228,23 @@ class PaymentSaga:
                 changes["reason"] = known or "split_changed"
             move = Move(to=to, changes=changes, note=info.evidence())
             await moves.move_payment(connection, found, move, now=now)
-        return to is not S.REVIEW
+            return None if to is S.REVIEW else await _read(connection, found.payment_id)
 
-    async def _reverse(self, found: Payment) -> bool:
+    async def _reverse(self, found: Payment) -> Payment | None:
         """2601: it shall not be settled, not later either."""
         assert found.psn_no is not None
         assert found.msgid is not None
         try:
             done = await self._around.insurer.reverse(_hospital(found), found.psn_no, found.msgid)
         except InsuranceRefusedError as refusal:
-            return await self._review(found, refusal)
+            await self._review(found, refusal)
+            return None
         changes = {"reason": found.reason or "insurance_silent"}
         return await self._move(
             found, Move(to=S.RELEASING, changes=changes, note={"reversed": done.value})
         )
 
-    async def _capture(self, found: Payment) -> bool:
+    async def _capture(self, found: Payment) -> Payment | None:
         """Take what was held, and close the books of the payment."""
         if found.order_id is not None:
             try:
@@ -257,9 +261,9 @@ class PaymentSaga:
         async with transaction(self._around.engine) as (connection, _):
             await moves.move_payment(connection, found, Move(to=S.PAID), now=now)
             await close_paid(connection, found, now)
-        return False
+        return None
 
-    async def _cancel(self, found: Payment) -> bool:
+    async def _cancel(self, found: Payment) -> Payment | None:
         """2208: the settlement is taken back."""
         assert found.setl_id is not None
         try:
@@ -271,15 +275,16 @@ class PaymentSaga:
                 settled=None,  # nothing of it was ever booked as paid
             )
         except (InsuranceRefusedError, InsuranceSumsError) as refusal:
-            return await self._review(found, refusal)
+            await self._review(found, refusal)
+            return None
         now = self._around.clock()
         async with transaction(self._around.engine) as (connection, _):
             move = Move(to=S.RELEASING, note={"cancelled": done.value})
             await moves.move_payment(connection, found, move, now=now)
             await settlements.note_cancelled(connection, found.merchant_id, found.setl_id, now)
-        return True
+            return await _read(connection, found.payment_id)
 
-    async def _release(self, found: Payment) -> bool:
+    async def _release(self, found: Payment) -> Payment | None:
         """Give the hold back."""
         if found.order_id is not None:
             try:
@@ -287,11 +292,12 @@ class PaymentSaga:
             except OrderStateError:
                 order = await self._around.api.read_order(SCENE, found.order_id)
                 assert order.captured_fen == 0, "what was captured is not released"
-        return await self._come_to_nothing(found, S.RETURNED)
+        await self._come_to_nothing(found, S.RETURNED)
+        return None
 
     async def _come_to_nothing(
         self, found: Payment, to: PaymentState, refusal: CardcoreError | None = None
-    ) -> bool:
+    ) -> None:
         changes: dict[str, Any] = {"order_request": None}
         if refusal is not None:
             changes["reason"] = refusal.code
@@ -308,17 +314,27 @@ class PaymentSaga:
                     .where(deposit_account.c.visit_id == found.visit_id)
                     .values(used_fen=deposit_account.c.used_fen - found.split.deposit_fen)
                 )
-        return False
 
-    async def _review(self, found: Payment, refusal: CardcoreError) -> bool:
+    async def _review(self, found: Payment, refusal: CardcoreError) -> None:
         move = Move(to=S.REVIEW, changes={"reason": refusal.code}, note=_note(refusal))
         await self._move(found, move)
-        return False
 
-    async def _move(self, found: Payment, move: Move) -> bool:
+    async def _move(self, found: Payment, move: Move) -> Payment | None:
         async with transaction(self._around.engine) as (connection, _):
             await moves.move_payment(connection, found, move, now=self._around.clock())
-        return PaymentState(move.to) not in FINAL
+            if PaymentState(move.to) in FINAL:
+                return None
+            return await _read(connection, found.payment_id)
+
+    async def _read(self, payment_id: UUID) -> Payment:
+        async with transaction(self._around.engine) as (connection, _):
+            return await _read(connection, payment_id)
+
+
+async def _read(connection: AsyncConnection, payment_id: UUID) -> Payment:
+    found = await store.find_payment(connection, payment_id)
+    assert found is not None
+    return found
 
 
 async def close_paid(connection: AsyncConnection, found: Payment, now: datetime) -> None:

@@ -1,9 +1,9 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
-from adapters.database import migrate, schema_version, sqlalchemy_url
+from adapters.database import migrate, open_engine, schema_version, sqlalchemy_url
 from cardcore.tables import metadata
 from cardcore.terminals import tables as _  # noqa: F401  (registers its tables)
 from cardcore.user import authorisation_tables as _a  # noqa: F401  (likewise)
@@ -53,3 +53,22 @@ def test_what_was_booked_cannot_be_changed(migrated_url: str, table: str) -> Non
             with pytest.raises(Exception, match="rows are only ever added"):
                 cursor.execute(statement)
     engine.dispose()
+
+
+async def test_a_connection_the_server_has_left_is_not_used_again(empty_database_url: str) -> None:
+    """Why: after a restart of the database all idle connections are dead, and nobody need know."""
+    async with open_engine(empty_database_url, connections_max=3) as engine:
+        async with engine.connect() as first, engine.connect() as second:
+            pids = [
+                (await one.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                for one in (first, second)
+            ]
+        async with engine.connect() as other:
+            killer = (await other.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            for pid in pids:
+                if pid != killer:
+                    await other.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)"))
+        for _ in range(2):
+            async with engine.connect() as one, engine.connect() as two:
+                for connection in (one, two):
+                    assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
