@@ -52,6 +52,10 @@ class BooleanArray(PackedArray):
     """``boolean[]``."""
 
 
+class ByteaArray(PackedArray):
+    """``bytea[]``."""
+
+
 class _PackedArrayDumper(Dumper):
     format = Format.BINARY
 
@@ -71,11 +75,16 @@ class _BooleanArrayDumper(_PackedArrayDumper):
     oid = 1000
 
 
+class _ByteaArrayDumper(_PackedArrayDumper):
+    oid = 1001
+
+
 def register(connection: AsyncConnection[object]) -> None:
     """Teach a connection the packed arrays. They are our own types: nothing else changes."""
     connection.adapters.register_dumper(UUIDArray, _UUIDArrayDumper)
     connection.adapters.register_dumper(BigintArray, _BigintArrayDumper)
     connection.adapters.register_dumper(BooleanArray, _BooleanArrayDumper)
+    connection.adapters.register_dumper(ByteaArray, _ByteaArrayDumper)
 
 
 def _array(oid: int, elements: Sequence[bytes], count: int | None = None) -> bytes:
@@ -115,6 +124,11 @@ def boolean_array(values: Iterable[bool]) -> BooleanArray:
     return BooleanArray(
         _array(16, [b"\0\0\0\x01\x01" if value else b"\0\0\0\x01\0" for value in values])
     )
+
+
+def bytea_array(values: Iterable[bytes]) -> ByteaArray:
+    """Pack strings of bytes."""
+    return ByteaArray(_array(17, [len(value).to_bytes(4, "big") + value for value in values]))
 
 
 # -- COPY rows --------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
 from cardcore.terminals.use_order import UseOrder
 from codes.card_tap import TOKEN_SIZE
-from ledger import Ledger
+from ledger import Ledger, wire
+from ledger.wire import bigint_array, bytea_array, uuid_array
 
 
 class Holder(NamedTuple):
@@ -96,19 +97,19 @@ TAPS_COMPARED: Final = timedelta(days=14)
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 _KNOWN: Final = (
     "SELECT record_id, digest, state, order_id FROM cardcore.terminal_record"
-    " WHERE record_id = ANY(%s)"
+    " WHERE record_id = ANY(%b)"
 )
 _NEIGHBOURS: Final = (
     "SELECT kid, sequence_no, record_id, digest, occurred_at FROM cardcore.terminal_record"
-    " WHERE terminal_id = %s AND sequence_no = ANY(%s)"
+    " WHERE terminal_id = %s AND sequence_no = ANY(%b)"
 )
 _HOLDERS: Final = """
 WITH subject AS (
     SELECT t.token, NULL::uuid AS asked_id, t.user_id, t.blocked IS NOT NULL AS blocked
-      FROM cardcore.code_token t WHERE t.token = ANY(%s)
+      FROM cardcore.code_token t WHERE t.token = ANY(%b)
     UNION ALL
     SELECT NULL, o.user_id, coalesce(o.merged_into, o.user_id), false
-      FROM cardcore.person o WHERE o.user_id = ANY(%s)
+      FROM cardcore.person o WHERE o.user_id = ANY(%b)
 )
 SELECT s.token, s.asked_id, p.user_id, p.level,
        s.blocked OR p.status <> 'active' OR a.revoked_at IS NOT NULL,
@@ -133,14 +134,14 @@ SELECT s.token, s.asked_id, p.user_id, p.level,
 _SPENT: Final = """
 SELECT u.replay_key, u.order_id, r.record_id
   FROM cardcore.used_code u LEFT JOIN cardcore.terminal_record r ON r.order_id = u.order_id
- WHERE u.replay_key = ANY(%s)
+ WHERE u.replay_key = ANY(%b)
 """
 # One row a key, its uses packed as ``pack_uses`` does: they are many, and rarely looked at singly.
 _USES: Final = """
 SELECT token, sum(CASE WHEN state = 'booked' THEN amount_fen ELSE 0 END)::int8,
        string_agg(int8send(made_at_s) || int4send(counter) || uuid_send(record_id), ''::bytea)
   FROM cardcore.terminal_record
- WHERE token = ANY(%s) AND counter IS NOT NULL AND (octet_length(token) = %s OR occurred_at > %s)
+ WHERE token = ANY(%b) AND counter IS NOT NULL AND (octet_length(token) = %s OR occurred_at > %s)
  GROUP BY token
 """
 _CHAINS: Final = "SELECT kid, highest_no, gaps FROM cardcore.record_chain WHERE terminal_id = %s"
@@ -171,14 +172,18 @@ async def read_record_facts(
     tokens = list({code.token for code in shown})
     people = list({code.holder_id for code in shown if code.holder_id is not None})
     facts = RecordFacts()
+    wire.register(raw)
+    packed_tokens = bytea_array(tokens)
     async with raw.pipeline():
         # Uploads of one terminal one after another: they share its chain.
         await raw.execute(_LOCK, (f"records {terminal_id}",))
-        known = await raw.execute(_KNOWN, ([one.record_id for one in records],))
-        neighbours = await raw.execute(_NEIGHBOURS, (terminal_id, sorted(around)))
-        holders = await raw.execute(_HOLDERS, (tokens, people))
-        spent = await raw.execute(_SPENT, ([code.replay_key for code in shown],))
-        uses = await raw.execute(_USES, (tokens, TOKEN_SIZE, now - TAPS_COMPARED))
+        known = await raw.execute(_KNOWN, (uuid_array(one.record_id.int for one in records),))
+        neighbours = await raw.execute(_NEIGHBOURS, (terminal_id, bigint_array(sorted(around))))
+        holders = await raw.execute(
+            _HOLDERS, (packed_tokens, uuid_array(one.int for one in people))
+        )
+        spent = await raw.execute(_SPENT, (bytea_array(code.replay_key for code in shown),))
+        uses = await raw.execute(_USES, (packed_tokens, TOKEN_SIZE, now - TAPS_COMPARED))
         chains = await raw.execute(_CHAINS, (terminal_id,))
         before = await raw.execute(
             _BEFORE, ([kid for kid, _ in runs], [number for _, number in runs], terminal_id)
