@@ -70,6 +70,7 @@ class Worker:
             daemon=True,
         )
         self._process.start()
+        theirs.close()  # a worker that dies is then an ``EOFError`` here, and not waited for
         assert self._ours.recv() == "ready"
 
     async def do(self, order: Order) -> Done:
