@@ -223,16 +223,17 @@ def _results(days: Sequence[_Day], tps: float) -> list[Result]:
 def _stages(day: _Day) -> list[Result]:
     """Each stage of a day; processor time is spread over all taps, so that it adds up."""
     found = []
+    whose = f"day of {day.taps:,} taps"
     for name, stage in day.stages.items():
         found += [
-            Result(name=f"  {name}: by the clock", value=stage.clock_s, unit="s"),
+            Result(name=f"{whose}, {name}: by the clock", value=stage.clock_s, unit="s"),
             Result(
-                name=f"  {name}: processor time of the workers",
+                name=f"{whose}, {name}: processor time of the workers",
                 value=stage.workers_s * 1e6 / day.taps,
                 unit="us/tap",
             ),
             Result(
-                name=f"  {name}: processor time of the database",
+                name=f"{whose}, {name}: processor time of the database",
                 value=stage.database_s * 1e6 / day.taps,
                 unit="us/tap",
             ),
@@ -240,15 +241,15 @@ def _stages(day: _Day) -> list[Result]:
     cleared_s = day.stages["clear"].clock_s
     return [
         *found,
-        Result(name="  processor time of all", value=day.processor_us, unit="us/tap"),
+        Result(name=f"{whose}, processor time of all", value=day.processor_us, unit="us/tap"),
         Result(
-            name="  clearing of the day",
+            name=f"{whose}, clearing of the day",
             value=cleared_s,
             unit="s",
             target=TARGET_CLEAR_S,
             met=cleared_s <= TARGET_CLEAR_S,
         ),
-        Result(name="  peak memory of a worker", value=day.peak_mib, unit="MiB"),
+        Result(name=f"{whose}, peak memory of a worker", value=day.peak_mib, unit="MiB"),
     ]
 
 

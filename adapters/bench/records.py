@@ -203,7 +203,7 @@ def _rates(what: str, figures: _Figures, bare_per_s: float) -> list[Result]:
             reference_value=bare_per_s,
         ),
         Result(
-            name=f"  {what}, against the target",
+            name=f"records uploaded, {what}, against the target",
             value=per_s,
             unit="records/s",
             target=TARGET_PER_S,

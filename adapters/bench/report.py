@@ -83,7 +83,8 @@ def _cpu_model() -> str:
 
 
 def print_report(results: Sequence[Result], *, as_json: bool) -> None:
-    """Print ``{"machine": …, "results": […]}``, or a table."""
+    """Print ``{"machine": …, "results": […]}``, or a table; no two results have one name."""
+    assert len({result.name for result in results}) == len(results), results
     if as_json:
         document = {
             "machine": machine(),
