@@ -85,6 +85,7 @@ KEPT_FOR_LATE_RECORDS: Final = timedelta(days=10)
 _KEPT_LONGER: Final = {
     "used_code": KEPT_FOR_LATE_RECORDS,
     "code_token": KEPT_FOR_LATE_RECORDS,
+    "limit_counter": KEPT_FOR_LATE_RECORDS,
 }
 _EXPIRING_OFFLINE: Final = ("code_authorisation", "status_index")
 ROWS_PER_ROUND_MAX: Final = 20_000

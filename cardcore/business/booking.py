@@ -55,6 +55,17 @@ def lines_of_order(
     return tuple(lines)
 
 
+def by_delegation(
+    lines: tuple[OrderLine, ...], delegation_id: UUID | None
+) -> tuple[OrderLine, ...]:
+    """The lines, those that somebody else pays marked with the delegation by which they do."""
+    if delegation_id is None:
+        return lines
+    return tuple(
+        line if line.fund is None else replace(line, delegation_id=delegation_id) for line in lines
+    )
+
+
 def _take(left: deque[FundShare], amount_fen: int) -> list[FundShare]:
     """Take an amount off the front of the shares that are left."""
     taken = []

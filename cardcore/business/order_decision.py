@@ -4,18 +4,17 @@ No database and no clock; the scene's rules, the funding plan and the limits com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import time, timedelta
 from typing import Final
 
 from cardcore.account.funding_policy import FundingPlans
-from cardcore.business.booking import lines_of_order, transfers_of_order
+from cardcore.business.booking import by_delegation, lines_of_order, transfers_of_order
 from cardcore.business.limits import Asking, Use, uses_of
 from cardcore.business.order_checks import check_code, person_of, terminal_of
 from cardcore.business.order_facts import BatchFacts, PersonFacts, PreparedOrder
-from cardcore.business.order_funding import Funded, OrderFunding
+from cardcore.business.order_funding import OrderFunding
 from cardcore.business.order_rules import RuleBook
-from cardcore.business.orders import STATUS_AS_MADE, OrderLine, OrderRecord
+from cardcore.business.orders import STATUS_AS_MADE, OrderRecord
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
@@ -79,7 +78,8 @@ class OrderDecider:
             subsidy_payable_id=terminal.subsidy_payable_id,
             funding_version=self._plans.version,
         )
-        lines = _by_delegation(lines, funded)
+        by = funded.delegation
+        lines = by_delegation(lines, None if by is None else by.delegation_id)
         business = request.business
         timeout_s = 0
         if request.mode is Mode.HOLD:
@@ -170,14 +170,3 @@ class OrderDecider:
         if prepared.request.mode is not Mode.RECORD and not quote.nominal_fen:
             raise AmountInvalidError("nothing to pay: use the mode record", field="mode")
         return quote
-
-
-def _by_delegation(lines: tuple[OrderLine, ...], funded: Funded) -> tuple[OrderLine, ...]:
-    """The lines, those that somebody else pays marked with the delegation by which they do."""
-    by = funded.delegation
-    if by is None:
-        return lines
-    return tuple(
-        line if line.fund is None else replace(line, delegation_id=by.delegation_id)
-        for line in lines
-    )

@@ -91,9 +91,22 @@ class BatchFacts:
         return self.people_by_id.get(prepared.request.user.user_id)
 
 
+# A delegation d whose payer is y, with what was used of its limits, as ``delegation_of`` reads it.
+DELEGATION: Final = """
+json_build_array(
+    d.delegation_id, d.payer_id, d.kind, d.use, d.fund, d.scenes,
+    d.order_fen_max, d.day_fen_max, d.month_fen_max, d.valid_from,
+    least(d.valid_to, d.revoked_at), y.status = 'active',
+    (SELECT json_agg(json_build_array(f.kind, f.fund_id)) FROM cardcore.fund f
+      WHERE f.user_id = d.payer_id AND f.status = 'active'),
+    (SELECT json_agg(m.user_id) FROM cardcore.person m WHERE m.merged_into = d.payer_id),
+    (SELECT json_agg(json_build_array(
+            c.subject, c.limit_id, extract(epoch FROM c.window_from)::bigint, c.used))
+       FROM cardcore.limit_counter c WHERE c.subject = 'delegation:' || d.delegation_id))
+"""
 # One statement, so one round trip and one plan for a batch of any size. The answers come as JSON:
 # reading it costs less than five result sets of their own.
-_FACTS: Final = """
+_FACTS: Final = f"""
 WITH
     asked_key AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (client_id, key)),
     asked_no AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (merchant_id, out_trade_no)),
@@ -122,20 +135,7 @@ SELECT
                FROM cardcore.entitlement e WHERE e.user_id = p.user_id),
             (SELECT json_agg(json_build_array(f.kind, f.fund_id))
                FROM cardcore.fund f WHERE f.user_id = p.user_id AND f.status = 'active'),
-            (SELECT json_agg(json_build_array(
-                    d.delegation_id, d.payer_id, d.kind, d.use, d.fund, d.scenes,
-                    d.order_fen_max, d.day_fen_max, d.month_fen_max, d.valid_from, d.valid_to,
-                    y.status = 'active',
-                    (SELECT json_agg(json_build_array(f.kind, f.fund_id)) FROM cardcore.fund f
-                      WHERE f.user_id = d.payer_id AND f.status = 'active'),
-                    (SELECT json_agg(m.user_id) FROM cardcore.person m
-                      WHERE m.merged_into = d.payer_id),
-                    (SELECT json_agg(json_build_array(
-                            c.subject, c.limit_id, extract(epoch FROM c.window_from)::bigint,
-                            c.used))
-                       FROM cardcore.limit_counter c
-                      WHERE c.subject = 'delegation:' || d.delegation_id))
-                    ORDER BY d.recorded_at, d.delegation_id)
+            (SELECT json_agg({DELEGATION} ORDER BY d.recorded_at, d.delegation_id)
                FROM cardcore.delegation d JOIN cardcore.person y ON y.user_id = d.payer_id
               WHERE d.user_id = p.user_id AND d.revoked_at IS NULL)))
        FROM subject s JOIN cardcore.person p USING (user_id)),
@@ -143,7 +143,7 @@ SELECT
        FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[])),
     (SELECT max(version) FROM cardcore.funding_policy),
     (SELECT version FROM cardcore.rules_version)
-"""
+"""  # noqa: S608  (our constants)
 # Asked only where a limit counts over a window.
 _USED: Final = """
   , (SELECT json_agg(json_build_array(
@@ -185,7 +185,7 @@ async def read_facts(
         funding_version=row[5],
         rules_version=row[6],
     )
-    _keep_counters(facts, (counted and row[7]) or ())
+    _keep_counters(facts.limits_used, (counted and row[7]) or ())
     for token, named, *values in people:
         person = _person(facts, values)
         if token is None:
@@ -214,9 +214,9 @@ def _terminal(values: Sequence[Any]) -> TerminalFacts:
     )
 
 
-def _keep_counters(facts: BatchFacts, counters: Iterable[Sequence[Any]]) -> None:
+def _keep_counters(used: dict[CounterKey, int], counters: Iterable[Sequence[Any]]) -> None:
     for subject, limit_id, second, taken in counters:
-        facts.limits_used[subject, limit_id, datetime.fromtimestamp(second, UTC)] = taken
+        used[subject, limit_id, datetime.fromtimestamp(second, UTC)] = taken
 
 
 def _person(facts: BatchFacts, values: Sequence[Any]) -> PersonFacts:
@@ -230,7 +230,9 @@ def _person(facts: BatchFacts, values: Sequence[Any]) -> PersonFacts:
             for name, first, last in concessions or ()
         ),
         fund_ids=_funds(funds),
-        delegations=tuple(_delegation(facts, user_id, one) for one in delegations or ()),
+        delegations=tuple(
+            delegation_of(UUID(user_id), one, facts.limits_used) for one in delegations or ()
+        ),
     )
 
 
@@ -238,14 +240,15 @@ def _funds(funds: Iterable[tuple[str, str]] | None) -> tuple[tuple[str, UUID], .
     return tuple((kind, UUID(fund_id)) for kind, fund_id in funds or ())
 
 
-def _delegation(facts: BatchFacts, user_id: str, values: Sequence[Any]) -> Delegation:
+def delegation_of(user_id: UUID, values: Sequence[Any], used: dict[CounterKey, int]) -> Delegation:
+    """A delegation as ``DELEGATION`` has it; ``used`` gets what was used of its limits."""
     *said, payer_active, payer_funds, former_ids, counters = values
-    _keep_counters(facts, counters or ())
+    _keep_counters(used, counters or ())
     delegation_id, payer_id, kind, use, fund, scenes, *limits, valid_from, valid_to = said
     order_fen_max, day_fen_max, month_fen_max = limits
     return Delegation(
         delegation_id=UUID(delegation_id),
-        user_id=UUID(user_id),
+        user_id=user_id,
         payer_id=UUID(payer_id),
         kind=kind,
         use=DelegationUse(use),

@@ -35,7 +35,7 @@ from cardcore.errors import (
     LimitExceededError,
     UserFrozenError,
 )
-from cardcore.user.delegation import Delegation, DelegationUse, payers_of
+from cardcore.user.delegation import Delegation, asked_in_turn, payers_of
 from cardcore.values import value
 
 # Where nobody can pay, the refusal that helps most is told.
@@ -158,9 +158,7 @@ class OrderFunding:
                     "this payer does not pay for this user", field="account.payer"
                 )
             return named
-        first = [one for one in able if one.use is DelegationUse.FIRST]
-        short = [one for one in able if one.use is DelegationUse.WHEN_SHORT]
-        return [*first, None, *short]
+        return asked_in_turn(able)
 
     # -- with what -------------------------------------------------------------------------------
 
@@ -195,9 +193,16 @@ class OrderFunding:
     def _delegated(
         self, facts: BatchFacts, prepared: PreparedOrder, by: Delegation, amount_fen: int
     ) -> Funded:
-        by.admit(amount_fen)
-        uses = delegation_uses(by, prepared, amount_fen, self._cut_off)
-        _refuse_beyond(by, uses, facts.limits_used)
+        asking = Asking(
+            scene=prepared.request.business.scene,
+            user_id=by.user_id,
+            terminal_id=prepared.request.business.terminal_id,
+            merchant_id=prepared.request.business.merchant_id,
+            citizen_fen=amount_fen,
+            at=prepared.received_at,
+            business_on=prepared.business_on,
+        )
+        uses = delegation_uses(by, asking, facts.limits_used, self._cut_off)
         wanted = prepared.request.account.fund
         usable = [
             (kind, fund_id)
@@ -222,20 +227,23 @@ class OrderFunding:
 
 
 def delegation_uses(
-    by: Delegation, prepared: PreparedOrder, amount_fen: int, cut_off: time
+    by: Delegation, asking: Asking, used: Mapping[CounterKey, int], cut_off: time
 ) -> list[Use]:
-    """What an amount takes of a delegation's limits of a day and a month."""
-    asking = Asking(
-        scene=prepared.request.business.scene,
-        user_id=by.user_id,
-        terminal_id=prepared.request.business.terminal_id,
-        merchant_id=prepared.request.business.merchant_id,
-        citizen_fen=amount_fen,
-        at=prepared.received_at,
-        business_on=prepared.business_on,
-        delegation_id=by.delegation_id,
-    )
-    return uses_of(_limits_of(by), asking, cut_off)
+    """What an amount takes of a delegation's limits of a day and a month.
+
+    Args:
+        by: the delegation.
+        asking: what is to be paid, and when it was asked.
+        used: what was used of its limits before.
+        cut_off: when a business day begins.
+
+    Raises:
+        LimitExceededError: one of them stands against it; ``facts`` say which, and until when.
+    """
+    by.admit(asking.citizen_fen)
+    uses = uses_of(_limits_of(by), replace(asking, delegation_id=by.delegation_id), cut_off)
+    _refuse_beyond(by, uses, used)
+    return uses
 
 
 def _limits_of(by: Delegation) -> list[LimitRule]:

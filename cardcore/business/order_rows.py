@@ -206,9 +206,11 @@ def rows_of(
     return Rows(parts, parameters)
 
 
-async def write_orders(connection: RawConnection, booked: Sequence[BookedOrder]) -> None:
+async def write_orders(
+    connection: RawConnection, booked: Sequence[BookedOrder], uses: Sequence[Use]
+) -> None:
     """Insert everything that belongs to orders that are in the ledger; see ``Rows.write``."""
-    await rows_of(booked, (), ()).write(connection)
+    await rows_of(booked, uses, ()).write(connection)
 
 
 def _order_parameters(booked: Sequence[BookedOrder]) -> Sequence[str]:

@@ -14,7 +14,8 @@ from uuid import UUID
 from cardcore.account.chart import ARREARS as ARREARS  # noqa: PLC0414  (others read it here)
 from cardcore.account.chart import arrears_of, arrears_payable
 from cardcore.account.funding_plan import FundShare
-from cardcore.business.booking import lines_of_order, transfers_of_order
+from cardcore.business.booking import by_delegation, lines_of_order, transfers_of_order
+from cardcore.business.limits import Use
 from cardcore.business.orders import STATUS_AS_MADE, OrderLine, OrderRecord
 from cardcore.business.quote import Quote
 from cardcore.business.request import Mode
@@ -66,6 +67,7 @@ class BookedRecord(NamedTuple):
     record: OrderRecord
     transfers: Sequence[Transfer]
     arrears_fen: int
+    uses: Sequence[Use] = ()
 
 
 def shares_with_arrears(
@@ -105,12 +107,21 @@ def shares_with_arrears(
     return shares
 
 
+def own_fen(holder: Holder, plan: Sequence[str], balances: Mapping[UUID, int]) -> int:
+    """What a person's own funds of the plan's kinds have together."""
+    return sum(
+        max(balances.get(fund_id, 0), 0) for kind, fund_id in holder.fund_ids if kind in plan
+    )
+
+
 def book_record(
     order: RecordedOrder,
     judged: JudgedRecord,
     quote: Quote,
     shares: Sequence[FundShare],
     *,
+    delegation_id: UUID | None,
+    uses: Sequence[Use],
     holder: Holder,
     payables: Payables,
     terminal_id: str,
@@ -126,6 +137,7 @@ def book_record(
         payable_id=payables.payable_id,
         subsidy_payable_id=payables.subsidy_payable_id,
     )
+    lines = by_delegation(lines, delegation_id)
     arrears_fen = sum(share.amount_fen for share in shares if share.kind == ARREARS)
     if arrears_fen:
         lines = tuple(_as_arrears(line, payables.merchant_id) for line in lines)
@@ -155,7 +167,7 @@ def book_record(
         lines=lines,
     )
     request = RecordRequest(order.caller, f"record-{name}", judged.digest, _presented(judged.code))
-    return BookedRecord(request, record, transfers, arrears_fen)
+    return BookedRecord(request, record, transfers, arrears_fen, uses)
 
 
 def _presented(code: CodeFacts) -> PresentedCode | None:

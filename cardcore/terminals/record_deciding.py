@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from cardcore.account.chart import ARREARS
-from cardcore.account.funding_plan import FundShare
+from cardcore.business.limits import Asking
 from cardcore.business.quote import PricingFacts, Quote, Subject
 from cardcore.business.request import Mode
 from cardcore.calendar import business_date
@@ -25,7 +25,6 @@ from cardcore.terminals.record_booking import (
     Payables,
     RecordedOrder,
     book_record,
-    shares_with_arrears,
 )
 from cardcore.terminals.record_facts import Holder, RecordFacts
 from cardcore.terminals.record_judging import (
@@ -35,6 +34,7 @@ from cardcore.terminals.record_judging import (
     RecordBrief,
     judge_code_at,
 )
+from cardcore.terminals.record_payers import FundedRecord, fund_record
 from cardcore.terminals.record_rows import Case, RowsToWrite
 from cardcore.terminals.record_rules import (
     SKEW_MAX,
@@ -333,14 +333,18 @@ class BatchDecider:
         citizen_fen, nominal_fen = quote.citizen_fen, quote.nominal_fen
         if citizen_fen > record.amount_fen:
             return Doubt(reason="amount_mismatch")
-        shares = shares_with_arrears(
-            holder,
-            citizen_fen,
-            plan=self._rules.plan,
-            balances=self._facts.balances,
-            owed_fen=self._facts.owed_fen.get(holder.user_id, 0),
+        asking = Asking(
+            scene=facts.scene,
+            user_id=holder.user_id,
+            terminal_id=facts.terminal_id,
+            merchant_id=facts.merchant_id,
+            citizen_fen=citizen_fen,
+            at=occurred_at,
+            business_on=on,
         )
-        if shares is None:
+        rules = self._rules
+        funded = fund_record(holder, asking, self._facts, plan=rules.plan, cut_off=rules.cut_off)
+        if funded is None:
             return Doubt(reason="over_limit", liability=Liability.CITIZEN)
         first_open_on = self._rules.first_open_on
         order = RecordedOrder(
@@ -360,12 +364,14 @@ class BatchDecider:
             order,
             judged,
             quote,
-            shares,
+            funded.shares,
+            delegation_id=funded.delegation_id,
+            uses=funded.uses,
             holder=holder,
             payables=self._terminal.payables,
             terminal_id=self._terminal.terminal_id,
         )
-        self._spend(code, record, holder, shares, order.order_id)
+        self._spend(code, record, holder, funded, order.order_id)
         self.standing.append(Standing(index, judged, booked))
         self.rows.reserve(record.record_id, order.order_id)
         return None
@@ -375,17 +381,19 @@ class BatchDecider:
         code: CodeFacts,
         record: RecordBrief,
         holder: Holder,
-        shares: Sequence[FundShare],
+        funded: FundedRecord,
         order_id: UUID,
     ) -> None:
         """What the next record of the batch must see."""
         facts = self._facts
-        for share in shares:
+        for share in funded.shares:
             if share.kind == ARREARS:
                 owed_fen = facts.owed_fen.get(holder.user_id, 0)
                 facts.owed_fen[holder.user_id] = owed_fen + share.amount_fen
             else:
                 facts.balances[share.fund_id] -= share.amount_fen
+        for use in funded.uses:
+            facts.limits_used[use.key] = facts.limits_used.get(use.key, 0) + use.added
         if code.code_class != PRINTED_CLASS:
             self._earlier.spent[code.replay_key] = order_id
         facts.used_fen[code.token] = facts.used_fen.get(code.token, 0) + record.amount_fen

@@ -1,16 +1,19 @@
 """What a batch of records must be compared with, each question asked once for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from cardcore.account.chart import arrears_of
+from cardcore.business.limits import CounterKey
+from cardcore.business.order_facts import DELEGATION, delegation_of
 from cardcore.connections import RawConnection
 from cardcore.terminals.gaps import Chain
 from cardcore.terminals.record_judging import CodeFacts, JudgedRecord
 from cardcore.terminals.use_order import UseOrder
+from cardcore.user.delegation import Delegation
 from codes.card_tap import TOKEN_SIZE
 from ledger import Ledger, wire
 from ledger.wire import bigint_array, bytea_array, uuid_array
@@ -65,7 +68,8 @@ class RecordFacts:
     """The answers; money as the batch leaves it so far.
 
     ``latest_before`` is when the record with the next lower number was made, asked for the first of
-    each run of numbers; ``balances`` by fund, ``owed_fen`` by person.
+    each run of numbers; ``balances`` by fund, ``owed_fen`` by person. ``delegations`` are by whom
+    they pay for, ended ones too, oldest first; ``limits_used`` what was used of their limits.
     """
 
     known: dict[UUID, KnownRecord] = field(default_factory=dict)
@@ -80,6 +84,8 @@ class RecordFacts:
     latest_before: dict[tuple[int, int], datetime] = field(default_factory=dict)
     balances: dict[UUID, int] = field(default_factory=dict)
     owed_fen: dict[UUID, int] = field(default_factory=dict)
+    delegations: dict[UUID, list[Delegation]] = field(default_factory=dict)
+    limits_used: dict[CounterKey, int] = field(default_factory=dict)
 
     def holder(self, code: CodeFacts) -> Holder | None:
         """Whose it is, or of a card was at the tap; someone merged since is their survivor."""
@@ -131,6 +137,15 @@ SELECT s.token, s.asked_id, p.user_id, p.level,
   JOIN cardcore.person p USING (user_id)
   LEFT JOIN cardcore.code_authorisation a ON a.token = s.token
 """
+# One that was revoked meanwhile may have been in force at the tap.
+_DELEGATIONS: Final = f"""
+SELECT d.user_id, {DELEGATION}
+  FROM cardcore.delegation d JOIN cardcore.person y ON y.user_id = d.payer_id
+ WHERE d.user_id IN (SELECT t.user_id FROM cardcore.code_token t WHERE t.token = ANY(%b)
+                      UNION SELECT coalesce(o.merged_into, o.user_id)
+                              FROM cardcore.person o WHERE o.user_id = ANY(%b))
+ ORDER BY d.recorded_at, d.delegation_id
+"""  # noqa: S608  (our constants)
 _SPENT: Final = """
 SELECT u.replay_key, u.order_id, r.record_id
   FROM cardcore.used_code u LEFT JOIN cardcore.terminal_record r ON r.order_id = u.order_id
@@ -173,15 +188,14 @@ async def read_record_facts(
     people = list({code.holder_id for code in shown if code.holder_id is not None})
     facts = RecordFacts()
     wire.register(raw)
-    packed_tokens = bytea_array(tokens)
+    packed_tokens, packed_people = bytea_array(tokens), uuid_array(one.int for one in people)
     async with raw.pipeline():
         # Uploads of one terminal one after another: they share its chain.
         await raw.execute(_LOCK, (f"records {terminal_id}",))
         known = await raw.execute(_KNOWN, (uuid_array(one.record_id.int for one in records),))
         neighbours = await raw.execute(_NEIGHBOURS, (terminal_id, bigint_array(sorted(around))))
-        holders = await raw.execute(
-            _HOLDERS, (packed_tokens, uuid_array(one.int for one in people))
-        )
+        holders = await raw.execute(_HOLDERS, (packed_tokens, packed_people))
+        delegations = await raw.execute(_DELEGATIONS, (packed_tokens, packed_people))
         spent = await raw.execute(_SPENT, (bytea_array(code.replay_key for code in shown),))
         uses = await raw.execute(_USES, (packed_tokens, TOKEN_SIZE, now - TAPS_COMPARED))
         chains = await raw.execute(_CHAINS, (terminal_id,))
@@ -199,6 +213,7 @@ async def read_record_facts(
             facts.holders[token] = _holder(values)
         else:
             facts.holders_by_id[asked_id] = _holder(values)
+    _keep_delegations(facts, await delegations.fetchall())
     for replay_key, order_id, record_id in await spent.fetchall():
         facts.spent[replay_key] = order_id
         if record_id is not None:
@@ -213,10 +228,18 @@ async def read_record_facts(
     return facts
 
 
+def _keep_delegations(facts: RecordFacts, rows: Iterable[tuple[UUID, Sequence[Any]]]) -> None:
+    for user_id, values in rows:
+        one = delegation_of(user_id, values, facts.limits_used)
+        facts.delegations.setdefault(user_id, []).append(one)
+
+
 async def read_money(raw: RawConnection, book: Ledger, facts: RecordFacts) -> None:
     """What everybody in the batch has and owes."""
     everybody = facts.everybody()
     funds = {fund_id for holder in everybody for _, fund_id in holder.fund_ids}
+    for delegations in facts.delegations.values():
+        funds.update(fund_id for one in delegations for _, fund_id in one.payer_funds)
     owing = {holder.user_id: arrears_of(holder.user_id) for holder in everybody}
     if not owing:
         return

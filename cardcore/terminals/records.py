@@ -143,9 +143,11 @@ class RecordWriter:
             try:
                 async with self._pool.connection() as raw:
                     return await self._book(raw, upload, batch)
-            except _LOST_RACE:
-                if attempt == ATTEMPTS_MAX:
+            except (*_LOST_RACE, pg_errors.CheckViolation) as lost:
+                if not _is_lost_race(lost):
                     raise
+                if attempt == ATTEMPTS_MAX:
+                    raise ServiceUnavailableError from None
         raise AssertionError
 
     async def _book(
@@ -171,7 +173,8 @@ class RecordWriter:
         booked = await self._post(raw, decider)
         chains = decider.chains()
         async with raw.pipeline():
-            await write_orders(raw, [one.booked for one in booked])
+            uses = [use for one in booked for use in one.booked.uses]
+            await write_orders(raw, [one.booked for one in booked], uses)
             await write_rows(raw, decider.rows, chains, upload.heard)
             if upload.first == 0:
                 await alarm_of_clock(raw, terminal.terminal_id, upload.heard, upload.now)
@@ -212,6 +215,13 @@ class RecordWriter:
             account(arrears_payable(one), AccountCode.MERCHANT_ARREARS_PAYABLE) for one in merchants
         ]
         await open_accounts(self._parts.book, [*debts, *payables], raw)
+
+
+def _is_lost_race(error: BaseException) -> bool:
+    """Was another writer first, with a row or with a delegation's limit?"""
+    if isinstance(error, pg_errors.CheckViolation):
+        return error.diag.constraint_name == "limit_counter_within"
+    return True
 
 
 def _heard(request: UploadRequest, now: datetime) -> Heard:

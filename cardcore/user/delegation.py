@@ -75,6 +75,14 @@ class Delegation:
             )
 
 
+def asked_in_turn(able: Iterable[Delegation]) -> Sequence[Delegation | None]:
+    """Who is asked to pay where the order does not say who does; None is the person themselves."""
+    able = list(able)
+    first = [one for one in able if one.use is DelegationUse.FIRST]
+    short = [one for one in able if one.use is DelegationUse.WHEN_SHORT]
+    return [*first, None, *short]
+
+
 def payers_of(
     delegations: Iterable[Delegation], *, scene: str, at: datetime
 ) -> Sequence[Delegation]:
