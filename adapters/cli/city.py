@@ -83,6 +83,8 @@ def run_command() -> None:
     settings = Settings()
     console.print(f"[bold]cardcore {version('cardcore')}[/] · 数据目录 data in {settings.home}")
     try:
+        # Known before a city is loaded for nothing; taken for good where it is served.
+        listen(settings.host, settings.port).close()
         with running(settings) as addresses:
             console.print("数据库已启动 · PostgreSQL is running (embedded, Unix socket only)")
             console.print("密码机已启动 · the security module runs in a process of its own")

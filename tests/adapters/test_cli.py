@@ -184,6 +184,7 @@ def test_a_taken_port_is_named(running_city: tuple[str, dict[str, str]]) -> None
         Path(folder).chmod(0o755)
         port = running_city[1]["CARDCORE_PORT"]
         result = cardcore("run", CARDCORE_HOME=f"{folder}/home", CARDCORE_PORT=port)
+        assert not Path(folder, "home").exists()  # nothing was begun
     assert result.returncode == 1
     assert port in result.stdout
     assert "CARDCORE_PORT" in result.stdout
