@@ -125,6 +125,8 @@ class Claims:
         ``landing`` as ``fund_life.landing_accounts`` gives it.
         """
         homeless = [(one, fen) for one, fen in shares if landing.get(one) == SUSPENSE]
+        if not homeless:
+            return
         fund = tables.fund.c
         found = await connection.execute(
             select(fund.fund_id, fund.user_id).where(fund.fund_id.in_([one for one, _ in homeless]))

@@ -6,7 +6,7 @@ arrears up to the limit of their level (ADR 60), and beyond it the charge waits.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -18,12 +18,15 @@ from cardcore.account.chart import (
     subsidy_receivable,
 )
 from cardcore.account.funding_plan import FundShare
+from cardcore.business.limits import Asking, Use
 from cardcore.business.quote import Payer, QuoteLine
 from cardcore.business.request import Mode
 from cardcore.charges.charge import Charge, GiveBack
 from cardcore.charges.facts import ChargeFacts, LineLeft
 from cardcore.ids import part_id
 from cardcore.terminals.record_booking import ARREARS, Payables, shares_with_arrears
+from cardcore.terminals.record_facts import Holder
+from cardcore.terminals.record_payers import FundedRecord, fund_record
 from ledger import Transfer, TransferFlags
 
 USER_UNKNOWN: Final = "user_unknown"
@@ -38,7 +41,7 @@ class DecidedCharge(NamedTuple):
     """An order that is to be booked. ``place`` is that of its charge in the request.
 
     ``row`` is the order's, ``lines`` are its lines', as ``rows`` writes them. ``owing`` has number
-    and fen of each line that became arrears.
+    and fen of each line that became arrears. ``uses``: what it takes of a delegation's limits.
     """
 
     place: int
@@ -50,6 +53,7 @@ class DecidedCharge(NamedTuple):
     lines: list[tuple[object, ...]]
     transfers: list[Transfer]
     owing: list[tuple[int, int]]
+    uses: Sequence[Use]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Made:
     funding_version: int
     kinds: Callable[[str, str, date], Sequence[str]]
     first_open_on: date | None
+    cut_off: time
 
 
 def decide_charge(
@@ -101,26 +106,22 @@ def decide_charge(
         return USER_UNKNOWN
     citizen_fen, nominal_fen = charge.citizen_fen, charge.nominal_fen
     owed_fen = facts.owed_fen.get(holder.user_id)
-    shares = shares_with_arrears(
-        holder,
-        citizen_fen,
-        plan=made.kinds(charge.scene, charge.merchant_id, charge.business_on),
-        balances=facts.balances,
-        owed_fen=owed_fen or 0,
-    )
-    if owed_fen is None and (shares is None or any(one.kind == ARREARS for one in shares)):
+    funded = _fund(charge, holder, facts, made)
+    if owed_fen is None and (funded is None or any(one.kind == ARREARS for one in funded.shares)):
         return OWED_UNKNOWN
-    if shares is None:
+    if funded is None:
         return OVER_LIMIT
-    for share in shares:
+    for share in funded.shares:
         if share.kind == ARREARS:
             facts.owed_fen[holder.user_id] = (owed_fen or 0) + share.amount_fen
         else:
             facts.balances[share.fund_id] -= share.amount_fen
+    for use in funded.uses:
+        facts.limits_used[use.key] = facts.limits_used.get(use.key, 0) + use.added
     business_on = charge.business_on
     if made.first_open_on is not None:
         business_on = max(business_on, made.first_open_on)
-    parts = _parts(charge, shares, payables, made.funding_version)
+    parts = _parts(charge, funded.shares, payables, made.funding_version)
     row = (
         order_id,
         charge.merchant_id,
@@ -142,7 +143,7 @@ def decide_charge(
         _digest(charge.out_trade_no, nominal_fen, citizen_fen),
         dict(charge.details),
     )
-    lines, transfers = _lines(order_id, parts, charge.occurred_at)
+    lines, transfers = _lines(order_id, parts, charge.occurred_at, funded.delegation_id)
     return DecidedCharge(
         place,
         order_id,
@@ -153,7 +154,32 @@ def decide_charge(
         lines,
         transfers,
         [(no, part[1]) for no, part in enumerate(parts, 1) if part[4] == ARREARS],
+        funded.uses,
     )
+
+
+def _fund(charge: Charge, holder: Holder, facts: ChargeFacts, made: Made) -> FundedRecord | None:
+    """Where the citizen's part comes from; most people have nobody who pays for them."""
+    plan = made.kinds(charge.scene, charge.merchant_id, charge.business_on)
+    if holder.user_id in facts.delegations:
+        asking = Asking(
+            scene=charge.scene,
+            user_id=holder.user_id,
+            terminal_id=charge.terminal_id,
+            merchant_id=charge.merchant_id,
+            citizen_fen=charge.citizen_fen,
+            at=charge.occurred_at,
+            business_on=charge.business_on,
+        )
+        return fund_record(holder, asking, facts, plan=plan, cut_off=made.cut_off)
+    shares = shares_with_arrears(
+        holder,
+        charge.citizen_fen,
+        plan=plan,
+        balances=facts.balances,
+        owed_fen=facts.owed_fen.get(holder.user_id, 0),
+    )
+    return None if shares is None else FundedRecord(shares)
 
 
 _Part = tuple[QuoteLine, int, UUID, UUID, str | None, int | None]
@@ -185,7 +211,7 @@ def _parts(
 
 
 def _lines(
-    order_id: UUID, parts: Sequence[_Part], effective_at: datetime
+    order_id: UUID, parts: Sequence[_Part], effective_at: datetime, delegation_id: UUID | None
 ) -> tuple[list[tuple[object, ...]], list[Transfer]]:
     """Rows of the lines, and their transfers: one chain, so that all happen or none."""
     whole = order_id.int
@@ -208,6 +234,7 @@ def _lines(
                 quoted.reason_zh,
                 quoted.reason_en,
                 version,
+                None if kind is None else delegation_id,
             )
         )
         transfers.append(

@@ -11,10 +11,13 @@ from psycopg import AsyncCursor
 from cardcore.account.chart import arrears_of
 from cardcore.bulk import packed_array, teach_arrays
 from cardcore.business.dispute_states import CLAIMING
+from cardcore.business.limits import CounterKey
+from cardcore.business.order_facts import DELEGATION, delegation_of
 from cardcore.business.orders import OrderLine
 from cardcore.connections import RawConnection
 from cardcore.terminals.record_booking import Payables
 from cardcore.terminals.record_facts import Holder
+from cardcore.user.delegation import Delegation
 from ledger import Account, Ledger
 
 
@@ -46,6 +49,8 @@ class ChargeFacts:
     balances: dict[UUID, int] = field(default_factory=dict)
     owed_fen: dict[UUID, int] = field(default_factory=dict)
     lines_left: dict[UUID, list[LineLeft]] = field(default_factory=dict)
+    delegations: dict[UUID, list[Delegation]] = field(default_factory=dict)
+    limits_used: dict[CounterKey, int] = field(default_factory=dict)
 
 
 _LOOKUP_MAX: Final = 8_000
@@ -59,6 +64,13 @@ _FUNDS: Final = (
 _ENTITLEMENTS: Final = (
     "SELECT user_id, class, valid_from, valid_to FROM cardcore.entitlement WHERE user_id = ANY(%b)"
 )
+# One that was revoked meanwhile may have been in force at the journey.
+_DELEGATIONS: Final = f"""
+SELECT d.user_id, {DELEGATION}
+  FROM cardcore.delegation d JOIN cardcore.person y ON y.user_id = d.payer_id
+ WHERE d.user_id = ANY(%b)
+ ORDER BY d.recorded_at, d.delegation_id
+"""  # noqa: S608  (our constants)
 _ARREARS_MAX: Final = (
     "SELECT level, arrears_fen_max FROM cardcore.offline_limit WHERE code_class = 'D'"
 )
@@ -168,12 +180,28 @@ async def read_merchants_of(raw: RawConnection, terminal_ids: Collection[str]) -
     return dict(await found.fetchall())
 
 
+async def read_delegations(
+    raw: RawConnection, facts: ChargeFacts, user_ids: Collection[UUID]
+) -> None:
+    """Who else pays for these people, and what was used of it; before ``read_money``."""
+    everybody = {facts.people[one].user_id for one in user_ids if one in facts.people}
+    if not everybody:
+        return
+    teach_arrays(raw)
+    async with raw.cursor(binary=True) as cursor:
+        for user_id, values in await _of_people(cursor, _DELEGATIONS, everybody):
+            one = delegation_of(user_id, values, facts.limits_used)
+            facts.delegations.setdefault(user_id, []).append(one)
+
+
 async def read_money(
     raw: RawConnection, book: Ledger, facts: ChargeFacts, payers: Collection[UUID]
 ) -> None:
-    """What the people who pay something now have."""
+    """What the people who pay something now have, and whoever may pay for them."""
     holders = [facts.people[one] for one in payers if one in facts.people]
     funds = {fund_id.int: fund_id for holder in holders for _, fund_id in holder.fund_ids}
+    for delegations in facts.delegations.values():
+        funds |= {fund_id.int: fund_id for one in delegations for _, fund_id in one.payer_funds}
     for one in await _accounts(raw, book, list(funds)):
         facts.balances[funds[one.id]] = one.credits_posted - one.debits_posted - one.debits_pending
 

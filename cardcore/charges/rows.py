@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from cardcore.bulk import BulkTable, copy_rows
+from cardcore.business.order_rows import rows_of
 from cardcore.charges.deciding import DecidedCharge, DecidedReturn, return_digest
 from cardcore.connections import RawConnection
 
@@ -20,7 +21,7 @@ _LINE: Final = BulkTable.of(
     "cardcore.order_line",
     "order_id:uuid line_no:smallint payer:text fund:text amount_fen:bigint debit_account_id:uuid"
     " credit_account_id:uuid transfer_id:uuid rule_id:text rule_version:text reason_zh:text"
-    " reason_en:text funding_version:bigint",
+    " reason_en:text funding_version:bigint delegation_id:uuid",
 )
 _ARREARS: Final = BulkTable.of(
     "cardcore.arrears",
@@ -57,7 +58,9 @@ async def write_charges(raw: RawConnection, booked: Sequence[DecidedCharge], now
 
     Raises:
         psycopg.errors.UniqueViolation: an ``out_trade_no`` was booked before.
+        psycopg.errors.CheckViolation: ``limit_counter_within``: another was first with a limit.
     """
+    await rows_of((), [use for one in booked for use in one.uses], ()).write(raw)
     await copy_rows(raw, _ORDER, [one.row for one in booked])
     await copy_rows(raw, _LINE, [line for one in booked for line in one.lines])
     await copy_rows(

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Final
 from uuid import UUID
 
+from psycopg.errors import CheckViolation
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore.account.chart import (
-    SUSPENSE,
     AccountCode,
     arrears_of,
     arrears_payable,
@@ -35,6 +35,7 @@ from cardcore.charges.deciding import (
 )
 from cardcore.charges.facts import (
     ChargeFacts,
+    read_delegations,
     read_lines_left,
     read_money,
     read_owed,
@@ -119,6 +120,7 @@ class ChargeWriter:
             lines_left=await read_lines_left(raw, {one.order_id for one in returns}),
         )
         given = await self._give_back(connection, raw, facts, returns, client_id, now)
+        await read_delegations(raw, facts, {one.user_id for one in charges})
         await read_money(raw, self._book, facts, {one.user_id for one in charges})
         closed_on = await closed_through(self._book)
         made = Made(
@@ -127,6 +129,7 @@ class ChargeWriter:
             funding_version=self._plans.version,
             kinds=cache(self._plans.kinds),
             first_open_on=None if closed_on is None else closed_on + timedelta(days=1),
+            cut_off=self._cut_off,
         )
         taken = await self._charge(raw, facts, charges, made)
         return Booked(charges=taken, returns=given)
@@ -166,7 +169,12 @@ class ChargeWriter:
             if not fine:
                 results[one.place] = ChargeResult(effect_id=None, refusal=BOOKS_REFUSED)
         booked = [one for one, fine in zip(decided, posted, strict=True) if fine]
-        await write_charges(raw, booked, made.now)
+        try:
+            await write_charges(raw, booked, made.now)
+        except CheckViolation as violation:
+            if violation.diag.constraint_name != "limit_counter_within":
+                raise
+            raise OvertakenError from violation
         return results
 
     async def _decide(
@@ -235,34 +243,19 @@ class ChargeWriter:
         on: date = business_date(now, self._cut_off)
         await write_returns(raw, booked, client_id=client_id, now=now, business_on=on)
         for one in booked:
-            await self._claim_homeless(connection, one, landing, now)
-        return results
-
-    async def _claim_homeless(
-        self,
-        connection: AsyncConnection,
-        one: DecidedReturn,
-        landing: Mapping[UUID, UUID],
-        now: datetime,
-    ) -> None:
-        """The person has closed since: the money waits for them beside the funds."""
-        homeless_fen = sum(
-            fen
-            for left, fen in one.shares
-            if left.line.payer == Payer.CITIZEN.value
-            and left.line.debit_account_id is not None
-            and landing.get(left.line.debit_account_id) == SUSPENSE
-        )
-        if homeless_fen:
-            await self._claims.write(
+            # The person, or whoever paid for them, has closed since: the money waits for them.
+            await self._claims.write_homeless(
                 connection,
-                new_id(now, self._random_bytes),
-                user_id=one.shares[0][0].user_id,
-                amount_fen=homeless_fen,
+                [
+                    (left.line.debit_account_id, fen)
+                    for left, fen in one.shares
+                    if left.line.payer == Payer.CITIZEN.value and left.line.debit_account_id
+                ],
+                landing,
                 reason="refund",
-                payee_sealed=None,
                 now=now,
             )
+        return results
 
     async def _post(self, raw: RawConnection, chains: Sequence[Sequence[Transfer]]) -> list[bool]:
         """Put chains of transfers into the ledger; tells of each whether it was booked."""

@@ -1,23 +1,47 @@
-"""Who pays a record and out of what: as an order that came on-line, then arrears. Pure.
+"""Who pays a record or a charge, out of what: as an order on-line, then arrears. Pure.
 
 The delegations in force at the instant of the tap are asked in the turn of an on-line order, each
 within its limits; where nobody covers the whole, the person's own funds are drawn, and what they do
 not reach is owed (ADR 60).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from cardcore.account.funding_plan import AUTO, FundBalance, FundShare, split_over_funds
-from cardcore.business.limits import Asking, Use
+from cardcore.business.limits import Asking, CounterKey, Use
 from cardcore.business.order_funding import delegation_uses
 from cardcore.errors import FundUnknownError, InsufficientBalanceError, LimitExceededError
 from cardcore.terminals.record_booking import own_fen, shares_with_arrears
-from cardcore.terminals.record_facts import Holder, RecordFacts
+from cardcore.terminals.record_facts import Holder
 from cardcore.user.delegation import ANY_FUND, Delegation, asked_in_turn
+
+
+class PayerFacts(Protocol):
+    """What must be known of everybody who may pay."""
+
+    @property
+    def balances(self) -> Mapping[UUID, int]:
+        """What each fund has available, in fen."""
+        ...
+
+    @property
+    def owed_fen(self) -> Mapping[UUID, int]:
+        """What each person owes; nothing where it is not known."""
+        ...
+
+    @property
+    def delegations(self) -> Mapping[UUID, Sequence[Delegation]]:
+        """By whom somebody else pays for, oldest first."""
+        ...
+
+    @property
+    def limits_used(self) -> Mapping[CounterKey, int]:
+        """What was used of the delegations' limits."""
+        ...
 
 
 class FundedRecord(NamedTuple):
@@ -29,7 +53,7 @@ class FundedRecord(NamedTuple):
 
 
 def fund_record(
-    holder: Holder, asking: Asking, facts: RecordFacts, *, plan: Sequence[str], cut_off: time
+    holder: Holder, asking: Asking, facts: PayerFacts, *, plan: Sequence[str], cut_off: time
 ) -> FundedRecord | None:
     """Where the citizen's part of a record comes from; nothing is drawn yet.
 
@@ -71,7 +95,7 @@ def _in_turn(delegations: Sequence[Delegation], asking: Asking) -> Sequence[Dele
     )
 
 
-def _funds_of(by: Delegation, facts: RecordFacts) -> list[FundBalance]:
+def _funds_of(by: Delegation, facts: PayerFacts) -> list[FundBalance]:
     """The payer's funds that the delegation lets pay, as far as the ledger knows them."""
     return [
         FundBalance(fund_id=fund_id, kind=kind, available_fen=facts.balances[fund_id])
