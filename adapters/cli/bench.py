@@ -14,8 +14,10 @@ from adapters.bench import records as records_bench
 from adapters.bench import terminal as terminal_bench
 from adapters.bench import verify as verify_bench
 from adapters.bench.report import print_report
+from adapters.cli import hsm
 
 app = typer.Typer(help="Measure, always beside a reference of the same run.", no_args_is_help=True)
+app.command("hsm")(hsm.bench_command)
 
 Quick = Annotated[bool, typer.Option("--quick", help="A shorter run, under 45 seconds.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]

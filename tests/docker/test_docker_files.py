@@ -74,8 +74,9 @@ def test_every_command_and_option_exists(where: str, words: list[str]) -> None:
     rest = [str(word) for word in words]
     while isinstance(command, TyperGroup):
         name = rest.pop(0)
-        assert name in command.commands, f"{where}: there is no command {name}"
-        command = command.commands[name]
+        found = command.get_command(typer.Context(command), name)
+        assert found is not None, f"{where}: there is no command {name}"
+        command = found
     command.make_context(command.name, rest)
 
 
