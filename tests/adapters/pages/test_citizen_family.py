@@ -1,17 +1,25 @@
 """Two phones: one person offers to pay, the other accepts; a code bound to one merchant."""
 
+from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from playwright.async_api import Page, expect
 
+from adapters import demo_city
 from adapters.pages.build import WEB
 from adapters.settings import Settings
 from adapters.wiring import City
+from cardcore.books import transaction
+from cardcore.business.merchants import register_merchant, register_terminal
 from cardcore.errors import CodeRefusedError
+from codes.layout import ClassD, ClassS
+from codes.text_form import decode
 from tests.adapters.pages.citizen_phone import CODE, Handset, handset, picture, read_code, town
 from tests.adapters.pages.gate_stand import axe_findings
-from tests.city_life import FLAT_FARE_FEN, VALIDATOR, Life
+from tests.adapters.terminal.test_real_city import Street, drain, pull
+from tests.city_life import FLAT_FARE_FEN, FLAT_LINE, VALIDATOR, Life
 from tests.conftest import CityClock
 
 
@@ -117,3 +125,68 @@ async def test_a_code_bound_to_a_merchant_is_good_there_alone(
         assert order.citizen_fen == FLAT_FARE_FEN
         await page.reload()
         await expect(page.locator(".purpose")).to_contain_text("仅限")
+
+
+async def other_bus(city: City, now: datetime) -> str:
+    """Register a bus of another operator; its terminal's number."""
+    async with transaction(city.engine) as (connection, raw):
+        await register_merchant(
+            connection,
+            raw,
+            city.book,
+            merchant_id="other-bus",
+            name_zh="城郊公交",
+            name_en="Suburban Bus",
+            now=now,
+        )
+        await register_terminal(
+            connection,
+            terminal_id="other-01",
+            merchant_id="other-bus",
+            scene="bus",
+            place={"vehicle": "V0002"},
+            now=now,
+        )
+    return "other-01"
+
+
+@pytest.mark.parametrize("kind", [ClassD, ClassS])
+async def test_terminals_without_a_network_keep_to_the_merchant_a_code_is_bound_to(
+    city: City,
+    city_clock: CityClock,
+    city_settings: Settings,
+    people: list[UUID],
+    tmp_path: Path,
+    kind: type[ClassD | ClassS],
+) -> None:
+    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+        await here.life.pay(people[0])
+        street = Street(here.life, here.url, tmp_path / "named")
+        elsewhere = Street(here.life, here.url, tmp_path / "other")
+        await street.enrol(demo_city.BUS_TERMINAL)
+        await elsewhere.enrol(await other_bus(city, city_clock.now))
+        for one in (street, elsewhere):
+            await one.work(pull)
+        page = await phone.page()
+        await page.click("text=绑定场景")
+        await page.click(".chips >> nth=1 >> button >> nth=1")
+        await expect(page.locator(".purpose")).to_contain_text("仅限")
+        if kind is ClassD:
+            await phone.ready_for_the_basement(page)
+            await phone.context.set_offline(offline=True)
+            await page.reload()
+            await expect(page.locator(".purpose")).to_contain_text("仅限")
+        text = await read_code(page)
+        assert isinstance(decode(text), kind)
+
+        at = {"line_id": FLAT_LINE, "stop_id": "SC01", "offline": True}
+        refused = await elsewhere.work(lambda agent: agent.scan(text), **at)
+        assert refused.reason == "context_mismatch"
+        taken = await street.work(lambda agent: agent.scan(text), **at)
+        assert (taken.reason, taken.amount_fen) == (None, FLAT_FARE_FEN)
+
+        before = await here.life.balance_fen(people[0])
+        city_clock.advance(minutes=10)
+        assert await street.work(drain) == {"booked": 1}
+        assert await here.life.balance_fen(people[0]) == before - FLAT_FARE_FEN
+        assert await here.life.books_are_right()
