@@ -100,6 +100,8 @@ class TerminalService:
             client_id=enrolled.client_id,
             terminal_id=enrolled.terminal_id,
             merchant_id=enrolled.merchant_id,
+            merchant_name_zh=enrolled.merchant_name_zh,
+            merchant_name_en=enrolled.merchant_name_en,
             scene=enrolled.scene,
             place=enrolled.place,
             kid=enrolled.kid,

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cardcore import tables
-from cardcore.business.merchants import find_client, register_client
+from cardcore.business.merchants import find_client, names_of_merchants, register_client
 from cardcore.caller import Caller, Scope
 from cardcore.errors import TerminalUnknownError
 from cardcore.ids import RandomBytes
@@ -48,6 +48,8 @@ class Enrolled:
     client_id: str
     terminal_id: str
     merchant_id: str
+    merchant_name_zh: str
+    merchant_name_en: str
     scene: str
     place: dict[str, str]
     kid: int
@@ -165,10 +167,14 @@ async def enrol(
         public_key=request.public_key.as_dict(),
         now=now,
     )
+    names = await names_of_merchants(connection, [terminal.merchant_id])
+    name_zh, name_en = names[terminal.merchant_id]
     return Enrolled(
         client_id=terminal_id,
         terminal_id=terminal_id,
         merchant_id=terminal.merchant_id,
+        merchant_name_zh=name_zh,
+        merchant_name_en=name_en,
         scene=terminal.scene,
         place=terminal.place,
         kid=kid,

@@ -24,12 +24,15 @@ class PackageKeyView(Model):
 class EnrolledTerminal(Model):
     """What an enrolled terminal is, as it is to remember it.
 
-    ``kid`` is the number of its key in the records it signs from now on.
+    ``kid`` is the number of its key in the records it signs from now on; the merchant's
+    names are for people who look at the terminal.
     """
 
     client_id: str
     terminal_id: str
     merchant_id: str
+    merchant_name_zh: str
+    merchant_name_en: str
     scene: str
     place: dict[str, str]
     kid: int

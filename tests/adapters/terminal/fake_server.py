@@ -259,6 +259,8 @@ class FakeServer:
             "client_id": terminal,
             "terminal_id": terminal,
             "merchant_id": MERCHANT,
+            "merchant_name_zh": "公交",
+            "merchant_name_en": "Bus",
             "scene": self.scene,
             "place": self.place,
             "kid": kid,

@@ -29,6 +29,8 @@ async def test_a_terminal_is_enrolled_and_calls_with_its_own_key(
     view = enrolled.json()
     assert view["client_id"] == view["terminal_id"] == TERMINAL
     assert view["merchant_id"] == demo_city.BUS_MERCHANT
+    names = (view["merchant_name_zh"], view["merchant_name_en"])
+    assert names == ("山亭公交", "Shanting Bus")
     assert (view["scene"], view["place"]) == ("bus", {"vehicle": "V0001"})
     assert view["kid"] == 1  # the demo city has enrolled key 0
     assert view["token_url"] == f"{URL}/v1/oauth/token"

@@ -9,6 +9,7 @@ import type { Place } from "../verifier/validator_record.ts";
 import type { Database } from "./database.ts";
 import { enrolAt } from "./server.ts";
 import { makeTerminalKey, publicJwk, signWith } from "./terminal_key.ts";
+import type { Words } from "./words.ts";
 
 const CODE_GROUP = 5;
 const ALGORITHM_OF: ReadonlyMap<string, Algorithm> = new Map([
@@ -32,6 +33,8 @@ export interface Enrolment {
   readonly clientId: string;
   readonly terminalId: string;
   readonly merchantId: string;
+  /** Absent in what was kept before the server told it. */
+  readonly merchantName?: Words;
   readonly scene: string;
   readonly place: Readonly<Record<string, string>>;
   readonly kid: number;
@@ -95,6 +98,10 @@ function granted(value: unknown): Omit<Enrolment, "pair"> {
     clientId: asText(answer["client_id"]),
     terminalId: asText(answer["terminal_id"]),
     merchantId: asText(answer["merchant_id"]),
+    merchantName: {
+      zh: asText(answer["merchant_name_zh"]),
+      en: asText(answer["merchant_name_en"]),
+    },
     scene: asText(answer["scene"]),
     place: Object.fromEntries(place),
     kid: asNumber(answer["kid"], 0xff),

@@ -254,15 +254,24 @@ export class Screen {
 
   #header(station: Station | null): HTMLElement {
     const { onLanguage } = this.#touched;
-    const where = station?.place.gateId || station?.place.terminalId;
     return element(
       "header",
       {},
-      element("strong", {}, this.say(SAID.title), where ? ` · ${where}` : ""),
+      element("strong", {}, [this.say(SAID.title), ...this.#standsAt(station)].join(" · ")),
       this.#chips,
       station && this.#soundButton,
       element("button", { type: "button", onclick: onLanguage }, this.say(SAID.language)),
     );
+  }
+
+  /** Whose terminal it is and which door; its number only where no name of either is known. */
+  #standsAt(station: Station | null): readonly string[] {
+    if (station === null) return [];
+    const { gateId, terminalId } = station.place;
+    const { merchantName } = station.enrolment;
+    const known = [merchantName === undefined ? "" : this.say(merchantName), gateId];
+    const said = known.filter((one) => one !== "");
+    return said.length > 0 ? said : [terminalId];
   }
 
   #keypad(): HTMLElement {
