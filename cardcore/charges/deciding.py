@@ -24,9 +24,9 @@ from cardcore.business.request import Mode
 from cardcore.charges.charge import Charge, GiveBack
 from cardcore.charges.facts import ChargeFacts, LineLeft
 from cardcore.ids import part_id
-from cardcore.terminals.record_booking import ARREARS, Payables, shares_with_arrears
+from cardcore.terminals.record_booking import ARREARS, Payables
 from cardcore.terminals.record_facts import Holder
-from cardcore.terminals.record_payers import FundedRecord, fund_record
+from cardcore.terminals.record_payers import FundedRecord, fund_alone, fund_record
 from ledger import Transfer, TransferFlags
 
 USER_UNKNOWN: Final = "user_unknown"
@@ -172,14 +172,7 @@ def _fund(charge: Charge, holder: Holder, facts: ChargeFacts, made: Made) -> Fun
             business_on=charge.business_on,
         )
         return fund_record(holder, asking, facts, plan=plan, cut_off=made.cut_off)
-    shares = shares_with_arrears(
-        holder,
-        charge.citizen_fen,
-        plan=plan,
-        balances=facts.balances,
-        owed_fen=facts.owed_fen.get(holder.user_id, 0),
-    )
-    return None if shares is None else FundedRecord(shares)
+    return fund_alone(holder, charge.citizen_fen, facts, plan=plan)
 
 
 _Part = tuple[QuoteLine, int, UUID, UUID, str | None, int | None]

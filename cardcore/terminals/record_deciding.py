@@ -34,7 +34,7 @@ from cardcore.terminals.record_judging import (
     RecordBrief,
     judge_code_at,
 )
-from cardcore.terminals.record_payers import FundedRecord, fund_record
+from cardcore.terminals.record_payers import FundedRecord, fund_alone, fund_record
 from cardcore.terminals.record_rows import Case, RowsToWrite
 from cardcore.terminals.record_rules import (
     SKEW_MAX,
@@ -333,17 +333,7 @@ class BatchDecider:
         citizen_fen, nominal_fen = quote.citizen_fen, quote.nominal_fen
         if citizen_fen > record.amount_fen:
             return Doubt(reason="amount_mismatch")
-        asking = Asking(
-            scene=facts.scene,
-            user_id=holder.user_id,
-            terminal_id=facts.terminal_id,
-            merchant_id=facts.merchant_id,
-            citizen_fen=citizen_fen,
-            at=occurred_at,
-            business_on=on,
-        )
-        rules = self._rules
-        funded = fund_record(holder, asking, self._facts, plan=rules.plan, cut_off=rules.cut_off)
+        funded = self._fund(facts, subject, holder, citizen_fen)
         if funded is None:
             return Doubt(reason="over_limit", liability=Liability.CITIZEN)
         first_open_on = self._rules.first_open_on
@@ -375,6 +365,23 @@ class BatchDecider:
         self.standing.append(Standing(index, judged, booked))
         self.rows.reserve(record.record_id, order.order_id)
         return None
+
+    def _fund(
+        self, facts: PricingFacts, subject: Subject, holder: Holder, citizen_fen: int
+    ) -> FundedRecord | None:
+        rules = self._rules
+        if holder.user_id not in self._facts.delegations:
+            return fund_alone(holder, citizen_fen, self._facts, plan=rules.plan)
+        asking = Asking(
+            scene=facts.scene,
+            user_id=holder.user_id,
+            terminal_id=facts.terminal_id,
+            merchant_id=facts.merchant_id,
+            citizen_fen=citizen_fen,
+            at=facts.occurred_at,
+            business_on=subject.business_on,
+        )
+        return fund_record(holder, asking, self._facts, plan=rules.plan, cut_off=rules.cut_off)
 
     def _spend(
         self,

@@ -77,6 +77,13 @@ def fund_record(
             uses = delegation_uses(one, asking, facts.limits_used, cut_off)
             shares = split_over_funds(amount_fen, AUTO, plan, _funds_of(one, facts))
             return FundedRecord(shares, one.delegation_id, uses)
+    return fund_alone(holder, amount_fen, facts, plan=plan)
+
+
+def fund_alone(
+    holder: Holder, amount_fen: int, facts: PayerFacts, *, plan: Sequence[str]
+) -> FundedRecord | None:
+    """As ``fund_record`` where nobody else pays for this person, as for most."""
     own = shares_with_arrears(
         holder,
         amount_fen,
