@@ -105,6 +105,21 @@ SMALL_TEXT = """(least) => [...document.querySelectorAll('#page *')]
     .map((one) => [one.textContent, parseFloat(getComputedStyle(one).fontSize)])
     .filter(([_, size]) => size < least || size > 30)
     .map(([text, size]) => `${text} ${size}px`)"""
+# Words of one line that stand letter below letter, or run into the sum beside them.
+SQUEEZED = """() => [...document.querySelectorAll('.badge, .entry > *, .place')]
+    .filter((one) => one.checkVisibility() && one.textContent.trim() !== '')
+    .filter((one, at, all) => {
+        const box = one.getBoundingClientRect();
+        const runs = one.scrollWidth > one.clientWidth + 1;
+        const under = all.some((other) => {
+            if (other === one || other.contains(one) || one.contains(other)) return false;
+            const its = other.getBoundingClientRect();
+            return box.left < its.right - 1 && its.left < box.right - 1
+                && box.top < its.bottom - 1 && its.top < box.bottom - 1;
+        });
+        return runs || under || box.height > 1.6 * box.width;
+    })
+    .map((one) => one.textContent)"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -120,6 +135,8 @@ async def faults_of(page: Page, view: str, mode: str, language: str, axe: str) -
         await page.set_viewport_size({"width": width, "height": 844})
         if await page.evaluate(TOO_WIDE) > 0:
             wrong.append(f"wider than {width} px")
+        squeezed = await page.evaluate(SQUEEZED)
+        wrong += [f"squeezed at {width} px: {text}" for text in squeezed]
         # Narrow ones are kept where room is shortest: in elder mode.
         if width == WIDTHS[0] or mode == "elder":
             path = picture(f"{view}-{mode}-{language}-{width}")

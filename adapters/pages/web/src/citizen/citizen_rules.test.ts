@@ -63,7 +63,7 @@ describe("words", () => {
 
   it("tells instants in the city's zone, wherever the phone believes to be", () => {
     assert.match(instant("zh-CN", "2026-06-01T02:00:00Z"), /2026.*06.*01.*10:00/);
-    assert.match(instant("en", Date.UTC(2026, 5, 1, 2)), /01.*06.*2026.*10:00/);
+    assert.match(instant("en", Date.UTC(2026, 5, 1, 2)), /1 Jun 2026.*10:00/);
   });
 });
 

@@ -11,7 +11,6 @@ interface Line {
   readonly payer: string;
   readonly fund: string | null;
   readonly amount_fen: number;
-  readonly rule_id: string;
   readonly rule_version: string;
   readonly reason_zh: string;
   readonly reason_en: string;
@@ -202,11 +201,7 @@ function explainedLine(page: Page, line: Line): Child {
     element("p", { class: "what" }, `${page.name("payer", line.payer)}${fund}`),
     element("p", { class: "amount" }, yuan(line.amount_fen)),
     element("p", {}, page.language === "zh-CN" ? line.reason_zh : line.reason_en),
-    element(
-      "p",
-      { class: "quiet" },
-      page.say("rule", { id: line.rule_id, version: line.rule_version }),
-    ),
+    element("p", { class: "quiet" }, page.say("rule", { version: line.rule_version })),
   );
 }
 

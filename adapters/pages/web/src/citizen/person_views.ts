@@ -75,7 +75,7 @@ async function things(page: Page): Promise<readonly Thing[]> {
     ...credentials.map((one) => ({
       kind: one.kind,
       status: one.status,
-      label: one.label_masked ?? page.instant(one.valid_from),
+      label: one.label_masked ?? page.say("addedOn", { date: page.day(one.valid_from) }),
       liability_from: one.liability_from,
       lossPath: `/v1/me/credentials/${one.credential_id}/loss`,
     })),

@@ -50,7 +50,7 @@ const ZH = {
   explain: "每一分钱",
   nominal: "标价",
   youPaid: "您支付",
-  rule: "规则 {id} · 版本 {version}",
+  rule: "计价规则第 {version} 版",
   refundsDone: "退款记录",
   dispute: "对这笔有疑问",
   disputeSend: "提交申诉",
@@ -65,6 +65,7 @@ const ZH = {
   orderNo: "订单号",
   cards: "卡与设备",
   noCards: "没有卡片和设备",
+  addedOn: "{date} 添加",
   reportLoss: "挂失",
   reportLossAsk: "确定挂失吗？挂失后立即停用，恢复需到服务点办理。",
   lossDone: "已挂失，立即停用",
@@ -161,7 +162,7 @@ const EN: Readonly<Record<Word, string>> = {
   explain: "Every fen",
   nominal: "List price",
   youPaid: "You paid",
-  rule: "Rule {id} · version {version}",
+  rule: "Pricing rule, version {version}",
   refundsDone: "Refunds",
   dispute: "Question this order",
   disputeSend: "Send dispute",
@@ -176,6 +177,7 @@ const EN: Readonly<Record<Word, string>> = {
   orderNo: "Order no.",
   cards: "Cards and devices",
   noCards: "No cards or devices",
+  addedOn: "Added on {date}",
   reportLoss: "Report lost",
   reportLossAsk: "Report it lost? It stops working at once; only a service point can undo this.",
   lossDone: "Reported lost, stopped at once",
@@ -334,8 +336,9 @@ export function instant(language: Language, when: string | number): string {
   return new Intl.DateTimeFormat(language === "zh-CN" ? "zh-CN" : "en-GB", {
     timeZone: "Asia/Shanghai",
     year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
+    // 01/06 is another day to a reader from elsewhere; a month's name is not.
+    month: language === "zh-CN" ? "2-digit" : "short",
+    day: language === "zh-CN" ? "2-digit" : "numeric",
     hour: "2-digit",
     minute: "2-digit",
     hour12: false,
@@ -347,7 +350,8 @@ export function day(language: Language, when: string | number): string {
   return new Intl.DateTimeFormat(language === "zh-CN" ? "zh-CN" : "en-GB", {
     timeZone: "Asia/Shanghai",
     year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
+    // 01/06 is another day to a reader from elsewhere; a month's name is not.
+    month: language === "zh-CN" ? "2-digit" : "short",
+    day: language === "zh-CN" ? "2-digit" : "numeric",
   }).format(new Date(when));
 }
