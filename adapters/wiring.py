@@ -259,6 +259,14 @@ async def open_city(
                 lock_wait_s=lock_wait_s,
             )
         )
+        by_key = await stack.enter_async_context(
+            open_pool(
+                addresses.database_url,
+                connections_max=connections_max,
+                lock_wait_s=lock_wait_s,
+                by_key=True,
+            )
+        )
         engine = await stack.enter_async_context(
             open_engine(
                 addresses.database_url,
@@ -300,7 +308,7 @@ async def open_city(
             serve_core(
                 Parts(
                     engine=engine,
-                    pool=pool,
+                    pool=by_key,
                     book=book,
                     hsm=hsm,
                     codes=codes,

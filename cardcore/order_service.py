@@ -28,7 +28,7 @@ from cardcore.business.request import (
 from cardcore.business.views import ExplainView, LineView, OrderView, QuoteView, RefundView
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, Scope
-from cardcore.connections import RawConnection, own_statements
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     CardcoreError,
     CodeRefusedError,
@@ -256,7 +256,7 @@ class OrderService:
 
     async def _find_tap(self, text: str) -> FoundTap:
         try:
-            async with own_statements(self._parts.pool) as connection:
+            async with self._parts.pool.connection() as connection:
                 return await find_tap(connection, text)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error

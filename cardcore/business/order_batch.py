@@ -44,7 +44,7 @@ from cardcore.business.order_rules import RuleBook
 from cardcore.business.order_turns import Turn, Turns
 from cardcore.business.orders import OrderRecord, load_orders
 from cardcore.business.quote import Quote
-from cardcore.connections import RawConnection, own_statements
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     CardcoreError,
     MerchantUnknownError,
@@ -159,7 +159,7 @@ class OrderWriter:
         if prepared.caller.merchant_id not in (None, business.merchant_id):
             raise MerchantUnknownError(field="business.merchant_id")
         try:
-            async with own_statements(self._pool) as connection:
+            async with self._pool.connection() as connection:
                 facts = await self._read_facts(connection, [prepared])
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error
@@ -173,7 +173,7 @@ class OrderWriter:
         lost_connections = 0
         for _ in range(ATTEMPTS_MAX):
             try:
-                async with own_statements(self._pool) as connection:
+                async with self._pool.connection() as connection:
                     state = await self._decide_and_book(connection, orders)
             except _LOST_RACE:
                 continue

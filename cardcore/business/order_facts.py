@@ -106,7 +106,7 @@ json_build_array(
 """
 # One statement, so one round trip and one plan for a batch of any size. The answers come as JSON:
 # reading it costs less than five result sets of their own.
-_FACTS: Final = f"""
+FACTS: Final = f"""
 WITH
     asked_key AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (client_id, key)),
     asked_no AS (SELECT * FROM unnest(%b::text[], %b::text[]) AS a (merchant_id, out_trade_no)),
@@ -120,10 +120,14 @@ WITH
 SELECT
     (SELECT json_agg(json_build_array(
             i.client_id, i.key, encode(i.request_digest, 'hex'), i.effect_id))
-       FROM asked_key JOIN cardcore.idempotency i USING (client_id, key)),
+       FROM asked_key a CROSS JOIN LATERAL (
+            SELECT * FROM cardcore.idempotency i
+             WHERE i.client_id = a.client_id AND i.key = a.key OFFSET 0) i),
     (SELECT json_agg(json_build_array(
             o.merchant_id, o.out_trade_no, encode(o.request_digest, 'hex'), o.order_id))
-       FROM asked_no JOIN cardcore.business_order o USING (merchant_id, out_trade_no)),
+       FROM asked_no a CROSS JOIN LATERAL (
+            SELECT * FROM cardcore.business_order o
+             WHERE o.merchant_id = a.merchant_id AND o.out_trade_no = a.out_trade_no OFFSET 0) o),
     (SELECT json_agg(json_build_array(
             t.terminal_id, t.merchant_id, t.scene, t.status = 'active' AND m.status = 'active',
             m.payable_id, m.subsidy_payable_id))
@@ -138,14 +142,15 @@ SELECT
             (SELECT json_agg({DELEGATION} ORDER BY d.recorded_at, d.delegation_id)
                FROM cardcore.delegation d JOIN cardcore.person y ON y.user_id = d.payer_id
               WHERE d.user_id = p.user_id AND d.revoked_at IS NULL)))
-       FROM subject s JOIN cardcore.person p USING (user_id)),
+       FROM subject s CROSS JOIN LATERAL (
+            SELECT * FROM cardcore.person p WHERE p.user_id = s.user_id OFFSET 0) p),
     (SELECT json_agg(json_build_array(encode(u.replay_key, 'hex'), u.order_id))
        FROM cardcore.used_code u WHERE u.replay_key = ANY(%b::bytea[])),
     (SELECT max(version) FROM cardcore.funding_policy),
     (SELECT version FROM cardcore.rules_version)
 """  # noqa: S608  (our constants)
 # Asked only where a limit counts over a window.
-_USED: Final = """
+USED: Final = """
   , (SELECT json_agg(json_build_array(
             c.subject, c.limit_id, extract(epoch FROM c.window_from)::bigint, c.used))
        FROM cardcore.limit_counter c
@@ -161,7 +166,7 @@ async def read_facts(
     """Read what the batch must know, in one round trip; ``counted``: what is used of limits too."""
     codes = [prepared.code for prepared in batch if prepared.code is not None]
     found = await connection.execute(
-        _FACTS + _USED if counted else _FACTS,
+        FACTS + USED if counted else FACTS,
         (
             [prepared.caller.client_id for prepared in batch],
             [prepared.key for prepared in batch],

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cardcore.connections import RawConnection, own_statements
+from cardcore.connections import RawConnection
 from cardcore.errors import (
     CardcoreError,
     CodeRefusedError,
@@ -44,15 +44,17 @@ class Holder:
     concessions: Sequence[str]
 
 
-_HOLDERS: Final = """
+HOLDERS: Final = """
 SELECT a.at, p.user_id, p.level, coalesce(t.blocked, p.status),
        ARRAY(SELECT e.class FROM cardcore.entitlement e
               WHERE e.user_id = p.user_id AND a.day BETWEEN e.valid_from AND e.valid_to),
-       EXISTS (SELECT FROM cardcore.used_code u WHERE u.replay_key = a.replay_key)
+       (SELECT true FROM cardcore.used_code u WHERE u.replay_key = a.replay_key)
   FROM unnest(%b::bytea[], %b::bytea[], %b::date[])
        WITH ORDINALITY AS a (token, replay_key, day, at)
-  JOIN cardcore.code_token t ON t.token = a.token
-  JOIN cardcore.person p ON p.user_id = t.user_id
+  CROSS JOIN LATERAL (
+       SELECT * FROM cardcore.code_token t WHERE t.token = a.token OFFSET 0) t
+  CROSS JOIN LATERAL (
+       SELECT * FROM cardcore.person p WHERE p.user_id = t.user_id OFFSET 0) p
 """
 
 
@@ -73,9 +75,9 @@ class Holders:
         used before; ``ServiceUnavailableError``: the database is away.
         """
         try:
-            async with own_statements(self._pool) as connection:
+            async with self._pool.connection() as connection:
                 found = await connection.execute(
-                    _HOLDERS,
+                    HOLDERS,
                     (
                         [one.code.token for one in asked],
                         [one.code.replay_key for one in asked],
