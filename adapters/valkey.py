@@ -6,12 +6,14 @@ cache from costing each request its timeout.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from cardcore.ports import SpentCode
 
 TIMEOUT_S: Final = 0.05
 BREAK_S: Final = 1.0
@@ -45,23 +47,26 @@ class ValkeyReplayHints:
             registry=None,
         )
 
-    async def spent_by(self, replay_key: bytes) -> str | None:
-        """The request that spent this code, or None where the cache does not know."""
-        if self._monotonic() < self._broken_until:
-            return None
+    async def spent_by(self, replay_keys: Sequence[bytes]) -> Sequence[str | None]:
+        """The requests that spent these codes, None where the cache does not know."""
+        if not replay_keys or self._monotonic() < self._broken_until:
+            return [None] * len(replay_keys)
         try:
-            value = await self._redis.get(_PREFIX + replay_key)
+            values = await self._redis.mget([_PREFIX + key for key in replay_keys])
         except (RedisError, OSError, TimeoutError):
             self._break()
-            return None
-        return value.decode() if isinstance(value, bytes) else value
+            return [None] * len(replay_keys)
+        return [value.decode() if isinstance(value, bytes) else value for value in values]
 
-    async def remember(self, replay_key: bytes, request: str, *, ttl_s: int) -> None:
-        """Remember who spent a code; the first to say so stays."""
-        if self._monotonic() < self._broken_until:
+    async def remember(self, spent: Sequence[SpentCode]) -> None:
+        """Remember who spent these codes; the first to say so stays."""
+        if not spent or self._monotonic() < self._broken_until:
             return
         try:
-            await self._redis.set(_PREFIX + replay_key, request, ex=max(ttl_s, 1), nx=True)
+            async with self._redis.pipeline(transaction=False) as told:
+                for one in spent:
+                    told.set(_PREFIX + one.replay_key, one.request, ex=max(one.ttl_s, 1), nx=True)
+                await told.execute()
         except (RedisError, OSError, TimeoutError):
             self._break()
 

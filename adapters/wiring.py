@@ -18,6 +18,7 @@ from typing_extensions import Buffer, override
 
 from adapters.assertions import refuse_optimised_python
 from adapters.bus_scene import journey_service
+from adapters.code_judges import CompanionJudge
 from adapters.database import open_engine, open_pool
 from adapters.fhir.desk import Desk
 from adapters.fhir.endpoints import Surroundings as FHIRSurroundings
@@ -294,6 +295,8 @@ async def open_city(
         fees = HospitalPricer(await hsm.mac(TOKEN_KEY, b"splits of hospital bills"))
         judges = ProcessJudges()
         stack.callback(judges.close)
+        code_judge = CompanionJudge()
+        stack.callback(code_judge.close)
         hints: ReplayHints = NoReplayHints()
         collectors: tuple[Collector, ...] = ()
         buckets: ValkeyBuckets | None = None
@@ -323,6 +326,7 @@ async def open_city(
                         packages=keys.packages[-1], lists=keys.lists[-1]
                     ),
                     record_judge=judges,
+                    code_judge=code_judge,
                     webhook_private_networks=settings.webhook_private_networks,
                     channels=await payment_channels(pool, hsm, settings)
                     if channels is None

@@ -21,7 +21,7 @@ from cardcore.ids import new_id
 from cardcore.parts import Parts
 from cardcore.spoken_code import make_spoken_code
 from cardcore.user.access_log import Access, Purpose
-from cardcore.user.citizen_codes import scene_bit
+from cardcore.user.code_judging import scene_bit
 from cardcore.user.delegations import grant_delegation, read_delegations
 from cardcore.user.invitation_request import InvitationCode, InviteRequest
 from cardcore.user.invitation_rules import CODE_GROUP, CODE_LENGTH, PAYER_LEVEL, admit_terms

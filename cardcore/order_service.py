@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -14,6 +13,7 @@ from cardcore.books import transaction
 from cardcore.business.explain import explain
 from cardcore.business.holds import Holds
 from cardcore.business.order_batch import Booked, OrderWriter
+from cardcore.business.order_codes import OrderCodes
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.business.order_rules import RuleBook, code_scene
 from cardcore.business.orders import find_order_id, load_order
@@ -31,7 +31,6 @@ from cardcore.caller import Caller, Scope
 from cardcore.connections import RawConnection
 from cardcore.errors import (
     CardcoreError,
-    CodeRefusedError,
     ForbiddenError,
     NotFoundError,
     ServiceUnavailableError,
@@ -39,22 +38,26 @@ from cardcore.errors import (
 from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.card_taps import CardTaps, FoundTap, TapPlace, find_tap
+from cardcore.user.code_judging import ShownCode, scene_bit
 from cardcore.user.presented import PresentedCode
 from ledger.errors import QueueFullError, WriterClosedError
 from ledger.group_commit import GroupCommit
-
-HINT_MARGIN_S: Final = 60
 
 
 class OrderService:
     """Serves orders from quote to refund."""
 
     def __init__(
-        self, parts: Parts, orders: GroupCommit[PreparedOrder, Booked], writer: OrderWriter
+        self,
+        parts: Parts,
+        orders: GroupCommit[PreparedOrder, Booked],
+        writer: OrderWriter,
+        codes: OrderCodes,
     ) -> None:
         self._parts = parts
         self._orders = orders
         self._writer = writer
+        self._codes = codes
         self._taps = CardTaps(parts.hsm)
         self._refunds = Refunds(parts.book, parts.random_bytes)
         self._holds = Holds(parts.book, parts.random_bytes)
@@ -70,7 +73,10 @@ class OrderService:
         order = OrderRequest(user=request.user, account=request.account, business=request.business)
         await self._know_scene(request.business.scene)
         prepared = self._prepare(caller, order, "", await self._tap(order))
-        quoted = await self._writer.quote(prepared)
+        (judged,) = await self._codes.judge([prepared])
+        if isinstance(judged, Exception):
+            raise judged
+        quoted = await self._writer.quote(judged)
         return QuoteView(
             nominal_fen=quoted.nominal_fen,
             citizen_fen=quoted.citizen_fen,
@@ -100,9 +106,6 @@ class OrderService:
         tap = None if request.user.card is None else await self._tap(request)
         await self._know_scene(request.business.scene)
         prepared = self._prepare(caller, request, idempotency_key, tap)
-        code = prepared.code
-        if code is not None and await self._spent_by_another(prepared, code):
-            raise CodeRefusedError("code_replayed", "this code was used before")
         try:
             outcome = await self._orders.submit(prepared)
         except QueueFullError as full:
@@ -111,9 +114,6 @@ class OrderService:
             ) from full
         except WriterClosedError as closed:
             raise ServiceUnavailableError("shutting down") from closed
-        if code is not None and not outcome.replayed:
-            ttl_s = int((code.expires_at - prepared.received_at).total_seconds()) + HINT_MARGIN_S
-            await self._parts.hints.remember(code.replay_key, _request_name(prepared), ttl_s=ttl_s)
         return outcome.order.view(as_made=True), outcome.replayed
 
     async def read_order(self, caller: Caller, order_id: UUID) -> OrderView:
@@ -274,6 +274,7 @@ class OrderService:
         now = self._parts.clock()
         code: PresentedCode | None = None
         refusal: CardcoreError | None = None
+        shown: ShownCode | None = None
         if isinstance(tap, PresentedCode):
             code = tap
         elif tap is not None:
@@ -282,22 +283,10 @@ class OrderService:
             if caller.merchant_id is not None:
                 raise ForbiddenError("a merchant names users by credential", field="user.user_id")
         else:
-            business = request.business
-            line = business.details.get("line")
             try:
-                code = self._parts.codes.accept(
-                    request.user.credential,
-                    scene=code_scene(self._parts.rules.current, business.scene),
-                    # That the terminal is this merchant's is found out with its row.
-                    places=(business.terminal_id, business.merchant_id, line)
-                    if isinstance(line, str)
-                    else (business.terminal_id, business.merchant_id),
-                    pays=request.mode is not Mode.RECORD,
-                    now=now,
-                )
+                shown = self._shown(request.user.credential, request, now)
             except CardcoreError as error:
-                # Not raised yet: a retry of a request that was booked must get its answer, even
-                # though its code has expired since.
+                # Not raised yet: a retry of a request that was booked must get its answer.
                 refusal = error
         return PreparedOrder(
             caller=caller,
@@ -308,18 +297,22 @@ class OrderService:
             refusal=refusal,
             received_at=now,
             business_on=business_date(now, self._parts.cut_off),
+            shown=shown,
         )
 
-    async def _spent_by_another(self, prepared: PreparedOrder, code: PresentedCode) -> bool:
-        """Does the cache know that another request spent this code?
-
-        A retry of the spending request, by its key or by the merchant's own number, is let
-        through: it is to get the answer it got before.
-        """
-        spent_by = await self._parts.hints.spent_by(code.replay_key)
-        if spent_by is None:
-            return False
-        return not set(spent_by.split("\n")) & set(_request_name(prepared).split("\n"))
+    def _shown(self, credential: str, request: OrderRequest, now: datetime) -> ShownCode:
+        """The code of a request, to be judged by everything but its past use."""
+        business = request.business
+        scene = code_scene(self._parts.rules.current, business.scene)
+        scene_bit(scene)
+        # That the terminal is this merchant's is found out with its row.
+        places: tuple[str, ...] = (business.terminal_id, business.merchant_id)
+        line = business.details.get("line")
+        if isinstance(line, str):
+            places = (*places, line)
+        return ShownCode(
+            credential, scene, places, request.mode is not Mode.RECORD, int(now.timestamp())
+        )
 
     async def _resolve(
         self,
@@ -345,12 +338,3 @@ class OrderService:
             perform=lambda connection, raw: perform(connection, raw, now),
             recall=self._holds.recall,
         )
-
-
-def _request_name(prepared: PreparedOrder) -> str:
-    """The two names a request has: its key, and the merchant's own number."""
-    business = prepared.request.business
-    return (
-        f"key {prepared.caller.client_id} {prepared.key}\n"
-        f"no {business.merchant_id} {business.out_trade_no}"
-    )

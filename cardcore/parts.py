@@ -21,6 +21,7 @@ from cardcore.terminals.packages import PackageSigning
 from cardcore.terminals.record_judging import JudgeHere, RecordJudge
 from cardcore.terminals.scene import TerminalScene
 from cardcore.user.citizen_codes import CitizenCodes
+from cardcore.user.code_judging import CodeJudge, JudgeCodesHere
 from hsm_sim.interface import CardHSM
 from ledger import Ledger
 
@@ -45,6 +46,7 @@ class Parts:
     terminal_scenes: Mapping[str, TerminalScene] = field(default_factory=dict)
     package_signing: PackageSigning
     record_judge: RecordJudge = field(default_factory=JudgeHere)
+    code_judge: CodeJudge = field(default_factory=JudgeCodesHere)
     channels: Mapping[str, PaymentChannel] = field(default_factory=dict)
     cut_off: time = CUT_OFF_DEFAULT
     rules: RuleBook = field(default_factory=RuleBook)

@@ -29,11 +29,11 @@ from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
 from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
+from cardcore.user.code_judging import ShownCode, scene_bit
 from cardcore.user.entitlements import concessions_on
-from cardcore.user.holders import Asked, Holder
+from cardcore.user.holders import Asked, Found, Holder
 from cardcore.user.people import People
 from cardcore.user.personal_data import PersonalData
-from cardcore.user.presented import PresentedCode
 from cardcore.user.pseudonyms import pairwise
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
@@ -45,7 +45,7 @@ class PeopleService:
     """Serves ``verify``, users, codes and top-ups."""
 
     def __init__(
-        self, parts: Parts, pseudonym_key: bytes, holders: GroupCommit[Asked, Holder]
+        self, parts: Parts, pseudonym_key: bytes, holders: GroupCommit[Asked, Found]
     ) -> None:
         self._parts = parts
         self._holders = holders
@@ -67,8 +67,8 @@ class PeopleService:
         now = self._parts.clock()
         _require_merchant(caller, request.merchant_id)
         on = business_date(now, self._parts.cut_off)
-        code, ends_at = await self._presented(request, now, on)
-        holder = await self._holder_of(code, on)
+        found, ends_at = await self._presented(request, now, on)
+        code, holder = found.code, found.holder
         return VerifyView(
             subject=self._pseudonym(request.merchant_id, holder.user_id),
             level=holder.level,
@@ -95,8 +95,8 @@ class PeopleService:
         now = self._parts.clock()
         on = business_date(now, self._parts.cut_off)
         if request.user.user_id is None:
-            code, _ = await self._presented(request, now, on)
-            holder = await self._holder_of(code, on)
+            found, _ = await self._presented(request, now, on)
+            holder = found.holder
         else:
             async with transaction(self._parts.engine) as (connection, _):
                 row = await self._people.resolve(connection, request.user.user_id)
@@ -123,21 +123,10 @@ class PeopleService:
             raise ForbiddenError("a merchant verifies and learns a pseudonym", field="user")
         return [self._pseudonym(merchant_id, user_id) for user_id in user_ids]
 
-    async def _holder_of(self, code: PresentedCode, on: date) -> Holder:
-        """Whose code it is, where it was not used before."""
-        try:
-            return await self._holders.submit(Asked(code, on))
-        except QueueFullError as full:
-            raise ServiceUnavailableError(
-                "too many are asking", retry_after_s=full.retry_after_s
-            ) from full
-        except WriterClosedError as closed:
-            raise ServiceUnavailableError("shutting down") from closed
-
     async def _presented(
         self, request: VerifyRequest, now: datetime, on: date
-    ) -> tuple[PresentedCode, datetime]:
-        """What was shown, judged by all but its past use, and when it ends."""
+    ) -> tuple[Found, datetime]:
+        """What was shown and whose it is, where it was not used before, and when it ends."""
         if request.user.card is not None:
             place = TapPlace(
                 scene=request.scene,
@@ -145,19 +134,29 @@ class PeopleService:
                 terminal_id=request.terminal_id,
             )
             async with transaction(self._parts.engine) as (_, raw):
-                found = await find_tap(raw, request.user.card.tap)
-            shown = await self._taps.judge(found, place, pays=False, at=now, on=on)
-            return shown.code, shown.ends_at
+                tapped = await find_tap(raw, request.user.card.tap)
+            shown = await self._taps.judge(tapped, place, pays=False, at=now, on=on)
+            return await self._found(Asked(shown.code, on)), shown.ends_at
         if request.user.credential is None:
             raise ForbiddenError("only a presented credential can be verified", field="user")
-        code = self._parts.codes.accept(
-            request.user.credential,
-            scene=code_scene(self._parts.rules.current, request.scene),
-            places=(request.terminal_id, request.merchant_id),
-            pays=False,
-            now=now,
+        scene = code_scene(self._parts.rules.current, request.scene)
+        scene_bit(scene)
+        places = (request.terminal_id, request.merchant_id)
+        code = ShownCode(
+            request.user.credential, scene, places, pays=False, at_s=int(now.timestamp())
         )
-        return code, code.expires_at
+        found = await self._found(Asked(code, on))
+        return found, found.code.expires_at
+
+    async def _found(self, asked: Asked) -> Found:
+        try:
+            return await self._holders.submit(asked)
+        except QueueFullError as full:
+            raise ServiceUnavailableError(
+                "too many are asking", retry_after_s=full.retry_after_s
+            ) from full
+        except WriterClosedError as closed:
+            raise ServiceUnavailableError("shutting down") from closed
 
     async def open_user(
         self, caller: Caller, request: OpenUserRequest, idempotency_key: str

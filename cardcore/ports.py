@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cardcore.business.quote import PricingFacts, QuoteLine, Subject
 
@@ -31,28 +31,37 @@ class Clock(Protocol):
         ...
 
 
+class SpentCode(NamedTuple):
+    """A code, by its replay key, the request that spent it, and how long to remember that."""
+
+    replay_key: bytes
+    request: str
+    ttl_s: int
+
+
 class ReplayHints(Protocol):
     """A fast memory of which codes were spent, and by which request. Never the judge.
 
     Everything it says may be forgotten or late; what it does not know, the database decides. An
-    implementation never raises: without its store it knows nothing.
+    implementation never raises: without its store it knows nothing. Asked and told for a batch of
+    orders at once.
     """
 
-    async def spent_by(self, replay_key: bytes) -> str | None:
-        """The request that spent this code, as ``remember`` was told; None where unknown."""
+    async def spent_by(self, replay_keys: Sequence[bytes]) -> Sequence[str | None]:
+        """For each code the request that spent it, as ``remember`` was told; None where unknown."""
         ...
 
-    async def remember(self, replay_key: bytes, request: str, *, ttl_s: int) -> None:
-        """Remember for ``ttl_s`` seconds that ``request`` has spent this code."""
+    async def remember(self, spent: Sequence[SpentCode]) -> None:
+        """Remember who has spent these codes; of two who say so of one, the first stays."""
         ...
 
 
 class NoReplayHints:
     """The hints of an installation without a cache: it knows nothing."""
 
-    async def spent_by(self, replay_key: bytes) -> str | None:  # noqa: ARG002  (the port's form)
+    async def spent_by(self, replay_keys: Sequence[bytes]) -> Sequence[str | None]:
         """Nothing is known."""
-        return None
+        return [None] * len(replay_keys)
 
-    async def remember(self, replay_key: bytes, request: str, *, ttl_s: int) -> None:
+    async def remember(self, spent: Sequence[SpentCode]) -> None:
         """Nothing is kept."""

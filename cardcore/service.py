@@ -23,6 +23,7 @@ from cardcore.authorisation_service import AuthorisationService
 from cardcore.books import transaction
 from cardcore.business import merchants
 from cardcore.business.order_batch import BATCHES_AT_ONCE, Booked, OrderWriter
+from cardcore.business.order_codes import OrderCodes
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.calendar import business_date
 from cardcore.caller import Caller, ClientRecord, Scope
@@ -47,7 +48,8 @@ from cardcore.scene_service import SceneService
 from cardcore.sealed_service import SealedService
 from cardcore.statement_service import StatementService
 from cardcore.terminal_service import TerminalService
-from cardcore.user.holders import READS_AT_ONCE, Asked, Holder, Holders
+from cardcore.user.code_desk import CodeDesk
+from cardcore.user.holders import READS_AT_ONCE, Asked, Found, Holders
 from cardcore.user.issuer_keys import IssuingKey, read_issuer_keys
 from hsm_sim.interface import HSMError
 from ledger import QueryFilter
@@ -83,12 +85,13 @@ class CardCore(
         parts: Parts,
         orders: GroupCommit[PreparedOrder, Booked],
         writer: OrderWriter,
-        holders: GroupCommit[Asked, Holder],
+        codes: OrderCodes,
+        holders: GroupCommit[Asked, Found],
         pseudonym_key: bytes,
     ) -> None:
         PeopleService.__init__(self, parts, pseudonym_key, holders)
         CardService.__init__(self, parts)
-        OrderService.__init__(self, parts, orders, writer)
+        OrderService.__init__(self, parts, orders, writer, codes)
         self.platform = Platform(parts)
         self.mine = CitizenService(self, parts)
         AuthorisationService.__init__(self, parts)
@@ -193,9 +196,11 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
         random_bytes=parts.random_bytes,
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, PAIRWISE)
-    reader = Holders(parts.pool)
+    desk = CodeDesk(parts.codes, parts.code_judge)
+    codes = OrderCodes(desk, writer, parts.hints)
+    reader = Holders(parts.pool, desk)
     async with (
-        GroupCommit(writer.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE) as orders,
+        GroupCommit(codes.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE) as orders,
         GroupCommit(reader.read, linger_max_s=0.0, batches_at_once=READS_AT_ONCE) as holders,
     ):
-        yield kind(parts, orders, writer, holders, pseudonym_key)
+        yield kind(parts, orders, writer, codes, holders, pseudonym_key)

@@ -15,6 +15,7 @@ from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
 from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
+from cardcore.user.code_judging import ShownCode
 from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode
 from cardcore.values import value
@@ -24,10 +25,10 @@ from cardcore.values import value
 class PreparedOrder:
     """An order that has passed every check that needs no database.
 
-    ``code`` is the accepted code (signatures and windows are right, replay not yet judged); it
-    is None where the caller named the user, and where the code was refused: then ``refusal``
-    says why, and holds unless the request turns out to be booked already. ``digest`` is over the
-    whole request.
+    ``shown`` is a scanned code nobody has judged yet. ``code`` is the accepted code (signatures and
+    windows are right, replay not yet judged); it is None before, where the caller named the user,
+    and where the code was refused: then ``refusal`` says why, and holds unless the request turns
+    out to be booked already. ``digest`` is over the whole request.
     """
 
     caller: Caller
@@ -38,6 +39,22 @@ class PreparedOrder:
     refusal: CardcoreError | None = None
     received_at: datetime
     business_on: date
+    shown: ShownCode | None = None
+
+    def judged(
+        self, code: PresentedCode | None = None, refusal: CardcoreError | None = None
+    ) -> "PreparedOrder":
+        """The same order, now that its code is judged."""
+        return PreparedOrder(
+            caller=self.caller,
+            request=self.request,
+            key=self.key,
+            digest=self.digest,
+            code=code,
+            refusal=refusal,
+            received_at=self.received_at,
+            business_on=self.business_on,
+        )
 
 
 @value

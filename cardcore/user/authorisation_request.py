@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 import codes
 from cardcore.base64url import decode_base64url
 from cardcore.model import Model, Name
-from cardcore.user.citizen_codes import scene_bit
+from cardcore.user.code_judging import scene_bit
 
 Scenes = Annotated[list[Name], Field(min_length=1, max_length=9)]
 

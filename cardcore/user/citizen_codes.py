@@ -6,7 +6,6 @@ table ``code_token`` says whose it is.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -15,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import codes
 from cardcore import tables
-from cardcore.errors import CodeRefusedError, SceneUnknownError
 from cardcore.ids import RandomBytes
+from cardcore.user.code_judging import ShownCode, judge_codes, presented, scene_bit
 from cardcore.user.issuer_keys import IssuingKey
 from cardcore.user.presented import PresentedCode
 from cardcore.user.request import IssueCodeRequest
@@ -133,37 +132,10 @@ class CitizenCodes:
         """Judge a scanned text by everything but its past use.
 
         Raises:
+            SceneUnknownError: no code is good for such a scene.
             CodeRefusedError: with the stable reason.
         """
-        try:
-            accepted = codes.verify(text, self.ring, None, _policy(scene, places, pays), now, None)
-        except codes.CodeError as refused:
-            raise CodeRefusedError(refused.code, str(refused)) from refused
-        return PresentedCode(
-            code_class=accepted.code_class.name,
-            token=accepted.token,
-            replay_key=accepted.replay_key,
-            digest=accepted.digest,
-            cap_fen=accepted.cap_fen,
-            expires_at=accepted.expires_at,
-        )
-
-
-def scene_bit(scene: str) -> codes.Scope:
-    """The bit of a scene in a code's scope."""
-    try:
-        return codes.Scope[scene.upper()]
-    except KeyError:
-        raise SceneUnknownError(f"no code can be issued for {scene!r}", field="scenes") from None
-
-
-@lru_cache(maxsize=4096)
-def _policy(scene: str, places: tuple[str, ...], pays: bool) -> codes.Policy:  # noqa: FBT001
-    return codes.Policy(
-        scope=scene_bit(scene),
-        needs=codes.Purpose.PAY if pays else codes.Purpose.IDENTITY,
-        place_ids=places,
-        online=True,
-        # Whose alias it is, and whether they are frozen, is looked up in the order's transaction.
-        status_by_caller=True,
-    )
+        shown = ShownCode(text, scene, places, pays, int(now.timestamp()))
+        scene_bit(scene)
+        (verdict,) = judge_codes([shown], self.ring)
+        return presented(verdict)

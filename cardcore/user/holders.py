@@ -7,7 +7,7 @@ round trip, and that is shared.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -20,6 +20,8 @@ from cardcore.errors import (
     ServiceUnavailableError,
     UserUnknownError,
 )
+from cardcore.user.code_desk import CodeDesk
+from cardcore.user.code_judging import ShownCode
 from cardcore.user.presented import PresentedCode
 
 READS_AT_ONCE: Final = 2
@@ -28,9 +30,12 @@ READS_AT_ONCE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose code is this, and what is the holder entitled to on this business date?"""
+    """Whose code is this, and what is the holder entitled to on this business date?
 
-    code: PresentedCode
+    ``code``: as it was shown, or accepted already.
+    """
+
+    code: ShownCode | PresentedCode
     on: date
 
 
@@ -42,6 +47,14 @@ class Holder:
     level: str
     status: str
     concessions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An accepted code that nobody has used, and whose it is."""
+
+    code: PresentedCode
+    holder: Holder
 
 
 HOLDERS: Final = """
@@ -63,38 +76,58 @@ class Holders:
 
     Args:
         pool: where connections come from.
+        desk: who judges codes.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[RawConnection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[RawConnection], desk: CodeDesk) -> None:
         self._pool = pool
+        self._desk = desk
 
-    async def read(self, asked: Sequence[Asked]) -> list[Holder | Exception]:
-        """One answer each, in order: the holder, or why there is none.
+    async def read(self, asked: Sequence[Asked]) -> list[Found | Exception]:
+        """One answer each, in order: the code and its holder, or why there is none.
 
-        ``UserUnknownError``: the code's alias leads to nobody; ``CodeRefusedError``: the code was
-        used before; ``ServiceUnavailableError``: the database is away.
+        ``CodeRefusedError``: the code is not accepted, or was used before; ``UserUnknownError``:
+        its alias leads to nobody; ``ServiceUnavailableError``: the database is away.
         """
+        shown = [one.code for one in asked if isinstance(one.code, ShownCode)]
+        judged = iter(await self._desk.accept(shown))
+        codes = [next(judged) if isinstance(one.code, ShownCode) else one.code for one in asked]
+        accepted = [
+            (at, code, one.on)
+            for at, (code, one) in enumerate(zip(codes, asked, strict=True))
+            if isinstance(code, PresentedCode)
+        ]
+        answers: list[Found | Exception] = [
+            code if isinstance(code, Exception) else _unknown() for code in codes
+        ]
         try:
-            async with self._pool.connection() as connection:
-                found = await connection.execute(
-                    HOLDERS,
-                    (
-                        [one.code.token for one in asked],
-                        [one.code.replay_key for one in asked],
-                        [one.on for one in asked],
-                    ),
-                )
-                rows = await found.fetchall()
+            rows = await self._rows(accepted)
         except (psycopg.OperationalError, PoolTimeout):
-            return [ServiceUnavailableError() for _ in asked]
-        answers: list[Holder | Exception] = [_unknown() for _ in asked]
-        for at, user_id, level, status, concessions, is_used in rows:
-            answers[at - 1] = (
+            for at, *_ in accepted:
+                answers[at] = ServiceUnavailableError()
+            return answers
+        for number, user_id, level, status, concessions, is_used in rows:
+            at, code, _ = accepted[number - 1]
+            answers[at] = (
                 CodeRefusedError("code_replayed", "this code was used before")
                 if is_used
-                else Holder(user_id, level, status, sorted(set(concessions)))
+                else Found(code, Holder(user_id, level, status, sorted(set(concessions))))
             )
         return answers
+
+    async def _rows(self, accepted: Sequence[tuple[int, PresentedCode, date]]) -> list[Any]:
+        if not accepted:
+            return []
+        async with self._pool.connection() as connection:
+            found = await connection.execute(
+                HOLDERS,
+                (
+                    [code.token for _, code, _ in accepted],
+                    [code.replay_key for _, code, _ in accepted],
+                    [on for *_, on in accepted],
+                ),
+            )
+            return await found.fetchall()
 
 
 def _unknown() -> CardcoreError:

@@ -11,6 +11,7 @@ from adapters.settings import Settings
 from adapters.valkey import BREAK_S, ValkeyReplayHints
 from adapters.wiring import City, open_city
 from cardcore.errors import CodeRefusedError
+from cardcore.ports import SpentCode
 from tests.adapters.http.centre import centre_of
 from tests.city_life import FLAT_FARE_FEN, VALIDATOR, Life
 from tests.conftest import CityClock
@@ -52,10 +53,10 @@ async def fast_city(
 
 async def test_what_was_remembered_is_known_and_the_first_word_stays(valkey: ValkeyServer) -> None:
     hints = ValkeyReplayHints(url_of(valkey))
-    assert await hints.spent_by(b"key") is None
-    await hints.remember(b"key", "request 1", ttl_s=30)
-    await hints.remember(b"key", "request 2", ttl_s=30)
-    assert await hints.spent_by(b"key") == "request 1"
+    assert await hints.spent_by([b"key"]) == [None]
+    await hints.remember([SpentCode(b"key", "request 1", 30)])
+    await hints.remember([SpentCode(b"key", "request 2", 30)])
+    assert await hints.spent_by([b"key"]) == ["request 1"]
     await hints.close()
 
 
@@ -65,14 +66,14 @@ async def test_a_dead_cache_knows_nothing_and_is_left_alone_for_a_while(
     """Row 10 of the faults: the cache may vanish at any instant."""
     now = 100.0
     hints = ValkeyReplayHints(url_of(valkey), monotonic=lambda: now)
-    await hints.remember(b"key", "request 1", ttl_s=30)
+    await hints.remember([SpentCode(b"key", "request 1", 30)])
     valkey.stop()
     for _ in range(5):
-        assert await hints.spent_by(b"key") is None
-        await hints.remember(b"other", "request 2", ttl_s=30)
+        assert await hints.spent_by([b"key"]) == [None]
+        await hints.remember([SpentCode(b"other", "request 2", 30)])
     assert failures(hints) == 1
     now += BREAK_S + 0.1
-    assert await hints.spent_by(b"key") is None
+    assert await hints.spent_by([b"key"]) == [None]
     assert failures(hints) == 2
     await hints.close()
 
