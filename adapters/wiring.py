@@ -311,7 +311,8 @@ async def open_city(
             serve_core(
                 Parts(
                     engine=engine,
-                    pool=by_key,
+                    pool=pool,
+                    by_key=by_key,
                     book=book,
                     hsm=hsm,
                     codes=codes,

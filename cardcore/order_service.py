@@ -256,7 +256,7 @@ class OrderService:
 
     async def _find_tap(self, text: str) -> FoundTap:
         try:
-            async with self._parts.pool.connection() as connection:
+            async with self._parts.by_key.connection() as connection:
                 return await find_tap(connection, text)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServiceUnavailableError from error

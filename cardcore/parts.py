@@ -30,11 +30,14 @@ from ledger import Ledger
 class Parts:
     """What the service is built from. Made by the wiring alone.
 
-    ``pool`` serves the hot paths, ``engine`` everything else; both lead to one database.
+    ``by_key`` serves what is asked and written for every order by single statements (each is a
+    transaction of its own, planned once), ``pool`` whole transactions of the hot paths, and
+    ``engine`` everything else; all lead to one database.
     """
 
     engine: AsyncEngine
     pool: AsyncConnectionPool[RawConnection]
+    by_key: AsyncConnectionPool[RawConnection]
     book: Ledger
     hsm: CardHSM
     codes: CitizenCodes

@@ -187,7 +187,7 @@ class CardCore(
 async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIterator[CardCore]:
     """The service with its queues running; on leaving, what is under way is finished."""
     writer = OrderWriter(
-        pool=parts.pool,
+        pool=parts.by_key,
         book=parts.book,
         pricers=parts.pricers,
         plans=parts.plans,
@@ -198,7 +198,7 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, PAIRWISE)
     desk = CodeDesk(parts.codes, parts.code_judge)
     codes = OrderCodes(desk, writer, parts.hints)
-    reader = Holders(parts.pool, desk)
+    reader = Holders(parts.by_key, desk)
     async with (
         GroupCommit(codes.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE) as orders,
         GroupCommit(reader.read, linger_max_s=0.0, batches_at_once=READS_AT_ONCE) as holders,

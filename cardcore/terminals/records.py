@@ -153,6 +153,7 @@ class RecordWriter:
     async def _book(
         self, raw: RawConnection, upload: _Upload, batch: Sequence[tuple[int, JudgedRecord]]
     ) -> tuple[list[RecordResult], Gaps | None]:
+        assert not raw.autocommit, "a batch of records is one transaction"
         terminal = upload.terminal
         closed_on = await closed_through(self._parts.book)
         facts = await read_record_facts(
