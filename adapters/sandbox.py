@@ -29,6 +29,7 @@ from cardcore.errors import (
     TerminalUnknownError,
     UserFrozenError,
 )
+from cardcore.known import Known
 from cardcore.platform.errors import ClockBackwardsError
 from cardcore.platform.tables import sandbox_clock
 from cardcore.ports import Clock
@@ -100,7 +101,7 @@ class SandboxCore(CardCore):
     @override
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         """See ``OrderService.order``; an order with a magic number is refused as it says."""
         caller.require(Scope.ORDERS_WRITE)
         number = request.business.out_trade_no

@@ -47,6 +47,7 @@ from cardcore.errors import (
 from cardcore.foreign_rides import SCENE, TYPE, lines_of
 from cardcore.foreign_service import ForeignService
 from cardcore.ids import new_id, part_id
+from cardcore.known import Known
 from cardcore.order_service import OrderService
 from cardcore.parts import request_digest
 from codes import jtt
@@ -82,7 +83,7 @@ class UniformOrderService(OrderService, ForeignService):
 
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         """See ``OrderService.order``."""
         code = foreign_code(request.user.credential)
         if code is None:
@@ -91,8 +92,8 @@ class UniformOrderService(OrderService, ForeignService):
             raise ModeNotAllowedError(field="mode", modes=[Mode.PAY.value])
         digest = request_digest("order", request)
         ride = _ride_of(request, code)
-        ride_id, replayed = await self._book_once(caller, ride, idempotency_key, digest)
-        return _order_of(await self._ride(caller, ride_id=ride_id)), replayed
+        ride_id, known = await self._book_once(caller, ride, idempotency_key, digest)
+        return _order_of(await self._ride(caller, ride_id=ride_id)), known
 
     async def read_order(self, caller: Caller, order_id: UUID) -> OrderView:
         """See ``OrderService.read_order``."""
@@ -111,7 +112,7 @@ class UniformOrderService(OrderService, ForeignService):
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
-    ) -> tuple[RefundView, bool]:
+    ) -> tuple[RefundView, Known]:
         """See ``OrderService.refund``. A ride of another city's code is given back by its issuer.
 
         Raises:

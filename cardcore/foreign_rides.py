@@ -47,7 +47,8 @@ from cardcore.errors import (
     TerminalUnknownError,
 )
 from cardcore.ids import new_id, part_id
-from cardcore.once import once
+from cardcore.known import Known
+from cardcore.once import Found, once_or_found
 from cardcore.parts import Parts, request_digest
 from cardcore.user.personal_data import WRAPPING_KEY
 from codes import Algorithm, CodeError, jtt
@@ -67,7 +68,7 @@ class ForeignRides:
 
     async def foreign_ride(
         self, caller: Caller, request: ForeignRideRequest, idempotency_key: str
-    ) -> tuple[ForeignRideView, bool]:
+    ) -> tuple[ForeignRideView, Known]:
         """Accept a code, price the ride, book it to the issuer: one transaction.
 
         Raises:
@@ -78,31 +79,32 @@ class ForeignRides:
             CardcoreError: what the bus rules refuse.
         """
         digest = request_digest("foreign_ride", request)
-        ride_id, replayed = await self._book_once(caller, request, idempotency_key, digest)
+        ride_id, known = await self._book_once(caller, request, idempotency_key, digest)
         async with transaction(self._parts.engine) as (connection, _):
-            return await self._view(connection, ride_id), replayed
+            return await self._view(connection, ride_id), known
 
     async def _book_once(
         self, caller: Caller, request: ForeignRideRequest, key: str, digest: bytes
-    ) -> tuple[UUID, bool]:
+    ) -> tuple[UUID, Known]:
         """The ride's id, and whether it was booked before: by this key, or by the same number."""
         caller.require(Scope.ORDERS_WRITE)
         if caller.merchant_id not in (None, request.merchant_id):
             raise MerchantUnknownError(field="merchant_id")
         now = self._parts.clock()
-        before = False
 
-        async def perform(connection: AsyncConnection, raw: RawConnection) -> tuple[UUID, UUID]:
-            nonlocal before
+        async def perform(
+            connection: AsyncConnection, raw: RawConnection
+        ) -> tuple[UUID, UUID] | Found[UUID]:
             known = await _same_number(connection, raw, request)
-            before = known is not None
-            ride_id = known or await self._book(connection, raw, caller, request, now)
+            if known is not None:
+                return Found(effect_id=known, answer=known)
+            ride_id = await self._book(connection, raw, caller, request, now)
             return ride_id, ride_id
 
         async def recall(_: AsyncConnection, __: RawConnection, ride_id: UUID) -> UUID:
             return ride_id
 
-        ride_id, replayed = await once(
+        return await once_or_found(
             self._parts.engine,
             caller=caller,
             key=key,
@@ -113,7 +115,6 @@ class ForeignRides:
             perform=perform,
             recall=recall,
         )
-        return ride_id, replayed or before
 
     async def _book(
         self,

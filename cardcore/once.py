@@ -6,7 +6,7 @@ For every effect that is not an order (orders come in batches, see ``business.or
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from psycopg import errors as pg_errors
@@ -24,6 +24,8 @@ from cardcore.errors import (
     IdempotencyKeyReusedError,
     ServiceUnavailableError,
 )
+from cardcore.known import Known, kept_kind, known_by_key
+from cardcore.values import value
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -36,6 +38,14 @@ _LOST_RACE: Final = (
 )
 
 
+@value
+class Found(Generic[T]):
+    """What ``perform`` did not make: the number in the request names it already."""
+
+    effect_id: UUID
+    answer: T
+
+
 class Perform(Protocol[T_co]):
     """Do it, in the given transaction; return the id and the answer of what was made."""
 
@@ -44,6 +54,9 @@ class Perform(Protocol[T_co]):
     ) -> Awaitable[tuple[UUID, T_co]]:
         """Both connections are the same transaction."""
         ...
+
+
+PerformOrFind = Callable[[AsyncConnection, RawConnection], Awaitable[tuple[UUID, T] | Found[T]]]
 
 
 Recall = Callable[[AsyncConnection, RawConnection, UUID], Awaitable[T]]
@@ -82,24 +95,51 @@ async def once(
         CardcoreError: what ``perform`` refuses; one audit row is left, nothing else.
         ServiceUnavailableError: the database is away; retry the same request.
     """
+    answer, known = await once_or_found(
+        engine,
+        caller=caller,
+        key=key,
+        digest=digest,
+        action=action,
+        subject=subject,
+        now=now,
+        perform=perform,
+        recall=recall,
+    )
+    return answer, bool(known)
+
+
+async def once_or_found(
+    engine: AsyncEngine,
+    *,
+    caller: Caller,
+    key: str,
+    digest: bytes,
+    action: str,
+    subject: str,
+    now: datetime,
+    perform: PerformOrFind[T],
+    recall: Recall[T],
+) -> tuple[T, Known]:
+    """``once`` for what has a number of its maker's besides: ``perform`` may have found it."""
     for attempt in range(ATTEMPTS_MAX):
         try:
             async with transaction(engine) as (connection, raw):
-                known = await _known_effect(connection, caller, key, digest)
-                if known is not None:
-                    return await recall(connection, raw, known), True
-                effect_id, answer = await perform(connection, raw)
+                effect = await _known_effect(connection, caller, key, digest)
+                if effect is not None:
+                    return await recall(connection, raw, effect[0]), effect[1]
+                effect_id, answer, known = _made(await perform(connection, raw))
                 await connection.execute(
                     insert(tables.idempotency).values(
                         client_id=caller.client_id,
                         key=key,
                         request_digest=digest,
-                        effect_kind=action,
+                        effect_kind=kept_kind(action, known),
                         effect_id=effect_id,
                         recorded_at=now,
                     )
                 )
-                return answer, False
+                return answer, known
         except ServiceUnavailableError:
             raise
         except IdempotencyKeyReusedError as refusal:
@@ -109,9 +149,9 @@ async def once(
             # The same request at the same instant may have been first: its own effect refuses this
             # one ("captured already"), and is what it is to be told.
             async with transaction(engine) as (connection, raw):
-                known = await _known_effect(connection, caller, key, digest)
-                if known is not None:
-                    return await recall(connection, raw, known), True
+                effect = await _known_effect(connection, caller, key, digest)
+                if effect is not None:
+                    return await recall(connection, raw, effect[0]), effect[1]
             await record_refusal(engine, caller, action, subject, refusal, now)
             raise
         except _LOST_RACE:
@@ -145,13 +185,19 @@ async def record_refusal(
         )
 
 
+def _made(done: tuple[UUID, T] | Found[T]) -> tuple[UUID, T, Known]:
+    if isinstance(done, Found):
+        return done.effect_id, done.answer, Known.BY_NUMBER
+    return *done, Known.NEW
+
+
 async def _known_effect(
     connection: AsyncConnection, caller: Caller, key: str, digest: bytes
-) -> UUID | None:
+) -> tuple[UUID, Known] | None:
     effect = tables.idempotency.c
     row = (
         await connection.execute(
-            select(effect.request_digest, effect.effect_id).where(
+            select(effect.request_digest, effect.effect_id, effect.effect_kind).where(
                 effect.client_id == caller.client_id, effect.key == key
             )
         )
@@ -160,5 +206,4 @@ async def _known_effect(
         return None
     if row.request_digest != digest:
         raise IdempotencyKeyReusedError(field="Idempotency-Key")
-    effect_id: UUID = row.effect_id
-    return effect_id
+    return row.effect_id, known_by_key(row.effect_kind)

@@ -35,7 +35,8 @@ from cardcore.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from cardcore.once import once
+from cardcore.known import Known
+from cardcore.once import Found, once, once_or_found
 from cardcore.parts import Parts, request_digest
 from cardcore.user.card_taps import CardTaps, FoundTap, TapPlace, find_tap
 from cardcore.user.code_judging import ShownCode, scene_bit
@@ -97,10 +98,11 @@ class OrderService:
 
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         """Verify, quote and book in one step: pay, hold, or record.
 
-        Returns when the order is durable. The second value tells whether it was booked before.
+        Returns when the order is durable, as it was made. The second value tells whether it was
+        booked before, and by which name it was found.
         """
         caller.require(Scope.ORDERS_WRITE)
         tap = None if request.user.card is None else await self._tap(request)
@@ -114,7 +116,7 @@ class OrderService:
             ) from full
         except WriterClosedError as closed:
             raise ServiceUnavailableError("shutting down") from closed
-        return outcome.order.view(as_made=True), outcome.replayed
+        return outcome.order.view(as_made=True), outcome.known
 
     async def read_order(self, caller: Caller, order_id: UUID) -> OrderView:
         """One order as it stands."""
@@ -171,8 +173,11 @@ class OrderService:
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
-    ) -> tuple[RefundView, bool]:
-        """Give back all or part of a captured order to where it came from."""
+    ) -> tuple[RefundView, Known]:
+        """Give back all or part of a captured order to where it came from.
+
+        The second value: whether it was given back before, under this key or ``out_refund_no``.
+        """
         caller.require(Scope.REFUNDS_WRITE)
         now = self._parts.clock()
         on = business_date(now, self._parts.cut_off)
@@ -180,7 +185,7 @@ class OrderService:
 
         async def perform(
             connection: AsyncConnection, raw: RawConnection
-        ) -> tuple[UUID, RefundView]:
+        ) -> tuple[UUID, RefundView] | Found[RefundView]:
             return await self._refunds.refund(
                 connection,
                 raw,
@@ -192,7 +197,7 @@ class OrderService:
                 business_on=on,
             )
 
-        return await once(
+        return await once_or_found(
             self._parts.engine,
             caller=caller,
             key=idempotency_key,

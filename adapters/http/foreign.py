@@ -64,6 +64,7 @@ async def read_issuer(call: Call[None]) -> Answer:
     reply=ForeignRideView,
     status=201,
     keyed=True,
+    numbered=True,
     scope=Scope.ORDERS_WRITE,
     refusals=(
         ForeignIssuerUnknownError,
@@ -77,8 +78,8 @@ async def read_issuer(call: Call[None]) -> Answer:
 )
 async def foreign_ride(call: Call[ForeignRideRequest]) -> Answer:
     """Priced as a ride of ours, with the concession its card type gets here; its issuer owes it."""
-    view, replayed = await call.core.foreign_ride(call.caller, call.body, call.key)
-    return Answer(view=view, replayed=replayed)
+    view, known = await call.core.foreign_ride(call.caller, call.body, call.key)
+    return Answer.of_numbered(view, known)
 
 
 @FOREIGN.operation(

@@ -11,6 +11,7 @@ from cardcore.errors import (
     InsufficientBalanceError,
     LimitExceededError,
     NotFoundError,
+    OrderExistsError,
 )
 from scenes.hospital.errors import (
     BillConflictError,
@@ -71,7 +72,14 @@ def declare_stays(noun: Noun, hospital: Hospital) -> None:
         status=201,
         keyed=True,
         scope=Scope.HOSPITAL_WRITE,
-        refusals=(NotFoundError, DepositStateError, BillConflictError, *PATIENT, *_FUNDS),
+        refusals=(
+            NotFoundError,
+            DepositStateError,
+            BillConflictError,
+            OrderExistsError,
+            *PATIENT,
+            *_FUNDS,
+        ),
         examples={"1,000 yuan": example.DEPOSIT},
     )
     async def put_down(call: Call[DepositRequest]) -> Answer:

@@ -190,6 +190,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Document:
         "parameters": list(_parameters(operation)),
         "responses": {
             str(operation.status): _success(operation, schemas),
+            **(_found(operation, schemas) if operation.numbered else {}),
             **(_NOT_MODIFIED if operation.not_modified else {}),
             **_refusal_responses(refusals_of(operation), schemas.reply(Problem), PROBLEM_TYPE),
         },
@@ -272,6 +273,12 @@ def _success(operation: Operation, schemas: Schemas) -> Document:
         "headers": headers,
         "content": {operation.media_type: {"schema": schema}},
     }
+
+
+def _found(operation: Operation, schemas: Schemas) -> Document:
+    """The answer to a number that names something already, under a key of its own."""
+    found = _success(operation, schemas)
+    return {"200": found | {"description": "There already: what this request's number names."}}
 
 
 def _refusal_responses(

@@ -9,6 +9,7 @@ resolution costs more than an order's whole HTTP budget (ADR 0050), hence a plai
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -38,6 +39,7 @@ from adapters.http.strict_json import field_faults, read_model
 from cardcore.caller import Caller
 from cardcore.caller import Scope as AccessScope
 from cardcore.errors import CardcoreError, NotFoundError
+from cardcore.known import Known
 from cardcore.values import value
 
 if TYPE_CHECKING:
@@ -97,6 +99,12 @@ class Answer:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of_numbered(cls, view: BaseModel, known: Known) -> "Answer":
+        """What was made now, or is answered again, or is there: 200 where its number named it."""
+        status = HTTPStatus.OK if Known.BY_NUMBER in known else None
+        return cls(view=view, replayed=Known.BY_KEY in known, status=status)
+
 
 Run = Callable[[Call[Any]], Awaitable[Answer]]
 RunT = TypeVar("RunT", bound=Run)
@@ -110,6 +118,7 @@ class Declared(TypedDict, total=False):
     status: int
     body: type[BaseModel]
     keyed: bool
+    numbered: bool
     public: bool
     access: Access
     media_type: str
@@ -127,9 +136,10 @@ class Operation:
     """One method of one path; see the module's docstring.
 
     ``body`` is read from JSON, or from the query where the method is GET. ``keyed`` operations
-    demand an Idempotency-Key. ``access`` says whose it is, unless it is ``public``. ``scope`` is
-    documented here and required by the core. ``media_type`` is that of the answer; with
-    ``not_modified`` it may be 304 without content instead.
+    demand an Idempotency-Key; ``numbered`` ones make what the merchant's own number names, and
+    answer 200 where it names it already (``Answer.of_numbered``). ``access`` says whose it is,
+    unless it is ``public``. ``scope`` is documented here and required by the core. ``media_type``
+    is that of the answer; with ``not_modified`` it may be 304 without content instead.
     ``vital`` operations are served under overload too: somebody stands there and waits.
     ``body_bytes_max`` stands where the face's usual bound does not do. ``refusals`` are those of
     its own: what every operation of its form may answer is added to the document.
@@ -144,6 +154,7 @@ class Operation:
     status: int = 200
     body: type[BaseModel] | None = None
     keyed: bool = False
+    numbered: bool = False
     public: bool = False
     access: Access = "client"
     media_type: str = "application/json"

@@ -39,7 +39,6 @@ from cardcore.errors import (
     MerchantUnknownError,
     NotFoundError,
     OrderConflictError,
-    OrderExistsError,
     OrderStateError,
     RefundExceedsError,
     SceneUnknownError,
@@ -137,13 +136,13 @@ async def quote(call: Call[QuoteRequest]) -> Answer:
     reply=OrderView,
     status=201,
     keyed=True,
+    numbered=True,
     scope=Scope.ORDERS_WRITE,
     refusals=(
         *_PRICED,
         InsufficientBalanceError,
         LimitExceededError,
         OrderConflictError,
-        OrderExistsError,
     ),
     examples={
         "pay": PAY,
@@ -157,13 +156,15 @@ async def make_order(call: Call[OrderRequest]) -> Answer:
 
     `mode` is `pay`, `hold` (captured or voided later; it expires by itself) or `record` (a
     zero-amount event such as an opened gate). After a lost reply, repeat the request with the
-    same key, or ask by `out_trade_no`.
+    same key (answered as before, `Idempotent-Replayed: true`), or ask by `out_trade_no`. The same
+    request under another key books nothing: 200 with the order that its number names, as it was
+    made.
 
     A scanned code that is bytes and no text (a ride code of another city) is sent as hexadecimal
     digits; its ride is an order like any other here, owed by its issuer.
     """
-    view, replayed = await call.core.order(call.caller, call.body, call.key)
-    return Answer(view=view, replayed=replayed)
+    view, known = await call.core.order(call.caller, call.body, call.key)
+    return Answer.of_numbered(view, known)
 
 
 @ORDERS.operation(
@@ -243,6 +244,7 @@ async def void(call: Call[None]) -> Answer:
     reply=RefundView,
     status=201,
     keyed=True,
+    numbered=True,
     scope=Scope.REFUNDS_WRITE,
     refusals=(
         NotFoundError,
@@ -254,9 +256,13 @@ async def void(call: Call[None]) -> Answer:
     examples={"part": REFUND},
 )
 async def refund(call: Call[RefundRequest]) -> Answer:
-    """Give back to where it came from, in reverse funding order; never more than captured."""
-    view, replayed = await call.core.refund(call.caller, call.id("order_id"), call.body, call.key)
-    return Answer(view=view, replayed=replayed)
+    """Give back to where it came from, in reverse funding order; never more than captured.
+
+    The same request under another key gives nothing back: 200 with the refund that its
+    `out_refund_no` names.
+    """
+    view, known = await call.core.refund(call.caller, call.id("order_id"), call.body, call.key)
+    return Answer.of_numbered(view, known)
 
 
 @ORDERS.operation(

@@ -51,6 +51,7 @@ from cardcore.errors import (
     ServiceUnavailableError,
 )
 from cardcore.ids import RandomBytes
+from cardcore.known import Known
 from cardcore.ports import ScenePricer
 from cardcore.values import value
 from ledger import Ledger, Planned, Transfer, plan_met_another_head
@@ -69,10 +70,10 @@ _LOST_RACE: Final = (
 
 @value
 class Booked:
-    """An order in the books. ``replayed``: it was there before this request."""
+    """An order in the books, and how it was known there before this request."""
 
     order: OrderRecord
-    replayed: bool
+    known: Known
 
 
 Outcome = Booked | CardcoreError
@@ -83,10 +84,22 @@ class _Batch:
     """What has become of each order so far."""
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    replays: dict[int, UUID] = field(default_factory=dict)
+    known: dict[int, tuple[UUID, Known]] = field(default_factory=dict)
     decided: list[Decided] = field(default_factory=list)
     later: list[int] = field(default_factory=list)
     counted: dict[CounterKey, int] = field(default_factory=dict)
+
+    def named(
+        self, orders: Sequence[tuple[int, PreparedOrder]]
+    ) -> Sequence[tuple[PreparedOrder, UUID]]:
+        """The requests that came with a key of their own and the number of a booked order."""
+        if not self.known:
+            return ()
+        return [
+            (prepared, self.known[position][0])
+            for position, prepared in orders
+            if position in self.known and self.known[position][1] == Known.BY_NUMBER
+        ]
 
 
 class OrderWriter:
@@ -211,7 +224,7 @@ class OrderWriter:
                     facts = await self._read_facts(connection, batch)
                 await self._read_balances(connection, facts, orders, turn)
                 state = self._decide_all(facts, orders)
-                await self._answer_replays(connection, state)
+                await self._answer_known(connection, state)
                 transfers = [one for decided in state.decided for one in decided.transfers]
                 planned = None
                 if transfers:
@@ -290,7 +303,7 @@ class OrderWriter:
             try:
                 known = known_effect(facts, prepared)
                 if known is not None:
-                    state.replays[position] = known
+                    state.known[position] = known
                     continue
                 if prepared.refusal is not None:
                     raise prepared.refusal
@@ -354,7 +367,7 @@ class OrderWriter:
             if refusals:
                 state.outcomes[decided.position] = ledger_refusal(refusals)
                 continue
-            state.outcomes[decided.position] = Booked(order=decided.record, replayed=False)
+            state.outcomes[decided.position] = Booked(order=decided.record, known=Known.NEW)
             booked.append(decided)
         return rows_of(
             booked,
@@ -364,12 +377,13 @@ class OrderWriter:
                 for position, prepared in orders
                 if isinstance(outcome := state.outcomes.get(position), CardcoreError)
             ],
+            named=state.named(orders),
         )
 
-    async def _answer_replays(self, connection: RawConnection, state: _Batch) -> None:
-        known = await load_orders(connection, list(set(state.replays.values())))
-        for position, order_id in state.replays.items():
-            state.outcomes[position] = Booked(order=known[order_id], replayed=True)
+    async def _answer_known(self, connection: RawConnection, state: _Batch) -> None:
+        orders = await load_orders(connection, list({one for one, _ in state.known.values()}))
+        for position, (order_id, known) in state.known.items():
+            state.outcomes[position] = Booked(order=orders[order_id], known=known)
 
 
 def _all_unavailable(

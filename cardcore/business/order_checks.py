@@ -22,6 +22,7 @@ from cardcore.errors import (
     UserFrozenError,
     UserUnknownError,
 )
+from cardcore.known import Known
 from cardcore.user.presented import PresentedCode
 
 
@@ -42,8 +43,8 @@ def all_claims_of(batch: Sequence[PreparedOrder]) -> set[object]:
     return {claim for prepared in batch for claim in claims_of(prepared)}
 
 
-def known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
-    """The order this request has already become, if it has.
+def known_effect(facts: BatchFacts, prepared: PreparedOrder) -> tuple[UUID, Known] | None:
+    """The order this request has already become, if it has, and by which of its names.
 
     Raises:
         IdempotencyKeyReusedError, OrderConflictError: the name is another order's.
@@ -54,7 +55,7 @@ def known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
     if effect is not None:
         if effect[0] != prepared.digest:
             raise IdempotencyKeyReusedError(field="Idempotency-Key")
-        return effect[1]
+        return effect[1:]
     if prepared.caller.merchant_id not in (None, business.merchant_id):
         raise MerchantUnknownError(field="business.merchant_id")
     order = facts.orders.get((business.merchant_id, business.out_trade_no))
@@ -62,7 +63,7 @@ def known_effect(facts: BatchFacts, prepared: PreparedOrder) -> UUID | None:
         return None
     if order[0] != prepared.digest:
         raise OrderConflictError(field="business.out_trade_no", order_id=str(order[1]))
-    return order[1]
+    return order[1], Known.BY_NUMBER
 
 
 def terminal_of(facts: BatchFacts, prepared: PreparedOrder) -> TerminalFacts:

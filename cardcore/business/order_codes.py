@@ -80,7 +80,7 @@ class OrderCodes:
     ) -> None:
         spent = []
         for one, outcome in zip(judged, outcomes, strict=True):
-            if one.code is not None and isinstance(outcome, Booked) and not outcome.replayed:
+            if one.code is not None and isinstance(outcome, Booked) and not outcome.known:
                 lasts = one.code.expires_at - one.received_at
                 ttl_s = int(lasts.total_seconds()) + HINT_MARGIN_S
                 spent.append(SpentCode(one.code.replay_key, _request_name(one), ttl_s))

@@ -15,6 +15,7 @@ from cardcore.business.request import OrderRequest
 from cardcore.caller import Caller
 from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
+from cardcore.known import Known, known_by_key
 from cardcore.user.code_judging import ShownCode
 from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode
@@ -88,7 +89,7 @@ class PersonFacts:
 class BatchFacts:
     """The answers, keyed as the orders ask."""
 
-    effects: dict[tuple[str, str], tuple[bytes, UUID]] = field(default_factory=dict)
+    effects: dict[tuple[str, str], tuple[bytes, UUID, Known]] = field(default_factory=dict)
     orders: dict[tuple[str, str], tuple[bytes, UUID]] = field(default_factory=dict)
     terminals: dict[str, TerminalFacts] = field(default_factory=dict)
     people_by_token: dict[bytes, PersonFacts] = field(default_factory=dict)
@@ -136,7 +137,7 @@ WITH
     )
 SELECT
     (SELECT json_agg(json_build_array(
-            i.client_id, i.key, encode(i.request_digest, 'hex'), i.effect_id))
+            i.client_id, i.key, encode(i.request_digest, 'hex'), i.effect_id, i.effect_kind))
        FROM asked_key a CROSS JOIN LATERAL (
             SELECT * FROM cardcore.idempotency i
              WHERE i.client_id = a.client_id AND i.key = a.key OFFSET 0) i),
@@ -200,7 +201,10 @@ async def read_facts(
     assert row is not None
     effects, orders, terminals, people, used = (rows or () for rows in row[:5])
     facts = BatchFacts(
-        effects={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in effects},
+        effects={
+            (client_id, key): (bytes.fromhex(digest), UUID(effect_id), known_by_key(kind))
+            for client_id, key, digest, effect_id, kind in effects
+        },
         orders={(one[0], one[1]): (bytes.fromhex(one[2]), UUID(one[3])) for one in orders},
         terminals={one[0]: _terminal(one[1:]) for one in terminals},
         used_codes={bytes.fromhex(key): UUID(order_id) for key, order_id in used},

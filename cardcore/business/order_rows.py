@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from pydantic_core import to_json
 
@@ -13,6 +14,7 @@ from cardcore.business.orders import OrderLine, OrderRecord
 from cardcore.caller import Caller
 from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError, CodeRefusedError
+from cardcore.known import Known, kept_kind
 from cardcore.user.presented import PresentedCode
 from ledger import Planned
 
@@ -132,8 +134,9 @@ def _insert(table: str, fields: Sequence[tuple[str, str]]) -> str:
     )
 
 
+_KEYS: Final = (("effects", _insert("cardcore.idempotency", _EFFECT_FIELDS)),)
 _TABLES: Final = (
-    ("effects", _insert("cardcore.idempotency", _EFFECT_FIELDS)),
+    *_KEYS,
     ("orders", _insert("cardcore.business_order", _ORDER_FIELDS)),
     ("lines", _insert("cardcore.order_line", _LINE_FIELDS)),
     ("used", _insert("cardcore.used_code", _USED_FIELDS)),
@@ -190,8 +193,13 @@ def rows_of(
     booked: Sequence[BookedOrder],
     uses: Sequence[Use],
     refused: Sequence[tuple[PreparedOrder, CardcoreError]],
+    named: Sequence[tuple[PreparedOrder, UUID]] = (),
 ) -> Rows:
-    """The rows of a batch: booked orders, what they use of limits, an audit row per refusal."""
+    """The rows of a batch: booked orders, what they use of limits, an audit row per refusal.
+
+    ``named`` are requests whose number names an order already: their keys are kept, so that they
+    are good for no other request, and are answered the same way again.
+    """
     parts: list[tuple[str, str]] = []
     parameters: list[str] = []
     if uses:
@@ -199,7 +207,10 @@ def rows_of(
         parameters.append(_json(_counter_rows(uses)))
     if booked:
         parts += _TABLES
-        parameters += _order_parameters(booked)
+        parameters += _order_parameters(booked, named)
+    elif named:
+        parts += _KEYS
+        parameters.append(_json(_named_rows(named)))
     if refused:
         parts += _REFUSED
         parameters.append(_json(_refused_row(*one) for one in refused))
@@ -213,12 +224,17 @@ async def write_orders(
     await rows_of(booked, uses, ()).write(connection)
 
 
-def _order_parameters(booked: Sequence[BookedOrder]) -> Sequence[str]:
+def _order_parameters(
+    booked: Sequence[BookedOrder], named: Sequence[tuple[PreparedOrder, UUID]]
+) -> Sequence[str]:
     # Sorted, so that two writers meet the same unique keys in the same order.
     booked = sorted(booked, key=lambda one: (one.prepared.caller.client_id, one.prepared.key))
     recorded_at = {one.record.recorded_at: one.record.recorded_at.isoformat() for one in booked}
+    keys = [_effect_row(one, recorded_at) for one in booked]
+    if named:
+        keys = sorted(keys + _named_rows(named), key=lambda row: (row["client_id"], row["key"]))
     return (
-        _json(_effect_row(one, recorded_at) for one in booked),
+        _json(keys),
         _json(_order_row(one.record, recorded_at) for one in booked),
         _json(_line_row(one.record, line) for one in booked for line in one.record.lines),
         _json(
@@ -282,6 +298,20 @@ def _effect_row(one: BookedOrder, instants: _Instants) -> _Row:
         "effect_id": one.record.order_id,
         "recorded_at": instants[one.record.recorded_at],
     }
+
+
+def _named_rows(named: Sequence[tuple[PreparedOrder, UUID]]) -> list[_Row]:
+    return [
+        {
+            "client_id": prepared.caller.client_id,
+            "key": prepared.key,
+            "request_digest": _bytea(prepared.digest),
+            "effect_kind": kept_kind("order", Known.BY_NUMBER),
+            "effect_id": order_id,
+            "recorded_at": prepared.received_at.isoformat(),
+        }
+        for prepared, order_id in named
+    ]
 
 
 def _order_row(record: OrderRecord, instants: _Instants) -> _Row:

@@ -31,6 +31,7 @@ from cardcore.errors import (
     UserFrozenError,
 )
 from cardcore.ids import RandomBytes, new_id, part_id
+from cardcore.once import Found
 from ledger import Ledger, Transfer, TransferFlags
 
 # A refunded order is asked for once more before it is refused: by what is left, not by its state.
@@ -69,8 +70,8 @@ class Refunds:
         digest: bytes,
         now: datetime,
         business_on: date,
-    ) -> tuple[UUID, RefundView]:
-        """Give back all or part of an order.
+    ) -> tuple[UUID, RefundView] | Found[RefundView]:
+        """Give back all or part of an order; found where ``out_refund_no`` names this one already.
 
         Raises:
             NotFoundError: no such order of this caller.
@@ -82,7 +83,7 @@ class Refunds:
         order = await load_order(raw, caller, order_id, lock=True)
         known = await self._known(connection, order.merchant_id, request.out_refund_no, digest)
         if known is not None:
-            return known, await self.view(connection, raw, known)
+            return Found(effect_id=known, answer=await self.view(connection, raw, known))
         if order.status not in _REFUNDABLE:
             raise OrderStateError(field="order_id", status=order.status)
         captured = await captured_by_line(connection, order)

@@ -9,6 +9,7 @@ takes effect once. The access token is fetched and renewed by itself.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from uuid import UUID, uuid4
@@ -53,6 +54,7 @@ from cardcore.business.views import (
 from cardcore.client.assertion import ASSERTION_TYPE, client_assertion
 from cardcore.client.refusals import refusal_of
 from cardcore.errors import CardcoreError, ServiceUnavailableError
+from cardcore.known import Known
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
 
@@ -126,9 +128,9 @@ class CardcoreClient:
 
     async def order(
         self, request: OrderRequest, idempotency_key: str | None = None
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         """Verify, quote and book in one step; the second value tells whether it was there."""
-        return await self._keyed("/v1/orders", request, OrderView, idempotency_key)
+        return await self._numbered("/v1/orders", request, OrderView, idempotency_key)
 
     async def read_order(self, order_id: UUID) -> OrderView:
         """One order as it stands."""
@@ -155,10 +157,10 @@ class CardcoreClient:
 
     async def refund(
         self, order_id: UUID, request: RefundRequest, idempotency_key: str | None = None
-    ) -> tuple[RefundView, bool]:
-        """Give back all or part of a captured order."""
+    ) -> tuple[RefundView, Known]:
+        """Give back all or part of a captured order; the second value as with ``order``."""
         path = f"/v1/orders/{order_id}/refunds"
-        return await self._keyed(path, request, RefundView, idempotency_key)
+        return await self._numbered(path, request, RefundView, idempotency_key)
 
     async def explain(self, order_id: UUID) -> ExplainView:
         """Every fen of an order."""
@@ -287,10 +289,24 @@ class CardcoreClient:
     async def _keyed(
         self, path: str, request: BaseModel | None, view: type[ViewT], key: str | None
     ) -> tuple[ViewT, bool]:
+        answer = await self._ask_keyed(path, request, key)
+        return view.model_validate_json(answer.content), _is_replayed(answer)
+
+    async def _numbered(
+        self, path: str, request: BaseModel, view: type[ViewT], key: str | None
+    ) -> tuple[ViewT, Known]:
+        """As ``_keyed``, where the merchant's own number names what is made: 200 if it did."""
+        answer = await self._ask_keyed(path, request, key)
+        known = Known.BY_KEY if _is_replayed(answer) else Known.NEW
+        if answer.status_code == HTTPStatus.OK:
+            known |= Known.BY_NUMBER
+        return view.model_validate_json(answer.content), known
+
+    async def _ask_keyed(
+        self, path: str, request: BaseModel | None, key: str | None
+    ) -> httpx2.Response:
         headers = {"Idempotency-Key": key or uuid4().hex}
-        answer = await self._ask("POST", path, request, headers=headers)
-        replayed = answer.headers.get("idempotent-replayed") == "true"
-        return view.model_validate_json(answer.content), replayed
+        return await self._ask("POST", path, request, headers=headers)
 
     async def _ask(
         self,
@@ -357,6 +373,10 @@ class CardcoreClient:
         granted = answer.json()
         self._token = str(granted["access_token"])
         self._token_until = now + timedelta(seconds=int(granted["expires_in"]))
+
+
+def _is_replayed(answer: httpx2.Response) -> bool:
+    return bool(answer.headers.get("idempotent-replayed") == "true")
 
 
 def _may_help(answer: httpx2.Response, refusal: CardcoreError) -> bool:

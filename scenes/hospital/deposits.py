@@ -19,7 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cardcore.books import transaction
 from cardcore.business.request import OrderRequest, RefundRequest
 from cardcore.calendar import business_date
-from cardcore.errors import CardcoreError, NotFoundError, ServiceUnavailableError
+from cardcore.errors import (
+    CardcoreError,
+    NotFoundError,
+    OrderExistsError,
+    ServiceUnavailableError,
+)
 from cardcore.ids import new_id
 from scenes.hospital.errors import BillConflictError, DepositStateError
 from scenes.hospital.payments import Surroundings
@@ -206,6 +211,7 @@ async def ask_top_up(
 
     Raises:
         DepositStateError: no open deposit.
+        OrderExistsError: the number names this very top-up, which is under another key.
         BillConflictError: the number names another top-up.
     """
     account = await read_account(connection, found.visit_id, lock=True)
@@ -227,8 +233,26 @@ async def ask_top_up(
             )
     except IntegrityError as broken:
         if isinstance(broken.orig, pg_errors.UniqueViolation):
-            raise BillConflictError(field="out_trade_no") from broken
+            raise await _taken_number(connection, found, order) from broken
         raise
+
+
+async def _taken_number(
+    connection: AsyncConnection, found: Row[Any], order: OrderRequest
+) -> CardcoreError:
+    """Why a number is not free: it names the same money for the same stay, or something else."""
+    t = deposit_top_up.c
+    taken = (
+        await connection.execute(
+            select(deposit_top_up).where(
+                t.merchant_id == found.merchant_id, t.out_trade_no == order.business.out_trade_no
+            )
+        )
+    ).one()
+    same = (taken.visit_id, taken.amount_fen) == (found.visit_id, order.business.amount_fen)
+    if same and taken.order_id is not None:
+        return OrderExistsError(field="out_trade_no", order_id=str(taken.order_id))
+    return BillConflictError(field="out_trade_no")
 
 
 async def charge(

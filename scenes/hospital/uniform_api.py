@@ -12,6 +12,7 @@ from cardcore.business.request import (
 )
 from cardcore.business.views import OrderView, RefundView
 from cardcore.caller import Caller, Scope
+from cardcore.known import Known
 
 # The scene calls in its own name: an order that was asked for before a crash is asked for again by
 # the same caller with the same key, and is the same order. Whether the hospital may ask at all is
@@ -39,7 +40,7 @@ class UniformAPI(Protocol):
 
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         """Pay, hold or record."""
         ...
 
@@ -61,6 +62,6 @@ class UniformAPI(Protocol):
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
-    ) -> tuple[RefundView, bool]:
+    ) -> tuple[RefundView, Known]:
         """Give back."""
         ...

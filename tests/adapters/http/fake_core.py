@@ -38,6 +38,7 @@ from cardcore.errors import (
     RefundExceedsError,
     UserUnknownError,
 )
+from cardcore.known import Known
 from cardcore.service import CardCore
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from cardcore.user.views import IssuedCodeView
@@ -69,6 +70,8 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
         self.may_look.set()
         self.looking = asyncio.Event()
         self._answers: dict[tuple[str, str], tuple[str, BaseModel]] = {}
+        self._numbers: dict[tuple[str, str], tuple[str, BaseModel]] = {}
+        self._named: set[tuple[str, str]] = set()
 
     async def client(self, client_id: str) -> ClientRecord | None:
         self.client_lookups += 1
@@ -100,17 +103,13 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
 
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         self._admit(caller, Scope.ORDERS_WRITE)
-        known = self._known(caller, idempotency_key, "order", request)
-        if known is not None:
-            return known, True
         business = request.business
-        if any(
-            (order.merchant_id, order.out_trade_no) == (business.merchant_id, business.out_trade_no)
-            for order in self.orders.values()
-        ):
-            raise OrderConflictError(field="business.out_trade_no")
+        number = (business.merchant_id, business.out_trade_no)
+        made = self._made(caller, idempotency_key, number, "order", request)
+        if made is not None:
+            return made
         fen = 0 if request.mode is Mode.RECORD else business.amount_fen or FARE_FEN
         order = OrderView(
             order_id=uuid4(),
@@ -132,7 +131,8 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
             lines=[_line(fen)],
         )
         self.orders[order.order_id] = order
-        return self._keep(caller, idempotency_key, "order", request, order), False
+        self._numbers[number] = ("order" + request.model_dump_json(), order)
+        return self._keep(caller, idempotency_key, "order", request, order), Known.NEW
 
     async def read_order(self, caller: Caller, order_id: UUID) -> OrderView:
         self._admit(caller, Scope.ORDERS_READ)
@@ -157,13 +157,14 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
-    ) -> tuple[RefundView, bool]:
+    ) -> tuple[RefundView, Known]:
         self._admit(caller, Scope.REFUNDS_WRITE)
         action = f"refund/{order_id}"
-        known = self._known(caller, idempotency_key, action, request)
-        if known is not None:
-            return known, True
         order = self._own(caller, order_id)
+        number = (f"refund {order.merchant_id}", request.out_refund_no)
+        made = self._made(caller, idempotency_key, number, action, request)
+        if made is not None:
+            return made
         left = order.captured_fen - order.refunded_fen
         amount = left if request.amount_fen is None else request.amount_fen
         if amount == 0 or amount > left:
@@ -179,7 +180,8 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
             recorded_at=NOW,
             lines=[_line(amount)],
         )
-        return self._keep(caller, idempotency_key, action, request, view), False
+        self._numbers[number] = (action + request.model_dump_json(), view)
+        return self._keep(caller, idempotency_key, action, request, view), Known.NEW
 
     async def explain(self, caller: Caller, order_id: UUID) -> ExplainView:
         self._admit(caller, Scope.ORDERS_READ)
@@ -295,6 +297,23 @@ class FakeCore(FakePeople, FakeCards, FakeTerminals, FakeAuthorisations):
         )
         self.orders[order_id] = view
         return self._keep(caller, key, action, request, view), False
+
+    def _made(
+        self, caller: Caller, key: str, number: tuple[str, str], action: str, request: BaseModel
+    ) -> tuple[Any, Known] | None:
+        """What the request has become already, by its key or by its number."""
+        known = self._known(caller, key, action, request)
+        if known is not None:
+            named = (caller.client_id, key) in self._named
+            return known, Known.BY_KEY | (Known.BY_NUMBER if named else Known.NEW)
+        if number not in self._numbers:
+            return None
+        asked, view = self._numbers[number]
+        if asked != action + request.model_dump_json():
+            raise OrderConflictError(field="business.out_trade_no")
+        self._named.add((caller.client_id, key))
+        self._answers[caller.client_id, key] = (asked, view)
+        return view, Known.BY_NUMBER
 
     def _known(self, caller: Caller, key: str, action: str, request: BaseModel) -> BaseModel | None:
         kept = self._answers.get((caller.client_id, key))

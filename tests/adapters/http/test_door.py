@@ -117,7 +117,8 @@ async def test_polls_of_machines_are_not_logged(face: Face) -> None:
 
 
 async def test_requests_are_counted_by_route_and_status(face: Face, order: dict[str, Any]) -> None:
-    for _ in range(2):
+    for amount_fen in (100, 101):
+        order["business"] |= {"amount_fen": amount_fen, "currency": "CNY"}
         await face.http.post("/v1/orders", json=order, headers=face.keyed())
     await face.http.get("/nowhere")
     page = (await face.http.get("/metrics")).text

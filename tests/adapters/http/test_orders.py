@@ -111,6 +111,31 @@ async def test_row_1_the_same_request_again_is_answered_byte_for_byte(
     assert face.core.effects == 1
 
 
+async def test_row_3_a_number_under_another_key_is_200_and_no_replay(
+    face: Face, order: Order
+) -> None:
+    first = await face.http.post("/v1/orders", json=order, headers=face.keyed())
+    other = face.keyed()
+    for replayed in (None, "true"):
+        again = await face.http.post("/v1/orders", json=order, headers=other)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers.get("idempotent-replayed") == replayed
+    assert face.core.effects == 1
+
+
+async def test_row_3_a_refund_number_under_another_key_is_200_and_no_replay(
+    face: Face, order: Order
+) -> None:
+    paid = (await face.http.post("/v1/orders", json=order, headers=face.keyed())).json()
+    path = f"/v1/orders/{paid['order_id']}/refunds"
+    ask = {"out_refund_no": "R-1", "amount_fen": 50, "reason": "x"}
+    first = await face.http.post(path, json=ask, headers=face.keyed())
+    again = await face.http.post(path, json=ask, headers=face.keyed())
+    assert (first.status_code, again.status_code, again.content) == (201, 200, first.content)
+    assert "idempotent-replayed" not in again.headers
+    assert face.core.effects == 2
+
+
 async def test_row_1_a_request_under_way_is_told_when_to_come_back(
     face: Face, order: Order
 ) -> None:
@@ -132,6 +157,7 @@ async def test_row_2_a_key_with_another_amount_is_refused(face: Face, order: Ord
 
 async def test_row_4_an_out_trade_no_names_one_order(face: Face, order: Order) -> None:
     await _made(face, order)
+    order["business"] |= {"amount_fen": 101, "currency": "CNY"}
     answer = await face.http.post("/v1/orders", json=order, headers=face.keyed())
     assert (answer.status_code, answer.json()["code"]) == (409, "order_conflict")
 

@@ -37,6 +37,7 @@ from cardcore.errors import (
     OrderStateError,
     TerminalUnknownError,
 )
+from cardcore.known import Known
 from cardcore.ports import ScenePricer
 from codes import jtt
 from tests.city_life import BUS_OFFICE, CENTRE, FLAT_FARE_FEN, GATE, VALIDATOR, Life
@@ -74,7 +75,7 @@ async def ride(
     caller: Caller = VALIDATOR,
     name: str = "",
     **more: object,
-) -> tuple[ForeignRideView, bool]:
+) -> tuple[ForeignRideView, Known]:
     values: dict[str, object] = {
         "code": code,
         "merchant_id": demo_city.BUS_MERCHANT,
@@ -119,7 +120,9 @@ async def test_a_retry_is_answered_and_the_same_code_again_is_refused(life: Life
     await registered(life)
     first = await ride(life, name="k", out_trade_no="one")
     again = await ride(life, name="k", out_trade_no="one")
-    assert (again[0], again[1]) == (first[0], True)
+    assert again == (first[0], Known.BY_KEY)
+    named = [await ride(life, name="other", out_trade_no="one") for _ in range(2)]
+    assert named == [(first[0], Known.BY_NUMBER), (first[0], Known.BY_KEY | Known.BY_NUMBER)]
     with pytest.raises(CodeRefusedError) as refused:
         await ride(life)
     assert refused.value.reason == "code_replayed"
@@ -236,8 +239,8 @@ async def test_a_foreign_order_keeps_the_rules_of_keys_and_numbers(life: Life) -
     await registered(life)
     core = life.city.core
     first, _ = await core.order(VALIDATOR, asked(life), "k")
-    assert await core.order(VALIDATOR, asked(life), "k") == (first, True)
-    assert await core.order(VALIDATOR, asked(life), "another key") == (first, True)
+    assert await core.order(VALIDATOR, asked(life), "k") == (first, Known.BY_KEY)
+    assert await core.order(VALIDATOR, asked(life), "another key") == (first, Known.BY_NUMBER)
     with pytest.raises(IdempotencyKeyReusedError):
         await core.order(VALIDATOR, asked(life, out_trade_no="no-2"), "k")
     with pytest.raises(OrderConflictError):

@@ -23,6 +23,7 @@ from cardcore.errors import (
     TerminalUnknownError,
     UserUnknownError,
 )
+from cardcore.known import Known
 from tests.city_life import (
     BUS_OFFICE,
     CENTRE,
@@ -114,10 +115,42 @@ async def test_a_new_key_with_the_same_number_and_body_is_the_order_that_exists(
     user_id = await life.person()
     request = life.ride(await life.code(user_id))
     first, _ = await life.city.core.order(VALIDATOR, request, "key-1")
-    again, replayed = await life.city.core.order(VALIDATOR, request, "key-2")
-    assert replayed
-    assert again == first
+    again, known = await life.city.core.order(VALIDATOR, request, "key-2")
+    assert (again, known) == (first, Known.BY_NUMBER)
+    # The other key is spent with it: the same request again is its replay, another is refused.
+    again, known = await life.city.core.order(VALIDATOR, request, "key-2")
+    assert (again, known) == (first, Known.BY_KEY | Known.BY_NUMBER)
+    with pytest.raises(IdempotencyKeyReusedError):
+        await life.city.core.order(VALIDATOR, life.ride(await life.code(user_id)), "key-2")
     assert await life.balance_fen(user_id) == 10_000 - FLAT_FARE_FEN
+
+
+async def test_a_number_that_is_known_leaves_its_neighbours_in_the_batch_alone(life: Life) -> None:
+    """Row 3 of the faults: keys of both kinds are kept in one statement."""
+    user_id = await life.person()
+    request = life.ride(await life.code(user_id))
+    await life.city.core.order(VALIDATOR, request, "key-1")
+    others = [life.ride(await life.code(user_id)) for _ in range(4)]
+    answers = await asyncio.gather(
+        *(life.city.core.order(VALIDATOR, request, f"again-{n}") for n in range(4)),
+        *(life.city.core.order(VALIDATOR, one, f"new-{n}") for n, one in enumerate(others)),
+    )
+    assert [known for _, known in answers] == [Known.BY_NUMBER] * 4 + [Known.NEW] * 4
+    assert await life.balance_fen(user_id) == 10_000 - 5 * FLAT_FARE_FEN
+
+
+async def test_a_refund_number_under_another_key_is_the_refund_that_exists(life: Life) -> None:
+    user_id = await life.person()
+    paid = await life.pay(user_id)
+    ask = RefundRequest(out_refund_no="R-1", amount_fen=50, reason="x")
+    first, known = await life.city.core.refund(BUS_OFFICE, paid.order_id, ask, "r1")
+    assert known == Known.NEW
+    for expected in (Known.BY_NUMBER, Known.BY_KEY | Known.BY_NUMBER):
+        assert await life.city.core.refund(BUS_OFFICE, paid.order_id, ask, "r2") == (
+            first,
+            expected,
+        )
+    assert await life.balance_fen(user_id) == 10_000 - FLAT_FARE_FEN + 50
 
 
 async def test_a_number_with_another_body_is_a_conflict(life: Life) -> None:

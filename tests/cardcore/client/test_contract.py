@@ -48,6 +48,7 @@ from cardcore.errors import (
     OrderStateError,
     RefundExceedsError,
 )
+from cardcore.known import Known
 from cardcore.service import CardCore
 from cardcore.user.request import IssueCodeRequest, OpenUserRequest
 from tests.city_life import CENTRE, FLAT_FARE_FEN, Life, id_no
@@ -105,7 +106,8 @@ async def test_a_ride_is_verified_quoted_paid_found_explained_and_given_back(
     assert quote.nominal_fen == FLAT_FARE_FEN
     order, replayed = await service.order(ride, "k")
     assert (order.captured_fen, replayed) == (FLAT_FARE_FEN, False)
-    assert await service.order(ride, "k") == (order, True)
+    assert await service.order(ride, "k") == (order, Known.BY_KEY)
+    assert await service.order(ride, "other") == (order, Known.BY_NUMBER)
     merchant, number = ride.business.merchant_id, ride.business.out_trade_no
     assert await service.find_order(merchant, number) == await service.read_order(order.order_id)
     explained = await service.explain(order.order_id)
@@ -113,6 +115,7 @@ async def test_a_ride_is_verified_quoted_paid_found_explained_and_given_back(
     give_back = RefundRequest(out_refund_no="R1", amount_fen=40, reason="x")
     refund, _ = await service.refund(order.order_id, give_back, "r")
     assert refund.amount_fen == 40
+    assert await service.refund(order.order_id, give_back, "r2") == (refund, Known.BY_NUMBER)
     user = await service.read_user(user_id)
     assert user.funds[0].balance_fen == 5_000 - FLAT_FARE_FEN + 40
     books = await service.books()

@@ -28,6 +28,7 @@ from cardcore.business.request import (
 from cardcore.business.views import OrderView, RefundView
 from cardcore.caller import Caller
 from cardcore.errors import ServiceUnavailableError
+from cardcore.known import Known
 from cardcore.settlement.channel_bill import BillRow
 from scenes.hospital.gateway import GatewaySilentError, InsuranceGateway
 from scenes.hospital.messages import Envelope, Reply
@@ -173,7 +174,7 @@ class MortalAPI:
 
     async def order(
         self, caller: Caller, request: OrderRequest, idempotency_key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         lost = self._before("order")
         answer = await self._api.order(caller, request, idempotency_key)
         made = answer[0]
@@ -202,7 +203,7 @@ class MortalAPI:
 
     async def refund(
         self, caller: Caller, order_id: UUID, request: RefundRequest, idempotency_key: str
-    ) -> tuple[RefundView, bool]:
+    ) -> tuple[RefundView, Known]:
         lost = self._before("refund")
         answer = await self._api.refund(caller, order_id, request, idempotency_key)
         made = answer[0]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from cardcore.errors import NotFoundError
+from cardcore.errors import NotFoundError, OrderExistsError
 from scenes.hospital.errors import (
     BillConflictError,
     CancelWindowError,
@@ -34,7 +34,7 @@ from scenes.hospital.request import (
     SchedulesQuery,
 )
 from scenes.hospital.views import RegistrationView, ScheduleView
-from tests.city_life import BUS_OFFICE
+from tests.city_life import BUS_OFFICE, CENTRE
 from tests.scenes.hospital.conftest import HIS, MERCHANT, Ward, line
 from tests.scenes.hospital.test_payments import citizen
 
@@ -267,6 +267,29 @@ async def put_down(ward: Ward, visit_id: UUID, user_id: UUID, amount_fen: int) -
         user=await ward.shown(user_id), amount_fen=amount_fen, out_trade_no=f"YJ{number}"
     )
     await ward.hospital.put_down(HIS, visit_id, request, f"deposit-{number}")
+
+
+async def test_the_number_of_a_deposit_under_another_key_names_what_was_put_down(
+    ward: Ward,
+) -> None:
+    """Row 3 of the faults, at the ward."""
+    user_id = await ward.person(200_000)
+    visit = await ward.visit(user_id, kind="inpatient")
+    for amount_fen, refusal in ((50_000, None), (50_000, OrderExistsError), (1, BillConflictError)):
+        ask = DepositRequest(
+            user=await ward.shown(user_id), amount_fen=amount_fen, out_trade_no="YJ-once"
+        )
+        if refusal is None:
+            await ward.hospital.put_down(HIS, visit.visit_id, ask, "first")
+            continue
+        with pytest.raises(refusal) as refused:
+            await ward.hospital.put_down(HIS, visit.visit_id, ask, refusal.code)
+        if refusal is OrderExistsError:
+            named = await ward.life.city.core.read_order(
+                CENTRE, UUID(str(refused.value.facts["order_id"]))
+            )
+            assert named.captured_fen == 50_000
+    assert await ward.purse_fen(user_id) == 150_000
 
 
 async def test_a_stay_is_paid_from_its_deposit_and_the_rest_goes_back(ward: Ward) -> None:

@@ -19,6 +19,7 @@ from cardcore.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
+from cardcore.known import Known
 from cardcore.user.people_request import Act
 from scenes.parking import tables
 from scenes.parking.errors import (
@@ -346,7 +347,7 @@ class LostReply:
 
     async def order(
         self, caller: Caller, request: OrderRequest, key: str
-    ) -> tuple[OrderView, bool]:
+    ) -> tuple[OrderView, Known]:
         if self._books:
             await self._core.order(caller, request, key)
         raise ServiceUnavailableError("the reply is lost")
