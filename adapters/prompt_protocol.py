@@ -3,10 +3,12 @@
 The server library bounds how long an idle connection is kept, but not how long a request may
 arrive: a client that sends a head byte by byte, or nothing at all, holds a connection for ever
 ("slowloris"). One timer a connection settles it, for the first byte of the head to the last one
-of the body. It also offers the app to send whole answers (``adapters.whole_answers``).
+of the body. Nor does it bound the head and the trailers, or say in the form of all other refusals
+what is no HTTP. It also offers the app to send whole answers (``adapters.whole_answers``).
 """
 
 import asyncio
+import secrets
 from typing import Any, Final
 
 from typing_extensions import override
@@ -17,8 +19,12 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from adapters import whole_answers
+from adapters.http.problems import PROBLEM_TYPE, problem_of
+from adapters.http.refusals import HeadTooLargeError, HTTPMalformedError, HTTPRefusalError
 
 ARRIVAL_S: Final = 10.0
+AROUND_BODY_BYTES_MAX: Final = 512 * 1024
+"""Of one request: its head, the framing of its chunks, its trailers."""
 
 
 class WholeAnswer:
@@ -59,6 +65,7 @@ class PromptProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (passes through)
         super().__init__(*arguments, **named)
         self._late: asyncio.TimerHandle | None = None
+        self._around_body_bytes = 0
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -70,10 +77,23 @@ class PromptProtocol(HttpToolsProtocol):
         # Before the parser: it says nothing of empty lines, which may go on for ever.
         if not self._is_serving():
             self._expect()
+        self._around_body_bytes += len(data)
         super().data_received(data)
+        if self._around_body_bytes > AROUND_BODY_BYTES_MAX:
+            self._refuse(HeadTooLargeError())
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._around_body_bytes -= len(body)
+        super().on_body(body)
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HTTPMalformedError())
 
     @override
     def on_message_begin(self) -> None:
+        self._around_body_bytes = 0
         self._expect()
         super().on_message_begin()
 
@@ -94,6 +114,21 @@ class PromptProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
         super().connection_lost(exc)
+
+    def _refuse(self, refusal: HTTPRefusalError) -> None:
+        """Say why, and close; only close where it would be read as another request's answer."""
+        cycle: RequestResponseCycle | None = self.cycle
+        answering = cycle is not None and cycle.response_started and not cycle.response_complete
+        if not (self.transport.is_closing() or self._is_serving() or answering):
+            request_id = secrets.token_hex(16)
+            problem = problem_of(refusal, language="zh", request_id=request_id)
+            content = problem.model_dump_json().encode()
+            head = (
+                f"content-type: {PROBLEM_TYPE}\r\ncontent-length: {len(content)}\r\n"
+                f"cache-control: no-store\r\nrequest-id: {request_id}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[refusal.status] + head.encode() + content)
+        self.transport.close()
 
     def _expect(self) -> None:
         if self._late is None:

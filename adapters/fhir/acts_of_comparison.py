@@ -6,8 +6,8 @@ from adapters.fhir.act import Act, Doing, Done, Taken
 from adapters.fhir.comparison import comparison_of
 from adapters.fhir.desk import Desk, request_of
 from adapters.fhir.kinds_of_people import ORGANIZATIONS
-from adapters.http.refusals import FieldFault, FieldsInvalidError
 from cardcore.caller import Scope
+from cardcore.field_faults import FieldFault, FieldsInvalidError
 from scenes.hospital.request import HISItemsRequest, ReconciliationRequest
 
 _DATE: Final = Taken(name="date", words="The business date", type="date", min=1)

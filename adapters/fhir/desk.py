@@ -8,10 +8,9 @@ from pydantic import BaseModel, ValidationError
 from adapters.fhir.act import Taken, Values
 from adapters.fhir.json_text import Tree
 from adapters.fhir.kind import Kind
-from adapters.http.refusals import FieldsInvalidError
-from adapters.http.strict_json import field_faults
 from cardcore.caller import Caller
 from cardcore.errors import NotFoundError
+from cardcore.field_faults import FieldsInvalidError, field_faults
 from scenes.hospital.listing_service import ListingService
 from scenes.hospital.service import Hospital
 

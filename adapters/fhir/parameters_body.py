@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from adapters.fhir.act import VALUES, Taken, Values
 from adapters.fhir.datatypes import CURRENCY
-from adapters.http.refusals import FieldFault, FieldsInvalidError
 from adapters.http.strict_json import check
+from cardcore.field_faults import FieldFault, FieldsInvalidError
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DIGITS_MAX: Final = 15

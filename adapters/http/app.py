@@ -50,12 +50,7 @@ from adapters.http.proposals import PROPOSALS
 from adapters.http.rate_limits import LimitedGate, RateLimits
 from adapters.http.record_gaps import RECORD_GAPS
 from adapters.http.records import RECORDS
-from adapters.http.refusals import (
-    FieldsInvalidError,
-    HTTPRefusalError,
-    MethodNotAllowedError,
-    RouteUnknownError,
-)
+from adapters.http.refusals import HTTPRefusalError, MethodNotAllowedError, RouteUnknownError
 from adapters.http.refuser import Refuser
 from adapters.http.reviews import REVIEWS
 from adapters.http.rights import RIGHTS
@@ -67,7 +62,6 @@ from adapters.http.settlement import SETTLEMENT
 from adapters.http.settlement_differences import DIFFERENCES
 from adapters.http.settlement_files import SETTLEMENT_FILES
 from adapters.http.statements import STATEMENTS
-from adapters.http.strict_json import fault_of
 from adapters.http.terminals import TERMINALS
 from adapters.http.tokens import PATH as TOKEN_PATH
 from adapters.http.tokens import TokenEndpoint
@@ -75,6 +69,7 @@ from adapters.http.used_assertions import UsedAssertions
 from adapters.http.users import USERS
 from adapters.http.webhooks import WEBHOOKS
 from cardcore.errors import CardcoreError
+from cardcore.field_faults import FieldsInvalidError, fault_of
 from cardcore.ports import Clock
 
 if TYPE_CHECKING:

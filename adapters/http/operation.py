@@ -32,13 +32,13 @@ from adapters.http import headers as header
 from adapters.http.body import read_body, read_pairs
 from adapters.http.load import Load
 from adapters.http.record import AnswerWhole, record_of
-from adapters.http.refusals import FieldFault, FieldsInvalidError
 from adapters.http.routes import TemplateRoute
 from adapters.http.settings import HTTPSettings
-from adapters.http.strict_json import field_faults, read_model
+from adapters.http.strict_json import read_model
 from cardcore.caller import Caller
 from cardcore.caller import Scope as AccessScope
 from cardcore.errors import CardcoreError, NotFoundError
+from cardcore.field_faults import FieldFault, FieldsInvalidError, field_faults
 from cardcore.known import Known
 from cardcore.values import value
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.http.refusals import FieldsInvalidError, HTTPRefusalError
+from adapters.http.refusals import HTTPRefusalError
 from adapters.http.settings import Language
 from cardcore.account.channel import ChannelSignatureError
 from cardcore.errors import (
@@ -32,6 +32,7 @@ from cardcore.errors import (
     ServiceUnavailableError,
     UserFrozenError,
 )
+from cardcore.field_faults import FieldsInvalidError
 from cardcore.platform.errors import UnauthenticatedError
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -249,7 +250,11 @@ def _fields(error: CardcoreError) -> list[ProblemField]:
         ]
     if error.field is None:
         return []
-    return [ProblemField(field=error.field, code=entry_of(error).code, reason=error.detail)]
+    code = entry_of(error).code
+    if code == RequestInvalidError.code:
+        # That it is the request, the problem's own code says; of a field this says no more.
+        code = "not_valid"
+    return [ProblemField(field=error.field, code=code, reason=error.detail)]
 
 
 def _code_entry(reason: str) -> CatalogueEntry:

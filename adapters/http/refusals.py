@@ -6,27 +6,9 @@ RFC 6749 section 5.2 (token endpoint).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from cardcore.errors import CardcoreError, RequestInvalidError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldFault:
-    """One wrong field: its path (``business.amount_fen``), a stable code, a reason in English."""
-
-    field: str
-    code: str
-    reason: str
-
-
-class FieldsInvalidError(RequestInvalidError):
-    """Fields of the body or the query are missing, unknown, of a wrong type or out of range."""
-
-    def __init__(self, faults: Sequence[FieldFault]) -> None:
-        super().__init__(f"{len(faults)} field(s) are not valid")
-        self.faults = tuple(faults)
+from cardcore.errors import CardcoreError
 
 
 class HTTPRefusalError(CardcoreError):
@@ -124,6 +106,26 @@ class MethodNotAllowedError(HTTPRefusalError):
     title_zh = "不支持的请求方法"
     title_en = "Method not allowed"
     status = 405
+
+
+class HTTPMalformedError(HTTPRefusalError):
+    """What came is no HTTP request, or its method is none that HTTP has."""
+
+    code = "http_malformed"
+    title_zh = "不是有效的 HTTP 请求"
+    title_en = "This is no HTTP request"
+    status = 400
+    closes = True
+
+
+class HeadTooLargeError(HTTPRefusalError):
+    """What stands around the body (head, framing, trailers) is larger than this service reads."""
+
+    code = "head_too_large"
+    title_zh = "请求头过大"
+    title_en = "The head of the request is too large"
+    status = 431
+    closes = True
 
 
 class BodyTimeoutError(HTTPRefusalError):

@@ -11,12 +11,13 @@ Sources: RFC 8259, RFC 7493 (I-JSON).
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from adapters.http.refusals import FieldFault, FieldsInvalidError, JSONInvalidError
+from adapters.http.refusals import JSONInvalidError
+from cardcore.field_faults import FieldFault, FieldsInvalidError, field_faults
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -26,17 +27,6 @@ _STRUCTURE: Final = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 # More than any field holds, far less than Python reads.
 _DIGITS_MAX: Final = 400
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-# Pydantic's error types → the few codes clients may rely on.
-_FAULT_CODES: Final = (
-    (re.compile(r"missing"), "missing"),
-    (re.compile(r"extra_forbidden"), "unknown_field"),
-    (re.compile(r".*(too_long|too_short)"), "wrong_length"),
-    (re.compile(r"greater_than.*|less_than.*|multiple_of|.*_(past|future)"), "out_of_range"),
-    (re.compile(r"literal_error|enum"), "not_allowed"),
-    (re.compile(r".*_(parsing|pattern_mismatch|from_float|parsing_size)"), "wrong_format"),
-    (re.compile(r".*_type|timezone_aware"), "wrong_type"),
-)
 
 
 def read_model(raw: bytes, model: type[ModelT], *, depth_max: int) -> ModelT:
@@ -77,28 +67,6 @@ def check(raw: bytes, *, depth_max: int) -> None:
     # Only an escape can smuggle in what UTF-8 and the grammar keep out.
     if b"\\u" in raw:
         _check_texts(value)
-
-
-def field_faults(error: ValidationError) -> list[FieldFault]:
-    """The faults of a validation, without the input that caused them."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return [fault_of(fault) for fault in faults]
-
-
-def fault_of(fault: Mapping[str, Any]) -> FieldFault:
-    """One fault as Pydantic tells it (``loc``, ``type``, ``msg``), in our words."""
-    return FieldFault(
-        field=".".join(str(part) for part in fault["loc"]),
-        code=_fault_code(fault["type"]),
-        reason=fault["msg"].removeprefix("Value error, "),
-    )
-
-
-def _fault_code(pydantic_type: str) -> str:
-    for pattern, code in _FAULT_CODES:
-        if pattern.fullmatch(pydantic_type):
-            return code
-    return "not_valid"
 
 
 def _deeper_than(raw: bytes, depth_max: int) -> bool:

@@ -5,13 +5,14 @@ person's whole day, so they are settled by ``rides`` when the day is priced.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from cardcore.business.quote import Payer, PricingFacts, QuoteLine, Subject
 from cardcore.calendar import LOCAL_ZONE
 from cardcore.errors import AmountInvalidError, RequestInvalidError
+from cardcore.field_faults import details_as
 from cardcore.model import Model
 from scenes.bus.concessions import ConcessionPolicy, FareShares, shares_by_category
 from scenes.bus.fare_table import FareTable
@@ -138,20 +139,8 @@ class BusPricer:
 
 
 def read_details(details: dict[str, object]) -> BusDetails:
-    """Validate the details; the refusal names the first wrong field."""
-    return _read(BusDetails, details)
-
-
-_DetailsT = TypeVar("_DetailsT", bound=Model)
-
-
-def _read(model: type[_DetailsT], details: dict[str, object]) -> _DetailsT:
-    try:
-        return model.model_validate(details)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in ("business", "details", *first["loc"]))
-        raise RequestInvalidError(first["msg"], field=place) from error
+    """Validate the details. Raises ``FieldsInvalidError``."""
+    return details_as(BusDetails, details)
 
 
 def _recorded(facts: PricingFacts, active: tuple[FareTable, ConcessionPolicy]) -> list[QuoteLine]:
@@ -160,7 +149,7 @@ def _recorded(facts: PricingFacts, active: tuple[FareTable, ConcessionPolicy]) -
         raise AmountInvalidError("the fare is set by the tables", field="business.amount_fen")
     off = facts.type == TAP_OFF
     details = facts.details
-    line = _read(TapOffDetails, details).line if off else _read(BusDetails, details).line
+    line = details_as(TapOffDetails, details).line if off else read_details(details).line
     table, _ = active
     if line not in table.by_line:
         raise LineUnknownError(f"no line {line!r}", field=LINE_FIELD)

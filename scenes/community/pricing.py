@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints
 
 from cardcore.business.quote import Payer, PricingFacts, QuoteLine, Subject
 from cardcore.calendar import LOCAL_ZONE
 from cardcore.errors import AmountInvalidError, RequestInvalidError
+from cardcore.field_faults import details_as
 from cardcore.model import Model
 from scenes.community.access import AccessBook, Decision
 
@@ -83,10 +84,5 @@ class GatePricer:
 
 
 def read_details(details: dict[str, object]) -> GateDetails:
-    """Validate the details; the refusal names the first wrong field."""
-    try:
-        return GateDetails.model_validate(details)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in ("business", "details", *first["loc"]))
-        raise RequestInvalidError(first["msg"], field=place) from error
+    """Validate the details. Raises ``FieldsInvalidError``."""
+    return details_as(GateDetails, details)

@@ -11,11 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import StrictInt, StrictStr, ValidationError
+from pydantic import StrictInt, StrictStr
 
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.business.quote import Payer, PricingFacts, QuoteLine, Subject
 from cardcore.errors import AmountInvalidError, RequestInvalidError
+from cardcore.field_faults import details_as
 from cardcore.model import Model
 from scenes.hospital.split import Split
 
@@ -78,10 +79,7 @@ class HospitalPricer:
         """
         if facts.type != FEE:
             return self._plain.price(facts, subject)
-        try:
-            details = FeeDetails.model_validate(facts.details)
-        except ValidationError as error:
-            raise RequestInvalidError(field="business.details") from error
+        details = details_as(FeeDetails, facts.details)
         fields = details.model_dump(exclude={"seal"})
         if not hmac.compare_digest(self._seal(fields).encode(), details.seal.encode()):
             raise SplitSealError(field="business.details.seal")

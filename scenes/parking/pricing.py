@@ -7,14 +7,15 @@ own) has the amount its merchant names.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from cardcore.business.plain_pricing import PlainPricer
 from cardcore.business.quote import Payer, PricingFacts, QuoteLine, Subject
-from cardcore.errors import AmountInvalidError, RequestInvalidError
+from cardcore.errors import AmountInvalidError
+from cardcore.field_faults import details_as
 from cardcore.model import Model
 
 STAY: Final = "stay"
@@ -52,9 +53,6 @@ class MonthCardDetails(Model):
     months: _Count
 
 
-_DetailsT = TypeVar("_DetailsT", bound=Model)
-
-
 class ParkingPricer:
     """Prices the scene's orders. Implements ``ScenePricer``."""
 
@@ -69,7 +67,7 @@ class ParkingPricer:
             AmountInvalidError: a stay or a month card without its amount.
         """
         if facts.type == STAY:
-            stay = _read(StayDetails, facts)
+            stay = details_as(StayDetails, facts.details)
             hours, minutes = divmod(stay.minutes, 60)
             return [
                 _line(
@@ -80,7 +78,7 @@ class ParkingPricer:
                 )
             ]
         if facts.type == MONTH_CARD:
-            card = _read(MonthCardDetails, facts)
+            card = details_as(MonthCardDetails, facts.details)
             return [_line(facts, card, f"月卡 {card.months} 个月", f"month card, {card.months}")]
         return self._plain.price(facts, subject)
 
@@ -98,12 +96,3 @@ def _line(
         reason_zh=zh,
         reason_en=en,
     )
-
-
-def _read(model: type[_DetailsT], facts: PricingFacts) -> _DetailsT:
-    try:
-        return model.model_validate(facts.details)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in ("business", "details", *first["loc"]))
-        raise RequestInvalidError(first["msg"], field=place) from error

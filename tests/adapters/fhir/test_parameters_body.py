@@ -13,7 +13,7 @@ from adapters.fhir.act import Taken
 from adapters.fhir.comparison import comparison_of
 from adapters.fhir.json_text import json_text
 from adapters.fhir.parameters_body import read_parameters
-from adapters.http.refusals import FieldsInvalidError
+from cardcore.field_faults import FieldsInvalidError
 from scenes.hospital.views import DifferenceView, ReconciliationView
 from tests.adapters.fhir import rows as any_of
 from tests.adapters.fhir.judged import judge

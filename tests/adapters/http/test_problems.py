@@ -197,6 +197,12 @@ def test_every_operation_tells_of_its_refusals_without_repeating_itself() -> Non
         assert ("idempotency_key_missing" in found) is operation.keyed
 
 
+def test_a_field_of_an_invalid_request_is_not_valid() -> None:
+    refusal = RequestInvalidError("no such type", field="business.type")
+    (field,) = problem_of(refusal, language="en", request_id="r").errors
+    assert (field.field, field.code, field.reason) == ("business.type", "not_valid", "no such type")
+
+
 def test_a_problem_never_carries_what_was_not_said() -> None:
     problem = problem_of(RequestInvalidError(), language="en", request_id="r")
     assert (problem.detail, problem.errors) == ("The request is not valid", [])

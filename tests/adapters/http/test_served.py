@@ -1,6 +1,7 @@
 """The face under the real server: what only sockets show (faults 6, 35)."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,61 @@ async def test_row_35_an_announced_large_body_is_answered_unread_and_cut(served:
     answer = await served.send(served.head("Content-Length: 100000000"), b"x" * 1000)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"body_too_large" in answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"FROBNICATE /v1/orders HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /v1/orders HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno header\r\n\r\n",
+        b"POST /v1/orders HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_row_35_what_is_no_http_is_a_problem_too(served: Served, said: bytes) -> None:
+    head, _, content = (await served.send(said)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    problem = from_json(content)
+    assert (problem["code"], problem["status"]) == ("http_malformed", 400)
+    assert problem["request_id"].encode() in head
+
+
+async def test_nonsense_behind_an_order_that_is_served_is_not_answered_as_the_order(
+    served: Served, order: dict[str, Any]
+) -> None:
+    """Why: 400 would be read as "not booked" of an order that is."""
+    served.face.core.refusal = None
+    body = to_json(order)
+    answer = await served.send(
+        served.head(f"Content-Length: {len(body)}") + body + b"\x00nonsense\r\n\r\n"
+    )
+    assert not answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("where", ["head", "trailers", "empty lines"])
+async def test_row_35_what_stands_around_a_body_is_bounded(served: Served, where: str) -> None:
+    """How: more than any peer may send, in pieces, none of which ends."""
+    begin = {
+        "head": b"GET /v1/orders HTTP/1.1\r\n",
+        "trailers": served.head("Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n",
+        "empty lines": b"",
+    }[where]
+    line = b"\r\n" * 512 if where == "empty lines" else b"x-filler: " + b"x" * 1000 + b"\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(begin)
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        for _ in range(5_000):
+            writer.write(line)
+            await writer.drain()
+            await asyncio.sleep(0)  # the server's turn
+            sent += len(line)
+            if reader.at_eof():
+                break
+    writer.close()
+    assert sent < 4_000_000
 
 
 async def test_row_35_an_endless_chunked_body_is_cut(served: Served) -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.refusals import FieldsInvalidError, JSONInvalidError
+from adapters.http.refusals import JSONInvalidError
 from adapters.http.strict_json import check, read_model
 from cardcore.business.request import RefundRequest
+from cardcore.field_faults import FieldsInvalidError
 from tests.adapters.http.conftest import Face, make_face
 
 DEPTH_MAX = 24

@@ -8,6 +8,7 @@ import pytest
 
 from cardcore.business.quote import Payer, PricingFacts, Quote, Subject
 from cardcore.errors import AmountInvalidError, RequestInvalidError
+from cardcore.field_faults import FieldsInvalidError
 from scenes.bus.concessions import DEFAULT_POLICY, ConcessionPolicy
 from scenes.bus.distance_lines import DistanceLine, Mark
 from scenes.bus.fare_table import FareTable, fares_of
@@ -131,6 +132,25 @@ def test_details_that_are_not_of_the_schema_name_their_field(
     with pytest.raises(RequestInvalidError) as caught:
         BusPricer(TABLE, DEFAULT_POLICY).price(facts(**details), rider())
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("details", "faults"),
+    [
+        ({}, {"line": "missing", "on_stop": "missing"}),
+        ({"line": "L1", "on_stop": "s1", "driver": "D"}, {"driver": "unknown_field"}),
+        ({"line": "L1", "on_stop": "s1", "direction": "left"}, {"direction": "not_allowed"}),
+        ({"line": "L1", "on_stop": "s1", "on_sequence": -1}, {"on_sequence": "out_of_range"}),
+        ({"line": 7, "on_stop": "s1"}, {"line": "wrong_type"}),
+    ],
+)
+def test_each_fault_of_the_details_has_the_code_it_has_elsewhere(
+    details: dict[str, object], faults: dict[str, str]
+) -> None:
+    with pytest.raises(FieldsInvalidError) as caught:
+        BusPricer(TABLE, DEFAULT_POLICY).price(facts(**details), rider())
+    told = {fault.field: fault.code for fault in caught.value.faults}
+    assert told == {f"business.details.{name}": code for name, code in faults.items()}
 
 
 def test_a_type_or_an_amount_of_another_kind_is_refused() -> None:
