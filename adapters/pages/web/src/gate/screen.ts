@@ -2,17 +2,10 @@
 
 import { type Child, element, fill } from "../dom/element.ts";
 import type { Station } from "./enrolment.ts";
+import { sentenceOf } from "./reasons.ts";
 import type { UplinkStatus } from "./uplink.ts";
 import type { Outcome } from "./validator.ts";
-import {
-  DEMANDS,
-  type Language,
-  REASONS,
-  SAID,
-  UNKNOWN_REASON,
-  type Words,
-  yuan,
-} from "./words.ts";
+import { DEMANDS, type Language, SAID, type Words, yuan } from "./words.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 const TICK = "M14 34 28 48 52 18";
@@ -65,7 +58,7 @@ export class Screen {
 
   /** A stable reason as a sentence. */
   reason(code: string): string {
-    return this.say(REASONS[code] ?? UNKNOWN_REASON);
+    return sentenceOf(code, this.language);
   }
 
   /** The form a technician fills in once. `fault` is a stable reason, or none yet. */
@@ -211,7 +204,6 @@ export class Screen {
     const verdict = this.say(isPass ? (paid ? SAID.paid : SAID.accepted) : SAID.refused);
     const why = reason === null ? null : this.reason(reason);
     const lines = [
-      why,
       paid ? `¥ ${yuan(amountFen)}` : null,
       holder === null ? null : this.language === "zh" ? holder.nameZh : holder.nameEn,
       companions > 0 ? `${this.say(SAID.companions)} ${companions}` : null,
@@ -221,12 +213,13 @@ export class Screen {
       isPass ? "pass" : "refusal",
       icon(isPass ? TICK : CROSS),
       element("p", { class: "verdict" }, verdict),
+      why !== null && element("p", { class: "why" }, why),
       lines.map((line) => element("p", { class: "line" }, line)),
       reason !== null && element("p", { class: "code" }, reason),
     );
     this.#result.dataset["reason"] = reason ?? "";
     this.#result.dataset["record"] = String(outcome.sequenceNo ?? "");
-    fill(this.#spoken, [verdict, ...lines].join("。"));
+    fill(this.#spoken, [verdict, why, ...lines].filter((one) => one !== null).join("。"));
   }
 
   hideOutcome(): void {
