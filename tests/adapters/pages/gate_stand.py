@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import uvicorn
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 import codes
 from adapters import demo_city
@@ -39,7 +39,7 @@ REFUSAL: Final = ".result.refusal"
 # A machine at work is slow; nobody waits longer than it takes.
 expect.set_options(timeout=20_000)
 SCREENSHOTS: Final = Path(__file__).parents[2] / "screenshots" / "gate"
-_FLAGS: Final = (
+FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -240,25 +240,13 @@ class Stand:
 async def standing(
     city: City,
     clock: CityClock,
+    browser: Browser,
     *,
-    camera: Path | None = None,
     locale: str = "zh-CN",
     viewport: tuple[int, int] = (1024, 768),
 ) -> AsyncIterator[Stand]:
-    """A tablet before the city. ``camera``: what the camera sees, for ever; None is no camera.
-
-    A fault in the page fails the test.
-    """
-    path = chromium()
-    seen = (
-        ()
-        if camera is None
-        else ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}")
-    )
-    async with served(city, clock) as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=[*_FLAGS, *seen], chromium_sandbox=False
-        )
+    """A tablet before the city, new to the page. A fault in the page fails the test."""
+    async with served(city, clock) as url:
         context = await browser.new_context(
             locale=locale, viewport={"width": viewport[0], "height": viewport[1]}
         )
@@ -269,7 +257,20 @@ async def standing(
             yield stand
             assert stand.faults == []
         finally:
-            await browser.close()
+            await context.close()
+
+
+@asynccontextmanager
+async def with_camera(browser: Browser, film: Path) -> AsyncIterator[Browser]:
+    """A browser whose camera sees ``film`` for ever: a camera is a browser's, not a tab's."""
+    sees = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
+    seeing = await browser.browser_type.launch(
+        executable_path=chromium(), args=[*FLAGS, *sees], chromium_sandbox=False
+    )
+    try:
+        yield seeing
+    finally:
+        await seeing.close()
 
 
 async def axe_findings(page: Page, source: str) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 
 from adapters import demo_city
 from adapters.pages.build import WEB
@@ -23,7 +24,7 @@ from tests.city_life import FLAT_FARE_FEN, FLAT_LINE, VALIDATOR, Life
 from tests.conftest import CityClock
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def people(city: City, city_clock: CityClock) -> list[UUID]:
     """Somebody with money, and somebody without."""
     life = Life(city, city_clock)
@@ -47,13 +48,13 @@ async def invite(phone: Handset, page: Page, axe: str) -> str:
 
 
 async def test_one_offers_to_pay_and_the_other_accepts_on_a_phone_of_their_own(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
     axe = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     async with (
         town(city, city_clock, city_settings, people) as here,
-        handset(here) as parent,
-        handset(here, account=1) as child,
+        handset(here, browser) as parent,
+        handset(here, browser, account=1) as child,
     ):
         # By way of the code, which tells the phone the city's clock.
         mine = await parent.page()
@@ -88,9 +89,12 @@ async def test_one_offers_to_pay_and_the_other_accepts_on_a_phone_of_their_own(
 
 
 async def test_a_day_s_limit_below_one_payment_s_is_told_before_anything_is_sent(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page("#family/ask", waits=False)
         await page.click("label:has-text('¥500.00')")
         await page.click("form button.primary")
@@ -98,9 +102,12 @@ async def test_a_day_s_limit_below_one_payment_s_is_told_before_anything_is_sent
 
 
 async def test_a_code_bound_to_a_merchant_is_good_there_alone(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         await here.life.pay(people[0])
         page = await phone.page()
         await page.click("text=绑定场景")
@@ -154,12 +161,16 @@ async def other_bus(city: City, now: datetime) -> str:
 async def test_terminals_without_a_network_keep_to_the_merchant_a_code_is_bound_to(
     city: City,
     city_clock: CityClock,
+    browser: Browser,
     city_settings: Settings,
     people: list[UUID],
     tmp_path: Path,
     kind: type[ClassD | ClassS],
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         await here.life.pay(people[0])
         street = Street(here.life, here.url, tmp_path / "named")
         elsewhere = Street(here.life, here.url, tmp_path / "other")

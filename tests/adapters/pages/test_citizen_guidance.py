@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from adapters import demo_city
 from adapters.pages.build import WEB
@@ -77,7 +77,7 @@ async def fit(page: Page, name: str, axe: str) -> None:
 
 
 async def test_where_to_go_and_what_comes_next(
-    city: City, city_clock: CityClock, city_settings: Settings
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings
 ) -> None:
     axe = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     life = Life(city, city_clock)
@@ -86,7 +86,10 @@ async def test_where_to_go_and_what_comes_next(
     code = await life.code(user_id, scenes=["hospital"], cap_fen=600_000)
     request = RegistrationRequest(user=User(credential=code), schedule_id=schedule.schedule_id)
     await city.hospital.register(HIS, MERCHANT, request, "register")
-    async with town(city, city_clock, city_settings, [user_id]) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, [user_id]) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         for mode, language, waits in (
             ("standard", "zh-CN", "前面还有 3 人"),

@@ -6,7 +6,7 @@ Pictures of each are kept in ``tests/screenshots/citizen`` for looking at.
 import itertools
 from uuid import UUID
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from adapters.http.examples import ISSUE_CARD
 from adapters.http.family import INVITE
@@ -146,7 +146,7 @@ async def faults_of(page: Page, view: str, mode: str, language: str, axe: str) -
 
 
 async def test_every_view_is_fit_for_everybody(
-    city: City, city_clock: CityClock, city_settings: Settings
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings
 ) -> None:
     """Accessible by axe-core's rules of WCAG 2.2 AA; large in elder mode; no sideways scrolling."""
     user_id, order_id = await lived(Life(city, city_clock))
@@ -154,7 +154,7 @@ async def test_every_view_is_fit_for_everybody(
     wrong: list[str] = []
     async with (
         town(city, city_clock, city_settings, [user_id]) as here,
-        handset(here, device_scale_factor=1) as phone,
+        handset(here, browser, device_scale_factor=1) as phone,
     ):
         page = await phone.page()
         for mode, language in itertools.product(MODES, LANGUAGES):

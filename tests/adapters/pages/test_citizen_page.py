@@ -4,8 +4,8 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx2
-import pytest
-from playwright.async_api import Page, Route, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, expect
 
 from adapters import demo_city
 from adapters.settings import Settings
@@ -20,7 +20,7 @@ from tests.conftest import CityClock
 NOTICE = "[role=alert]"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def people(city: City, city_clock: CityClock) -> list[UUID]:
     life = Life(city, city_clock)
     return [await life.person(), await life.person()]
@@ -46,9 +46,12 @@ async def origin(page: Page) -> str | None:
 
 
 async def test_the_code_on_the_screen_pays_and_the_page_shows_every_fen(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         await expect(page.locator("[aria-current=page]")).to_have_text("亮码")
         order = await here.ride(await read_code(page))
@@ -68,11 +71,15 @@ async def test_the_code_on_the_screen_pays_and_the_page_shows_every_fen(
 async def test_in_a_basement_the_page_makes_codes_that_terminals_accept_and_the_city_books(
     city: City,
     city_clock: CityClock,
+    browser: Browser,
     city_settings: Settings,
     people: list[UUID],
     tmp_path: Path,
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         street = Street(here.life, here.url, tmp_path / "terminal")
         await street.enrol(demo_city.BUS_TERMINAL)
         page = await phone.page()
@@ -99,9 +106,12 @@ async def test_in_a_basement_the_page_makes_codes_that_terminals_accept_and_the_
 
 
 async def test_the_key_of_the_phone_cannot_be_taken_out_and_a_purged_one_is_replaced(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         await phone.ready_for_the_basement(page)
         taken = await page.evaluate(
@@ -127,9 +137,12 @@ async def test_the_key_of_the_phone_cannot_be_taken_out_and_a_purged_one_is_repl
 
 
 async def test_two_tabs_share_a_session_and_never_a_counter(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         first = await phone.page()
         second = await phone.page()
         assert len(phone.codes_given) == 1
@@ -147,9 +160,12 @@ async def test_two_tabs_share_a_session_and_never_a_counter(
 
 
 async def test_a_page_killed_while_it_renews_uses_no_number_twice(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         await phone.ready_for_the_basement(page)
 
@@ -172,9 +188,12 @@ async def test_a_page_killed_while_it_renews_uses_no_number_twice(
 
 
 async def test_an_ended_session_is_opened_anew_by_the_app_and_by_nobody_else(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         city_clock.advance(minutes=31)
         await page.click("text=账户")
@@ -187,9 +206,12 @@ async def test_an_ended_session_is_opened_anew_by_the_app_and_by_nobody_else(
 
 
 async def test_a_host_code_shown_twice_ends_the_session_it_opened(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         stolen = {"host_code": phone.codes_given[0], "client_id": "aishandong"}
         async with httpx2.AsyncClient(base_url=here.url, trust_env=False) as thief:
@@ -202,9 +224,12 @@ async def test_a_host_code_shown_twice_ends_the_session_it_opened(
 
 
 async def test_another_account_in_the_app_finds_nothing_of_the_one_before(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         await phone.ready_for_the_basement(page)
         mine = await page.evaluate(f"{KEPT}.then(({{device}}) => [...device.publicKey])")
@@ -224,11 +249,11 @@ async def test_another_account_in_the_app_finds_nothing_of_the_one_before(
 
 
 async def test_the_app_embeds_the_page_in_a_frame_and_a_stranger_cannot(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
     async with (
         town(city, city_clock, city_settings, people) as here,
-        handset(here, native=False, viewport=(600, 1000)) as phone,
+        handset(here, browser, native=False, viewport=(600, 1000)) as phone,
     ):
         page = await phone.context.new_page()
         await page.goto(here.host_url)
@@ -246,20 +271,23 @@ async def test_the_app_embeds_the_page_in_a_frame_and_a_stranger_cannot(
 
 
 async def test_a_plain_browser_is_told_to_come_by_the_app(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
     async with (
         town(city, city_clock, city_settings, people) as here,
-        handset(here, native=False, locale="en-GB") as phone,
+        handset(here, browser, native=False, locale="en-GB") as phone,
     ):
         page = await phone.page(waits=False)
         await expect(page.locator(NOTICE)).to_contain_text("Please sign in")
 
 
 async def test_a_card_and_a_phone_are_reported_lost_from_the_page(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         await phone.ready_for_the_basement(page)
         await page.click("text=我的")
@@ -273,9 +301,12 @@ async def test_a_card_and_a_phone_are_reported_lost_from_the_page(
 
 
 async def test_a_scene_bound_or_switched_to_is_the_only_one_the_code_is_for(
-    city: City, city_clock: CityClock, city_settings: Settings, people: list[UUID]
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
 ) -> None:
-    async with town(city, city_clock, city_settings, people) as here, handset(here) as phone:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
         page = await phone.page()
         assert scope_of(await read_code(page)) == 0x1FF
         await page.click("text=绑定场景")

@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from adapters.wiring import City
 from scenes.community.visits import NewVisitorPass, VisitorDesk
@@ -23,9 +23,9 @@ async def clear(stand: Stand) -> None:
 
 
 async def test_a_counter_charges_on_line_and_falls_back_to_the_caps_of_the_code(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock, viewport=(800, 1100)) as stand:
+    async with standing(city, city_clock, browser, viewport=(800, 1100)) as stand:
         life, page = stand.life, stand.page
         user_id = await life.person(balance_fen=3000, funds=("purse",))
         phone = await phone_of(life, user_id, "retail")
@@ -59,9 +59,9 @@ async def test_a_counter_charges_on_line_and_falls_back_to_the_caps_of_the_code(
 
 
 async def test_a_door_asks_the_server_about_a_code_no_package_can_know(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock) as stand:
+    async with standing(city, city_clock, browser) as stand:
         life = stand.life
         phone = await stand.resident()
         stranger_id = await life.person()
@@ -76,9 +76,9 @@ async def test_a_door_asks_the_server_about_a_code_no_package_can_know(
 
 
 async def test_a_visitor_s_pass_opens_the_gate_without_a_network_as_often_as_was_said(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock) as stand:
+    async with standing(city, city_clock, browser) as stand:
         host = await stand.resident()
         desk = VisitorDesk(
             core=city.core, engine=city.engine, clock=city_clock, random_bytes=os.urandom

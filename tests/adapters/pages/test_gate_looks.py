@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from adapters.pages.build import WEB
 from adapters.wiring import City
@@ -22,10 +22,10 @@ def axe() -> str:
 
 @pytest.mark.parametrize("locale", SIZES)
 async def test_each_state_of_the_page_can_be_used_by_everybody(
-    city: City, city_clock: CityClock, locale: str
+    city: City, city_clock: CityClock, browser: Browser, locale: str
 ) -> None:
     source = axe()
-    async with standing(city, city_clock, locale=locale, viewport=SIZES[locale]) as stand:
+    async with standing(city, city_clock, browser, locale=locale, viewport=SIZES[locale]) as stand:
         phone = await stand.resident()
         language = locale[:2]
 
@@ -53,10 +53,10 @@ async def test_each_state_of_the_page_can_be_used_by_everybody(
 
 
 async def test_the_counter_can_be_used_by_everybody_and_speaks_the_other_language(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
     source = axe()
-    async with standing(city, city_clock, viewport=(390, 844)) as stand:
+    async with standing(city, city_clock, browser, viewport=(390, 844)) as stand:
         await stand.open()
         await stand.enrol(await shop_of(city, city_clock.now))
         name = stand.page.locator("header strong")

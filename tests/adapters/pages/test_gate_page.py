@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-from playwright.async_api import Route, expect
+from playwright.async_api import Browser, Route, expect
 
 from adapters import demo_city
 from adapters.bench.film import write_film
 from adapters.wiring import City
 from cardcore.terminals.request import RevocationRequest
-from tests.adapters.pages.gate_stand import PASS, REFUSAL, phone_of, standing
+from tests.adapters.pages.gate_stand import PASS, REFUSAL, phone_of, standing, with_camera
 from tests.city_life import CENTRE
 from tests.conftest import CityClock
 
@@ -17,11 +17,14 @@ FILM_TIMEOUT_S = 90
 
 
 async def test_a_code_that_moves_before_the_camera_opens_the_gate(
-    city: City, city_clock: CityClock, tmp_path: Path
+    city: City, city_clock: CityClock, browser: Browser, tmp_path: Path
 ) -> None:
     camera = tmp_path / "phone.y4m"
     write_film(["NOTHING YET"], camera)
-    async with standing(city, city_clock, camera=camera) as stand:
+    async with (
+        with_camera(browser, camera) as seeing,
+        standing(city, city_clock, seeing) as stand,
+    ):
         phone = await stand.resident()
         write_film([await phone.code(stand.life)], camera)
         await stand.open()
@@ -37,11 +40,14 @@ async def test_a_code_that_moves_before_the_camera_opens_the_gate(
 
 
 async def test_a_phone_held_up_before_the_data_has_come_waits_and_need_not_be_taken_away(
-    city: City, city_clock: CityClock, tmp_path: Path
+    city: City, city_clock: CityClock, browser: Browser, tmp_path: Path
 ) -> None:
     camera = tmp_path / "phone.y4m"
     write_film(["NOTHING YET"], camera)
-    async with standing(city, city_clock, camera=camera) as stand:
+    async with (
+        with_camera(browser, camera) as seeing,
+        standing(city, city_clock, seeing) as stand,
+    ):
         phone = await stand.resident()
         write_film([await phone.code(stand.life)], camera)
         may_answer = asyncio.Event()
@@ -75,9 +81,9 @@ async def test_a_phone_held_up_before_the_data_has_come_waits_and_need_not_be_ta
 
 
 async def test_each_code_that_may_not_pass_is_refused_with_its_reason(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock) as stand:
+    async with standing(city, city_clock, browser) as stand:
         life = stand.life
         phone = await stand.resident()
         stranger = await phone_of(life, await life.person())
@@ -90,6 +96,8 @@ async def test_each_code_that_may_not_pass_is_refused_with_its_reason(
         flipped = good[:-1] + ("0" if good[-1] != "0" else "1")
         assert await stand.type(good) == ""
         assert await stand.scan(good) == "code_replayed"
+        await expect(stand.page.locator(".why")).to_have_text("此码已使用，请刷新")
+        await expect(stand.page.locator(".code")).to_have_text("code_replayed")
         assert await stand.scan(old) == "code_expired"
         assert await stand.scan(await phone.code(life, age_s=-300)) == "clock_skew"
         assert await stand.scan(await stranger.code(life)) == "no_relation"
@@ -99,9 +107,9 @@ async def test_each_code_that_may_not_pass_is_refused_with_its_reason(
 
 
 async def test_what_was_decided_without_a_network_is_booked_once(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock) as stand:
+    async with standing(city, city_clock, browser) as stand:
         life, page = stand.life, stand.page
         phone = await stand.resident()
         await stand.open()
@@ -137,9 +145,9 @@ async def test_what_was_decided_without_a_network_is_booked_once(
 
 
 async def test_only_the_right_code_enrols_and_a_revoked_terminal_is_told_so(
-    city: City, city_clock: CityClock
+    city: City, city_clock: CityClock, browser: Browser
 ) -> None:
-    async with standing(city, city_clock, locale="en-US") as stand:
+    async with standing(city, city_clock, browser, locale="en-US") as stand:
         page = stand.page
         phone = await stand.resident()
         await stand.open()
