@@ -148,7 +148,9 @@ class Page {
     });
     this.#camera = camera;
     this.#cameraFault = await camera.start();
-    if (this.#cameraFault !== null) this.#screen.showCameraFault(this.#cameraFault);
+    if (this.#cameraFault === null) return;
+    this.#screen.showCameraFault(this.#cameraFault);
+    this.#showPrompt();
   }
 
   #press(event: KeyboardEvent): void {

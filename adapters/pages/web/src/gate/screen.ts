@@ -41,6 +41,7 @@ export class Screen {
   readonly #amount = element("output", { class: "amount", "aria-live": "polite" });
   readonly #frames = element("span", { class: "frames" });
   readonly #blind = element("p", { class: "blind" });
+  #seesNothing = false;
   readonly #soundButton: HTMLButtonElement;
   // Told aloud: the panel itself is rebuilt each time and would be read twice.
   readonly #spoken = element("div", { class: "spoken", role: "alert" });
@@ -143,7 +144,7 @@ export class Screen {
       fill(
         this.#prompt,
         element("p", { class: "large" }, this.say(SAID.ready)),
-        element("p", {}, this.say(SAID.readyHint)),
+        element("p", {}, this.say(this.#seesNothing ? SAID.scannerHint : SAID.readyHint)),
       );
       return;
     }
@@ -162,6 +163,7 @@ export class Screen {
 
   /** Why there is no picture; the scanner still works. */
   showCameraFault(reason: string): void {
+    this.#seesNothing = true;
     fill(this.#blind, this.reason(reason));
   }
 
@@ -181,7 +183,7 @@ export class Screen {
         : chip("offline", this.say(SAID.offline)),
       waiting > 0 && chip("waiting", this.say(SAID.waiting), " ", waiting),
       troubled > 0 && chip("troubled", this.say(SAID.troubled), " ", troubled),
-      chip("", this.say(SAID.version), " ", packageVersion),
+      chip("version", this.say(SAID.version), " ", packageVersion),
     );
     const notice = noticeOf(status);
     fill(this.#notice, notice === null ? null : this.reason(notice));
@@ -203,8 +205,8 @@ export class Screen {
     const paid = isPass && amountFen > 0;
     const verdict = this.say(isPass ? (paid ? SAID.paid : SAID.accepted) : SAID.refused);
     const why = reason === null ? null : this.reason(reason);
+    const loud = why ?? (paid ? `¥ ${yuan(amountFen)}` : null);
     const lines = [
-      paid ? `¥ ${yuan(amountFen)}` : null,
       holder === null ? null : this.language === "zh" ? holder.nameZh : holder.nameEn,
       companions > 0 ? `${this.say(SAID.companions)} ${companions}` : null,
       ...[...outcome.demands, ...outcome.warnings].map((one) => this.#demand(one)),
@@ -213,13 +215,13 @@ export class Screen {
       isPass ? "pass" : "refusal",
       icon(isPass ? TICK : CROSS),
       element("p", { class: "verdict" }, verdict),
-      why !== null && element("p", { class: "why" }, why),
+      loud !== null && element("p", { class: "why" }, loud),
       lines.map((line) => element("p", { class: "line" }, line)),
       reason !== null && element("p", { class: "code" }, reason),
     );
     this.#result.dataset["reason"] = reason ?? "";
     this.#result.dataset["record"] = String(outcome.sequenceNo ?? "");
-    fill(this.#spoken, [verdict, why, ...lines].filter((one) => one !== null).join("。"));
+    fill(this.#spoken, [verdict, loud, ...lines].filter((one) => one !== null).join("。"));
   }
 
   hideOutcome(): void {
@@ -252,8 +254,12 @@ export class Screen {
       {},
       element("strong", {}, [this.say(SAID.title), ...this.#standsAt(station)].join(" · ")),
       this.#chips,
-      station && this.#soundButton,
-      element("button", { type: "button", onclick: onLanguage }, this.say(SAID.language)),
+      element(
+        "div",
+        { class: "settings" },
+        station && this.#soundButton,
+        element("button", { type: "button", onclick: onLanguage }, this.say(SAID.language)),
+      ),
     );
   }
 
@@ -276,7 +282,7 @@ export class Screen {
       { class: "keypad", role: "group", "aria-label": this.say(SAID.amount) },
       KEYS.map((digits) => key(digits, () => onDigits(digits))),
       key(this.say(SAID.erase), onErase),
-      key(this.say(SAID.clear), onClear, "wide"),
+      key(this.say(SAID.clear), onClear),
       key(this.say(SAID.charge), onCharge, "main wide"),
     );
   }

@@ -17,6 +17,7 @@ export const SAID = {
   refused: words("不通过", "Refused"),
   ready: words("请出示市民码", "Please show your code"),
   readyHint: words("对准摄像头，或用扫码枪扫描", "Hold it to the camera, or use the scanner"),
+  scannerHint: words("请用扫码枪扫描", "Read it with the scanner"),
   loading: words("正在下载核验数据…", "Fetching this terminal's data…"),
   loadingHint: words("下载完成后即可验码", "Codes are checked as soon as it is here"),
   asking: words("正在联网核验…", "Asking the server…"),
