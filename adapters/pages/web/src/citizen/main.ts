@@ -3,6 +3,7 @@
 import "./page.css";
 import { element, fill } from "../dom/element.ts";
 import { icon } from "../dom/icon.ts";
+import { followReleases } from "../dom/release.ts";
 import { Api } from "./api.ts";
 import { CodeSource } from "./code_source.ts";
 import { codeView } from "./code_view.ts";
@@ -162,10 +163,13 @@ async function hosts(): Promise<readonly string[]> {
 
 const root = document.getElementById("page");
 if (root !== null) new Citizen(root, await hosts()).start();
-if ("serviceWorker" in navigator) {
-  // After the code is under way: what works without a network can wait for what does not.
-  const register = () => void navigator.serviceWorker.register("/citizen/worker.js");
-  if (document.readyState === "complete") register();
-  else addEventListener("load", register);
-  void navigator.storage?.persist?.().catch(() => false);
+// After the code is under way: what works without a network can wait for what does not.
+const follow = () => void followReleases("/citizen/worker.js", isAtRest);
+if (document.readyState === "complete") follow();
+else addEventListener("load", follow);
+void navigator.storage?.persist?.().catch(() => false);
+
+/** Is there neither a question on the screen, nor the bright view, nor a form that may be begun? */
+function isAtRest(): boolean {
+  return document.querySelector("dialog[open], form") === null;
 }

@@ -1,6 +1,7 @@
 /** The gate and counter page: enrols once, then scans, decides, shows. */
 
 import "./page.css";
+import { followReleases } from "../dom/release.ts";
 import { Camera, type CameraFault } from "./camera.ts";
 import { Database } from "./database.ts";
 import { enrol, readEnrolment, SceneNotOfflineError } from "./enrolment.ts";
@@ -72,6 +73,14 @@ class Page {
     const enrolment = await readEnrolment(this.database);
     if (enrolment === undefined) this.#showEnrolment(null, false);
     else await this.#begin();
+  }
+
+  /** Is nobody served, and would the camera come back without a question? */
+  async isAtRest(): Promise<boolean> {
+    if (this.#isScanning || this.#amountFen > 0 || this.#screen.isInUse) return false;
+    if (this.#camera === null || this.#cameraFault !== null) return true;
+    const asked = navigator.permissions.query({ name: "camera" });
+    return (await asked.catch(() => null))?.state === "granted";
   }
 
   #showEnrolment(fault: string | null, isBusy: boolean): void {
@@ -215,14 +224,9 @@ async function stayAwake(): Promise<void> {
   await navigator.wakeLock.request("screen").catch(() => undefined);
 }
 
-async function registerWorker(): Promise<void> {
-  if ("serviceWorker" in navigator) {
-    await navigator.serviceWorker.register("/gate/worker.js", { scope: "/gate/" });
-  }
-}
-
 const root = document.getElementById("page");
 if (root !== null) {
-  void registerWorker();
-  void new Page(root, await Database.open()).open();
+  const page = new Page(root, await Database.open());
+  void page.open();
+  void followReleases("/gate/worker.js", () => page.isAtRest());
 }

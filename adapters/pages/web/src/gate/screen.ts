@@ -224,6 +224,12 @@ export class Screen {
     fill(this.#spoken, [verdict, loud, ...lines].filter((one) => one !== null).join("。"));
   }
 
+  /** Does an answer stand here, or something typed? */
+  get isInUse(): boolean {
+    const typed = [...this.#root.querySelectorAll("input")].some((one) => one.value !== "");
+    return typed || !this.#result.hidden;
+  }
+
   hideOutcome(): void {
     this.#result.hidden = true;
     fill(this.#spoken);
