@@ -153,7 +153,7 @@ class OrderDecider:
             type=business.type,
             merchant_id=business.merchant_id,
             terminal_id=business.terminal_id,
-            amount_fen=business.amount_fen,
+            amount_fen=business.amount_fen or None,  # zero, of a record: none is named
             occurred_at=business.occurred_at,
             details=business.details,
         )

@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
-from cardcore.model import AmountFen, Instant, Model, Name, PrintedNumber
+from cardcore.model import AMOUNT_FEN_MAX, AmountFen, Instant, Model, Name, PrintedNumber
 
 # Longer than any legal code: an over-long one is answered as an invalid code, not as a bad field.
 CredentialText = Annotated[str, StringConstraints(max_length=8192)]
 TapText = Annotated[str, StringConstraints(max_length=1024)]
+# Zero is said of what only is recorded.
+NamedFen = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_FEN_MAX)]
 
 
 class Mode(StrEnum):
@@ -57,6 +60,11 @@ class User(Model):
         return self
 
 
+def _fault(one: InitErrorDetails) -> ValidationError:
+    """A fault of a field that only its neighbours show, told as the field's own."""
+    return ValidationError.from_exception_data("request", [one])
+
+
 class Account(Model):
     """With what: a fund's kind, or ``auto`` for the scene's funding plan; and who pays.
 
@@ -73,7 +81,8 @@ class Business(Model):
     """For what.
 
     ``details`` is validated by the scene's own schema. ``amount_fen`` is left out where the
-    scene prices (a bus fare); where it stands, ``currency`` must stand beside it.
+    scene prices (a bus fare); where it stands, ``currency`` must stand beside it. Zero is said
+    only where nothing is to move: with the mode ``record``.
     """
 
     scene: Name
@@ -81,7 +90,7 @@ class Business(Model):
     merchant_id: PrintedNumber
     terminal_id: PrintedNumber
     out_trade_no: PrintedNumber
-    amount_fen: AmountFen | None = None
+    amount_fen: NamedFen | None = None
     currency: Literal["CNY"] | None = None
     occurred_at: Instant
     details: dict[str, Any] = Field(default_factory=dict)
@@ -89,7 +98,8 @@ class Business(Model):
     @model_validator(mode="after")
     def _currency_stands_with_amount(self) -> Self:
         if (self.amount_fen is None) != (self.currency is None):
-            raise ValueError("amount_fen and currency stand together; the currency is CNY")
+            absent = "amount_fen" if self.amount_fen is None else "currency"
+            raise _fault({"type": "missing", "loc": (absent,), "input": None})
         return self
 
 
@@ -99,6 +109,13 @@ class QuoteRequest(Model):
     user: User
     account: Account = Account()
     business: Business
+
+    @model_validator(mode="after")
+    def _zero_moves_nothing(self) -> Self:
+        if self.business.amount_fen == 0 and getattr(self, "mode", None) is not Mode.RECORD:
+            place = ("business", "amount_fen")
+            raise _fault({"type": "greater_than_equal", "loc": place, "input": 0, "ctx": {"ge": 1}})
+        return self
 
 
 class OrderRequest(QuoteRequest):

@@ -213,6 +213,26 @@ async def test_row_13_an_amount_without_a_currency_is_refused(face: Face, order:
     await _assert_amount_refused(face, order, "5", status=422)
 
 
+async def test_row_13_what_is_absent_is_named(face: Face, order: Order) -> None:
+    for given, absent in ({"amount_fen": 5}, "currency"), ({"currency": "CNY"}, "amount_fen"):
+        asked = order | {"business": order["business"] | given}
+        answer = await face.http.post("/v1/orders", json=asked, headers=face.keyed())
+        assert answer.status_code == 422
+        (fault,) = answer.json()["errors"]
+        assert (fault["field"], fault["code"]) == (f"business.{absent}", "missing")
+
+
+async def test_row_12_zero_is_said_of_what_only_is_recorded(face: Face, order: Order) -> None:
+    order["business"] |= {"amount_fen": 0, "currency": "CNY"}
+    for mode, status in ("pay", 422), ("hold", 422), ("record", 201):
+        asked = order | {"mode": mode}
+        answer = await face.http.post("/v1/orders", json=asked, headers=face.keyed())
+        assert answer.status_code == status
+        if status == 422:
+            (fault,) = answer.json()["errors"]
+            assert (fault["field"], fault["code"]) == ("business.amount_fen", "out_of_range")
+
+
 async def _assert_amount_refused(face: Face, order: Order, text: str, *, status: int) -> None:
     order["business"]["amount_fen"] = "@"
     content = face.http.build_request("POST", "/", json=order).content

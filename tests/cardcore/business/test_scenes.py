@@ -103,8 +103,11 @@ async def test_a_registered_scene_pays_holds_and_records(life: Life) -> None:
         STALL, held.order_id, CaptureRequest(amount_fen=1_000), "c"
     )
     assert taken.status == "captured"
-    passed = await order(life, await life.code(user_id, scenes=["retail"]), Mode.RECORD)
-    assert (passed.status, passed.nominal_fen) == ("recorded", 0)
+    for named_fen in (None, 0):
+        code = await life.code(user_id, scenes=["retail"])
+        passed = await order(life, code, Mode.RECORD, named_fen)
+        assert (passed.status, passed.nominal_fen) == ("recorded", 0)
+        assert passed.lines[0].reason_en == "recorded, free of charge"
     assert await life.balance_fen(user_id, "purse") == 10_000 - 1_500 - 1_000
     assert await life.books_are_right()
 
