@@ -96,7 +96,8 @@ async def open_engine(
 def _refuse_left(dbapi_connection: Any, *_: object) -> None:  # noqa: ANN401  (an adapter of SQLAlchemy's)
     """Refuse a connection the server has left; the pool then makes all its connections anew.
 
-    Nothing is on its way to an idle connection unless its server says goodbye or is gone.
+    Nothing is on its way to an idle connection unless its server says goodbye or is gone. One that
+    has vanished without a word is not seen here: the first statement fails, and is said again.
     """
     waiting = select.poll()
     waiting.register(dbapi_connection.driver_connection.pgconn.socket, select.POLLIN)
