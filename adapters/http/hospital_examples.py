@@ -93,3 +93,7 @@ CHANNEL_BILL: Final[Example] = {
     ),
 }
 RECONCILIATION: Final[Example] = {"business_on": "2026-11-25"}
+HOUSE_RULES: Final[dict[str, Any]] = {
+    "outpatient_prepayment": True,
+    "purpose": "院区试点门诊预交金,区卫健局备案 2026-12",
+}

@@ -6,7 +6,7 @@ from adapters.http import hospital_examples as example
 from adapters.http.hospital import PATIENT
 from adapters.http.hospital_citizens import QUOTING, declare_own_bills
 from adapters.http.hospital_reviews import declare_comparisons, declare_reviews
-from adapters.http.hospital_stays import declare_stays
+from adapters.http.hospital_stays import declare_house_rules, declare_stays
 from adapters.http.operation import Answer, Call, Noun
 from cardcore.caller import Scope
 from cardcore.errors import (
@@ -49,6 +49,7 @@ def fee_noun(hospital: Hospital) -> Noun:
     _returns(noun, hospital)
     declare_reviews(noun, hospital)
     declare_comparisons(noun, hospital)
+    declare_house_rules(noun, hospital)
     declare_stays(noun, hospital)
     declare_own_bills(noun, hospital)
     return noun

@@ -5,8 +5,10 @@ from typing import Final
 from adapters.http import hospital_examples as example
 from adapters.http.hospital import PATIENT
 from adapters.http.operation import Answer, Call, Noun
+from adapters.http.operators import SESSION
 from cardcore.caller import Scope
 from cardcore.errors import (
+    ForbiddenError,
     FundUnknownError,
     InsufficientBalanceError,
     LimitExceededError,
@@ -19,11 +21,45 @@ from scenes.hospital.errors import (
     HospitalUnknownError,
     PrepaymentOffError,
 )
+from scenes.hospital.house_rules import HouseRulesRequest, HouseRulesView
 from scenes.hospital.request import AgreementRequest, DepositRequest
 from scenes.hospital.service import Hospital
 from scenes.hospital.views import AgreementView, DepositView, VisitView
 
 _FUNDS: Final = (InsufficientBalanceError, FundUnknownError, LimitExceededError)
+
+
+def declare_house_rules(noun: Noun, hospital: Hospital) -> None:
+    """A hospital's own rules, read and changed by the office."""
+
+    @noun.operation(
+        "GET",
+        "/v1/hospitals/{merchant_id}/rules",
+        summary="Read a hospital's own rules",
+        reply=HouseRulesView,
+        access="office",
+        scope=Scope.MERCHANTS_READ,
+        refusals=(*SESSION, HospitalUnknownError),
+    )
+    async def read_house_rules(call: Call[None]) -> Answer:
+        """How long a place is held, how many a day, whether outpatients prepay."""
+        return Answer(view=await hospital.read_house_rules(call.caller, call.path["merchant_id"]))
+
+    @noun.operation(
+        "POST",
+        "/v1/hospitals/{merchant_id}/rules",
+        summary="Change a hospital's own rules",
+        body=HouseRulesRequest,
+        reply=HouseRulesView,
+        access="office",
+        scope=Scope.MERCHANTS_WRITE,
+        refusals=(*SESSION, ForbiddenError, HospitalUnknownError),
+        examples={"outpatients prepay": example.HOUSE_RULES},
+    )
+    async def change_house_rules(call: Call[HouseRulesRequest]) -> Answer:
+        """From now on. What is left out stays; the audit log keeps who changed it and why."""
+        merchant_id = call.path["merchant_id"]
+        return Answer(view=await hospital.change_house_rules(call.caller, merchant_id, call.body))
 
 
 def declare_stays(noun: Noun, hospital: Hospital) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.dialects.postgresql import insert
 
 from cardcore.books import transaction
+from scenes.hospital.house_rules import HouseRules
 from scenes.hospital.payment_service import PaymentService
 from scenes.hospital.payments import Surroundings
 from scenes.hospital.pricing import HospitalPricer
@@ -17,7 +18,12 @@ from scenes.hospital.visit_service import VisitService
 
 
 class Hospital(
-    RegistrationService, VisitService, PaymentService, ReviewService, ReconciliationService
+    HouseRules,
+    RegistrationService,
+    VisitService,
+    PaymentService,
+    ReviewService,
+    ReconciliationService,
 ):
     """The whole service of the scene. All calls may be made concurrently."""
 
