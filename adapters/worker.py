@@ -327,6 +327,7 @@ async def _work(addresses: Addresses, settings: Settings, *, once: bool) -> None
             if not once:
                 settle_memory(YOUNG_OBJECTS_MAX)
             await keep_working(duties, stopping, once=once)
+            await deliveries.finish()
 
 
 def make_deliveries(engine: AsyncEngine, hsm: HSM, settings: Settings) -> Deliveries:

@@ -23,6 +23,7 @@ IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!-~]{1,255}")
 _LINE: Final = re.compile(rb"[!-9;-~]+: [ -~]*\r\n")
 _REQUEST_ID: Final = re.compile(rb"[0-9A-Za-z._\-]{1,64}")
+ANY_ETAG: Final = frozenset({"*"})
 _ETAG: Final = re.compile(r'"([!#-~]{1,128})"')
 _JSON_TYPE: Final = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _FORM_TYPE: Final = re.compile(
@@ -81,11 +82,14 @@ def request_id(headers: RawHeaders) -> str | None:
 def etags(headers: RawHeaders, name: bytes) -> frozenset[str]:
     """The entity tags of ``If-None-Match`` or its like, without quotes (RFC 9110 section 8.8.3).
 
-    Weak tags are taken for what they name: this compares for a GET. A malformed header names none.
+    Weak tags are taken for what they name: this compares for a GET. A malformed header names none;
+    ``*`` is any (``ANY_ETAG``).
     """
     value = single(headers, name)
     if value is None:
         return frozenset()
+    if value.strip() == b"*":
+        return ANY_ETAG
     return frozenset(_ETAG.findall(value.decode("latin-1")))
 
 

@@ -84,7 +84,7 @@ class _Assertion(BaseModel):
     exp: Annotated[int, Field(strict=True, gt=0, lt=2**33)]
     jti: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
     nbf: _Instant = 0
-    iat: _Instant = 0
+    iat: _Instant | None = None
 
 
 class TokenEndpoint:
@@ -145,7 +145,11 @@ class TokenEndpoint:
         # Expiry without skew: a longer life would outlive the memory of used assertions.
         if claims.iss != claims.sub or not audience & ours or not now < expires_at <= latest:
             raise OAuthClientError
-        if max(claims.nbf, claims.iat) > (now + skew).timestamp():
+        made_at = now.timestamp() if claims.iat is None else claims.iat
+        if max(claims.nbf, made_at) > (now + skew).timestamp():
+            raise OAuthClientError
+        # One that was made long ago and lent a late expiry has lain somewhere meanwhile.
+        if made_at < (now - (latest - now)).timestamp():
             raise OAuthClientError
         record = await self._core.client(claims.sub)
         if record is None or record.status != "active":

@@ -6,6 +6,7 @@ by a minute and loses nothing.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,9 +25,11 @@ from cardcore.platform.webhooks import SIGNING_KEY, disable_endpoint
 from hsm_sim.interface import HSM
 
 EVENTS_PER_ROUND: Final = 500
-SENT_AT_ONCE: Final = 32
+SENT_AT_ONCE: Final = 64
 SENT_AT_ONCE_PER_ENDPOINT: Final = 4
 LEASE: Final = timedelta(seconds=60)
+PATIENCE_S: Final = 1.0
+"""How long a round waits for its attempts; slower ones go on beside the rounds after it."""
 _FED: Final = (
     "seq",
     "event_id",
@@ -78,7 +81,10 @@ class Deliveries:
         random_bytes: RandomBytes,
         *,
         feeds: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self._patience_s = patience_s
+        self._under_way: dict[asyncio.Task[None], UUID] = {}
         self._feeds = feeds
         self._engine = engine
         self._hsm = hsm
@@ -101,22 +107,55 @@ class Deliveries:
         return len(rows)
 
     async def send_due(self, now: datetime) -> int:
-        """Make the attempts that are due, side by side, a few per endpoint; returns how many."""
-        async with transaction(self._engine) as (connection, _):
-            rows = (
-                await connection.execute(
-                    _CLAIM,
-                    {
-                        "now": now,
-                        "lease": now + LEASE,
-                        "limit": SENT_AT_ONCE,
-                        "per_endpoint": SENT_AT_ONCE_PER_ENDPOINT,
-                    },
-                )
-            ).mappings()
-            due = [_due_of(dict(row)) for row in rows]
-        await asyncio.gather(*(self._send(one, now) for one in due))
+        """Make the attempts that are due, side by side, a few per endpoint; returns how many.
+
+        Attempts that a round before began and a slow receiver holds up count among the few.
+
+        Raises:
+            psycopg.OperationalError, HSMError: a part was away in an attempt of this round or of
+                one before; its lease runs out, and it is made again.
+        """
+        due = await self._claim(now)
+        begun = [asyncio.create_task(self._send(one, now)) for one in due]
+        self._under_way |= dict(zip(begun, (one.endpoint_id for one in due), strict=True))
+        try:
+            if begun:
+                await asyncio.wait(begun, timeout=self._patience_s)
+        except asyncio.CancelledError:
+            for task in begun:
+                task.cancel()
+                del self._under_way[task]
+            raise
+        await self._note_ended()
         return len(due)
+
+    async def finish(self) -> None:
+        """Wait for what is still under way. Raises as ``send_due``."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._note_ended()
+
+    async def _note_ended(self) -> None:
+        ended = [task for task in self._under_way if task.done()]
+        for task in ended:
+            del self._under_way[task]
+        await asyncio.gather(*ended)
+
+    async def _claim(self, now: datetime) -> list[_Due]:
+        busy = Counter(self._under_way.values())
+        async with transaction(self._engine) as (connection, _):
+            rows = await connection.execute(
+                _CLAIM,
+                {
+                    "now": now,
+                    "lease": now + LEASE,
+                    "limit": SENT_AT_ONCE - busy.total(),
+                    "per_endpoint": SENT_AT_ONCE_PER_ENDPOINT,
+                    "busy": list(busy),
+                    "busy_with": list(busy.values()),
+                },
+            )
+            return [_due_of(dict(row)) for row in rows.mappings()]
 
     async def _keep(self, connection: AsyncConnection, row: dict[str, Any], now: datetime) -> None:
         event_id = row["event_id"]
@@ -234,12 +273,16 @@ _CLAIM: Final = text("""
         SELECT delivery_id FROM cardcore.webhook_delivery
         WHERE status = 'pending' AND next_at <= :now AND tries_left > 0 AND delivery_id IN (
             SELECT delivery_id FROM (
-                SELECT delivery_id, next_at, row_number() OVER (
+                SELECT delivery_id, endpoint_id, next_at, row_number() OVER (
                     PARTITION BY endpoint_id ORDER BY next_at, delivery_id
                 ) AS place
                 FROM cardcore.webhook_delivery
                 WHERE status = 'pending' AND next_at <= :now AND tries_left > 0
-            ) AS due WHERE place <= :per_endpoint ORDER BY place, next_at LIMIT :limit
+            ) AS due LEFT JOIN unnest(
+                CAST(:busy AS uuid[]), CAST(:busy_with AS bigint[])
+            ) AS busy (endpoint_id, under_way) USING (endpoint_id)
+            WHERE place + coalesce(under_way, 0) <= :per_endpoint
+            ORDER BY place, next_at LIMIT :limit
         ) FOR UPDATE SKIP LOCKED
     ) AND v.event_id = d.event_id AND e.endpoint_id = d.endpoint_id
     RETURNING d.delivery_id, d.endpoint_id, d.attempts, d.tries_left, e.url, v.*

@@ -131,12 +131,12 @@ class Packages:
             raw: the driver's connection.
             scene: the terminal's scene.
             held: ETag the changes should stand on, None for the whole.
-            has: ETags of what the terminal holds already.
+            has: ETags of what the terminal holds already; ``*`` is any.
             now: instant of the request.
             on: business date of it.
         """
         package = await self._current(connection, raw, scene=scene, now=now, on=on)
-        if package.etag in has:
+        if not has.isdisjoint((package.etag, "*")):
             return Served(package=package, container=None, is_delta=False)
         base = None if held is None else await self._version(connection, scene, held)
         if base is not None and base.manifest.version < package.manifest.version:

@@ -84,6 +84,8 @@ async def test_a_client_may_not_ask_for_more(face: Face, scope: str) -> None:
         pytest.param({"nbf": int(NOW.timestamp()) + 31}, id="not valid yet"),
         pytest.param({"nbf": "1"}, id="not before of another type"),
         pytest.param({"iat": NOW.timestamp() + 31.5}, id="made in the future"),
+        pytest.param({"iat": NOW.timestamp() - 331}, id="made long ago"),
+        pytest.param({"iat": 0}, id="made in 1970"),
         pytest.param({"iat": True}, id="made at of another type"),
         pytest.param({"aud": "https://other.example"}, id="wrong audience"),
         pytest.param({"aud": None}, id="no audience"),

@@ -18,7 +18,7 @@ from adapters.settings import Settings
 from adapters.webhook_sender import ANSWER_BYTES_MAX, HTTPSender
 from cardcore.caller import Scope
 from cardcore.client.webhooks import WebhookInvalidError, verify_webhook
-from cardcore.platform.deliveries import Deliveries
+from cardcore.platform.deliveries import SENT_AT_ONCE_PER_ENDPOINT, Deliveries
 from cardcore.platform.webhook_schedule import TRIES_MAX, WAITS, Outcome
 from cardcore.platform.webhooks import ENDPOINTS_MAX, Webhooks
 from tests.adapters.platform.conftest import Web
@@ -263,6 +263,36 @@ async def test_row_30_a_hanging_receiver_is_left_and_holds_up_nobody(
         for attempt in delivery["attempts"]
     }
     assert outcomes == {Outcome.TIMED_OUT}
+
+
+async def test_row_30_a_round_does_not_wait_for_a_receiver_that_hangs(
+    web: Web, office: dict[str, str], receiver: Receiver
+) -> None:
+    """How: the receiver hangs through three rounds; what is due for another comes in the next."""
+    hung = asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        await hung.wait()
+        writer.write(OK)
+
+    receiver.behave = hang
+    sender = HTTPSender(LOOPBACK, total_s=60)
+    impatient = Deliveries(web.city.engine, web.city.hsm, sender, os.urandom, patience_s=0.05)
+    async with listening() as other:
+        hanging = (await register(web, office, receiver.url)).json()
+        await register(web, office, other.url)
+        user_id = await web.life.person()
+        for told in range(1, 7):
+            await web.life.pay(user_id)
+            await run(web, impatient)
+            while len(other.messages) < told:  # a slow machine
+                await impatient.send_due(web.clock.now)
+        # Never more at one endpoint than it may have at once, whatever round began them.
+        assert len(receiver.messages) == SENT_AT_ONCE_PER_ENDPOINT
+        hung.set()
+        await impatient.finish()
+    attempts = [one["attempts"] for one in await listed(web, office, hanging["endpoint_id"])]
+    assert sorted(len(one) for one in attempts) == [0, 0, 1, 1, 1, 1]
 
 
 async def test_row_30_an_endless_answer_is_read_to_its_bound_and_cut(

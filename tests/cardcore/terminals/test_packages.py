@@ -123,6 +123,10 @@ async def test_what_has_not_changed_is_not_sent_again(bus: Terminal) -> None:
         assert bus.answer.status_code == 304
         assert bus.answer.content == b""
         assert bus.answer.headers["etag"] == f'"{first.etag}"'
+    headers = await bus.door.as_client(bus.client_id, bus.key)
+    for named, status in ("*", 304), (f'W/"{first.etag}"', 304), ('"another"', 200):
+        answer = await bus.door.http.get(PATH, headers=headers | {"If-None-Match": named})
+        assert answer.status_code == status
 
 
 async def test_an_unchanged_package_is_signed_again_before_its_list_grows_stale(
