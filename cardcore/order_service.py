@@ -312,9 +312,8 @@ class OrderService:
         scene_bit(scene)
         # That the terminal is this merchant's is found out with its row.
         places: tuple[str, ...] = (business.terminal_id, business.merchant_id)
-        line = business.details.get("line")
-        if isinstance(line, str):
-            places = (*places, line)
+        named = (business.details.get(place) for place in ("line", "door"))
+        places = (*places, *(one for one in named if isinstance(one, str)))
         return ShownCode(
             credential, scene, places, request.mode is not Mode.RECORD, int(now.timestamp())
         )

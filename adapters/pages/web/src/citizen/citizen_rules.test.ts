@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { keepLook, readLook } from "./look.ts";
 import { PhoneClock } from "./phone_clock.ts";
+import { boundBy } from "./scene_switch.ts";
 import { instant, nameOf, say, yuan } from "./words.ts";
 
 class FakeStorage implements Pick<Storage, "getItem" | "setItem"> {
@@ -96,5 +97,38 @@ describe("the look", () => {
       },
     } as unknown as Storage;
     keepLook(refusing, readLook(refusing, []));
+  });
+});
+
+describe("a link to a place", () => {
+  it("binds the code to the line, door or terminal it names, in words of both languages", () => {
+    const bound = (hash: string) => {
+      const { sceneMode, scene, place } = boundBy(hash) ?? {};
+      return [sceneMode, scene, place?.id, place?.nameZh, place?.nameEn];
+    };
+    assert.deepEqual(bound("#at/bus/K1"), ["bound", "bus", "K1", "K1 路", "line K1"]);
+    assert.deepEqual(bound("#at/community/N01"), [
+      "bound",
+      "community",
+      "N01",
+      "N01 门",
+      "door N01",
+    ]);
+    assert.deepEqual(bound("#at/retail/%E5%BA%971"), ["bound", "retail", "店1", "店1", "店1"]);
+  });
+
+  it("binds nothing where it names no scene or no place", () => {
+    const others = [
+      "",
+      "#code",
+      "#at/bus",
+      "#at/bus/",
+      "#at/moon/K1",
+      "#at/bus/K1/2",
+      "#at/bus/%E5",
+    ];
+    for (const other of [...others, `#at/bus/${"K".repeat(65)}`]) {
+      assert.equal(boundBy(other), null, other);
+    }
   });
 });

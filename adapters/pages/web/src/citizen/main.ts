@@ -16,7 +16,7 @@ import { disputesView, disputeView, fundsView, ordersView, orderView } from "./m
 import { Page, type View } from "./page.ts";
 import { accessesView, cardsView, moreView, settingsView } from "./person_views.ts";
 import { PhoneClock } from "./phone_clock.ts";
-import { scenesView } from "./scene_switch.ts";
+import { boundBy, scenesView } from "./scene_switch.ts";
 import { Session } from "./session.ts";
 import { Store } from "./store.ts";
 import { visitorsView } from "./visitor_view.ts";
@@ -89,6 +89,12 @@ class Citizen {
   }
 
   #render(moved: boolean): void {
+    const bound = boundBy(location.hash);
+    if (bound !== null) {
+      // Once: whoever goes back comes to where they were, and is not bound again.
+      history.replaceState(null, "", "#code");
+      return this.#change(bound);
+    }
     this.#leaving.abort();
     this.#leaving = new AbortController();
     const { elder, language } = this.#look;

@@ -4,10 +4,33 @@ import { element, fill } from "../dom/element.ts";
 import { SCENES } from "../verifier/fields.ts";
 import type { BoundPlace, Look, SceneMode } from "./look.ts";
 import type { Page, View } from "./page.ts";
+import { type Language, say } from "./words.ts";
 
 export const ALL_SCENES = Object.keys(SCENES);
 const MODES: readonly SceneMode[] = ["fused", "bound", "switched"];
+/** What a place of a scene is called where it has no name but its number. */
+const PLACE_WORDS = { bus: "lineNamed", community: "doorNamed" } as const;
+type PlacedScene = keyof typeof PLACE_WORDS;
 const HINTS = { fused: "fusedHint", bound: "boundHint", switched: "switchedHint" } as const;
+
+/**
+ * What a link `#at/<scene>/<id>` binds the code to: a line, a door, a terminal, as a sticker there or the
+ * app names it; null for what is no such link.
+ */
+export function boundBy(hash: string): Partial<Look> | null {
+  const [, scene = "", named = ""] = /^#at\/([a-z_]+)\/([^/]{1,64})$/.exec(hash) ?? [];
+  if (!ALL_SCENES.includes(scene)) return null;
+  let id: string;
+  try {
+    id = decodeURIComponent(named);
+  } catch {
+    return null;
+  }
+  const called = (language: Language) =>
+    scene in PLACE_WORDS ? say(language, PLACE_WORDS[scene as PlacedScene], { id }) : id;
+  const place = { id, nameZh: called("zh-CN"), nameEn: called("en") };
+  return { sceneMode: "bound", scene, place };
+}
 
 /** The switch on a page of its own, for elder mode. */
 export const scenesView: View = {
