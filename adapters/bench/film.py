@@ -4,7 +4,7 @@ Grey in 4:2:0, twenty pictures a second; Chromium plays such a file for ever in 
 (``--use-file-for-fake-video-capture``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +27,16 @@ def write_film(texts: Sequence[str], path: Path, *, frames_each: int = 24) -> No
     with path.open("wb") as file:
         head = b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n"
         file.write(head % (*SIZE, FRAMES_PER_S))
-        for text in texts:
-            symbol = qr.image(qr.modules(text), _MODULE_PX)
-            for number in range(frames_each):
-                picture = _picture(symbol, number / frames_each)
-                file.write(b"FRAME\n" + picture.tobytes() + chroma)
+        for picture in pictures(texts, frames_each=frames_each):
+            file.write(b"FRAME\n" + picture.tobytes() + chroma)
+
+
+def pictures(texts: Sequence[str], *, frames_each: int) -> Iterator[Image.Image]:
+    """The frames of the film, each a grey picture of ``SIZE``."""
+    for text in texts:
+        symbol = qr.image(qr.modules(text), _MODULE_PX)
+        for number in range(frames_each):
+            yield _picture(symbol, number / frames_each)
 
 
 def _picture(symbol: Image.Image, share: float) -> Image.Image:

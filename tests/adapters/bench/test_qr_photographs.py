@@ -8,6 +8,7 @@ from PIL import ImageChops
 from adapters.bench.qr_photographs import (
     CONDITIONS,
     FRAME_PX,
+    Conditions,
     cracked,
     photographed,
     shares_read,
@@ -17,9 +18,12 @@ from adapters.bench.qr_photographs import (
 WORST = CONDITIONS[-1]
 
 
+@pytest.mark.parametrize("how", CONDITIONS, ids=lambda how: how.name)
 @pytest.mark.parametrize("letter", ["S", "D", "P"])
-def test_each_class_is_read_under_the_worst_conditions(letter: str) -> None:
-    _, phones = shares_read(symbols_of(letter, 2), WORST, random.Random(letter))
+def test_each_class_is_read_from_every_phone_under_all_conditions(
+    letter: str, how: Conditions
+) -> None:
+    _, phones = shares_read(symbols_of(letter, 3), how, random.Random(letter))
     assert phones == 1
 
 

@@ -1,13 +1,18 @@
 """The citizen's page in a real browser: paying, without a network, and all that may go wrong."""
 
+import base64
+import io
+import random
 from pathlib import Path
 from uuid import UUID
 
 import httpx2
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Browser, Page, Route, expect
 
 from adapters import demo_city
+from adapters.bench.qr_photographs import CONDITIONS, shares_read
 from adapters.settings import Settings
 from adapters.wiring import City
 from codes.layout import ClassD, ClassS
@@ -321,3 +326,32 @@ async def test_a_scene_bound_or_switched_to_is_the_only_one_the_code_is_for(
         assert scope_of(await read_code(page)) == 1 << 4
         await page.click("text=融合码")
         assert scope_of(await read_code(page)) == 0x1FF
+
+
+async def drawn_by(page: Page) -> Image.Image:
+    """The symbol as the page has drawn it, not as a screen of some size shows it."""
+    await expect(page.locator(CODE)).to_be_visible()
+    url = await page.evaluate("document.querySelector('canvas.qr').toDataURL()")
+    canvas = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("L")
+    # As style makes it large: every pixel a square.
+    return canvas.resize((canvas.width * 8, canvas.height * 8), Image.Resampling.NEAREST)
+
+
+async def test_what_the_page_draws_is_read_from_a_cracked_screen_in_low_light_30_cm_away(
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings, people: list[UUID]
+) -> None:
+    async with (
+        town(city, city_clock, city_settings, people) as here,
+        handset(here, browser) as phone,
+    ):
+        page = await phone.page()
+        await phone.ready_for_the_basement(page)
+        for kind in (ClassS, ClassD):
+            await phone.context.set_offline(offline=kind is ClassD)
+            await page.reload()
+            text = await read_code(page)
+            assert isinstance(decode(text), kind)
+            symbol = (await drawn_by(page), text.encode())
+            for how in CONDITIONS:
+                _, read = shares_read([symbol] * 3, how, random.Random(how.name))
+                assert read == 1, f"{kind.__name__}, {how.name}"

@@ -15,6 +15,9 @@ test("a large one by turns whole and small, and its middle pixel by pixel", () =
   const middle = { x: 320, y: 40, width: 640, height: 640, readWidth: 640, readHeight: 640 };
   assert.deepEqual(readingWindow(1, 1280, 720), middle);
   assert.deepEqual(readingWindow(2, 1280, 720), whole);
+  const nearer = { x: 427, y: 147, width: 427, height: 427, readWidth: 640, readHeight: 640 };
+  assert.deepEqual(readingWindow(3, 1280, 720), nearer);
+  assert.deepEqual(readingWindow(4, 1280, 720), whole);
 });
 
 test("of a tablet held upright, too", () => {
