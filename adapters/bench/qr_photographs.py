@@ -24,7 +24,7 @@ from codes import base45, qr
 FRAME_PX: Final = (640, 640)
 SYMBOL_PX: Final = 222
 FRAMES: Final = 5
-PHONES: Final = 24
+PHONES: Final = 20
 PHONES_QUICK: Final = 4
 _DISTANCE: Final = 5  # widths of the symbol: 30 cm to 6 cm
 _ROLL_DEG: Final = 15.0
