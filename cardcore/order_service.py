@@ -39,6 +39,7 @@ from cardcore.known import Known
 from cardcore.once import Found, once, once_or_found
 from cardcore.parts import Parts, request_digest
 from cardcore.user.card_taps import CardTaps, FoundTap, TapPlace, find_tap
+from cardcore.user.code_desk import CodeDesk, Judging
 from cardcore.user.code_judging import ShownCode, scene_bit
 from cardcore.user.presented import PresentedCode
 from ledger.errors import QueueFullError, WriterClosedError
@@ -54,11 +55,13 @@ class OrderService:
         orders: GroupCommit[PreparedOrder, Booked],
         writer: OrderWriter,
         codes: OrderCodes,
+        desk: CodeDesk,
     ) -> None:
         self._parts = parts
         self._orders = orders
         self._writer = writer
         self._codes = codes
+        self._desk = desk
         self._taps = CardTaps(parts.hsm)
         self._refunds = Refunds(parts.book, parts.random_bytes)
         self._holds = Holds(parts.book, parts.random_bytes)
@@ -279,7 +282,7 @@ class OrderService:
         now = self._parts.clock()
         code: PresentedCode | None = None
         refusal: CardcoreError | None = None
-        shown: ShownCode | None = None
+        judging: Judging | None = None
         if isinstance(tap, PresentedCode):
             code = tap
         elif tap is not None:
@@ -290,6 +293,7 @@ class OrderService:
         else:
             try:
                 shown = self._shown(request.user.credential, request, now)
+                judging = self._desk.begin(shown)
             except CardcoreError as error:
                 # Not raised yet: a retry of a request that was booked must get its answer.
                 refusal = error
@@ -302,7 +306,7 @@ class OrderService:
             refusal=refusal,
             received_at=now,
             business_on=business_date(now, self._parts.cut_off),
-            shown=shown,
+            judging=judging,
         )
 
     def _shown(self, credential: str, request: OrderRequest, now: datetime) -> ShownCode:

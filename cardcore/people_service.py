@@ -29,6 +29,7 @@ from cardcore.once import once
 from cardcore.parts import Parts, request_digest
 from cardcore.user.access_log import Access, Purpose
 from cardcore.user.card_taps import CardTaps, TapPlace, find_tap
+from cardcore.user.code_desk import CodeDesk
 from cardcore.user.code_judging import ShownCode, scene_bit
 from cardcore.user.entitlements import concessions_on
 from cardcore.user.holders import Asked, Found, Holder
@@ -45,9 +46,14 @@ class PeopleService:
     """Serves ``verify``, users, codes and top-ups."""
 
     def __init__(
-        self, parts: Parts, pseudonym_key: bytes, holders: GroupCommit[Asked, Found]
+        self,
+        parts: Parts,
+        pseudonym_key: bytes,
+        holders: GroupCommit[Asked, Found],
+        desk: CodeDesk,
     ) -> None:
         self._parts = parts
+        self._desk = desk
         self._holders = holders
         self._pseudonym_key = pseudonym_key
         self._people = People(PersonalData(parts.hsm))
@@ -145,7 +151,7 @@ class PeopleService:
         code = ShownCode(
             request.user.credential, scene, places, pays=False, at_s=int(now.timestamp())
         )
-        found = await self._found(Asked(code, on))
+        found = await self._found(Asked(self._desk.begin(code), on))
         return found, found.code.expires_at
 
     async def _found(self, asked: Asked) -> Found:

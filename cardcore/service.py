@@ -86,12 +86,13 @@ class CardCore(
         orders: GroupCommit[PreparedOrder, Booked],
         writer: OrderWriter,
         codes: OrderCodes,
+        desk: CodeDesk,
         holders: GroupCommit[Asked, Found],
         pseudonym_key: bytes,
     ) -> None:
-        PeopleService.__init__(self, parts, pseudonym_key, holders)
+        PeopleService.__init__(self, parts, pseudonym_key, holders, desk)
         CardService.__init__(self, parts)
-        OrderService.__init__(self, parts, orders, writer, codes)
+        OrderService.__init__(self, parts, orders, writer, codes, desk)
         self.platform = Platform(parts)
         self.mine = CitizenService(self, parts)
         AuthorisationService.__init__(self, parts)
@@ -197,10 +198,10 @@ async def serve_core(parts: Parts, kind: type[CardCore] = CardCore) -> AsyncIter
     )
     pseudonym_key = await parts.hsm.mac(PSEUDONYM_KEY, PAIRWISE)
     desk = CodeDesk(parts.codes, parts.code_judge)
-    codes = OrderCodes(desk, writer, parts.hints)
-    reader = Holders(parts.by_key, desk)
+    codes = OrderCodes(writer, parts.hints)
+    reader = Holders(parts.by_key)
     async with (
         GroupCommit(codes.execute, linger_max_s=0.0, batches_at_once=BATCHES_AT_ONCE) as orders,
         GroupCommit(reader.read, linger_max_s=0.0, batches_at_once=READS_AT_ONCE) as holders,
     ):
-        yield kind(parts, orders, writer, codes, holders, pseudonym_key)
+        yield kind(parts, orders, writer, codes, desk, holders, pseudonym_key)

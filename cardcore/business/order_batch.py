@@ -293,7 +293,7 @@ class OrderWriter:
         state = _Batch()
         claimed: set[object] = set()
         for position, prepared in orders:
-            assert prepared.shown is None, "a code that nobody has judged"
+            assert prepared.judging is None, "a code that nobody has judged"
             claims = claims_of(prepared)
             # A twin in this same batch must see the first one's row: it waits for the next.
             if not claimed.isdisjoint(claims):

@@ -1,7 +1,6 @@
-"""The codes of a batch of orders, judged together before the batch is decided.
+"""The codes of a batch of orders: what came of judging them, before the batch is decided.
 
-Judging is most of what an order costs this process; together, codes go to a process beside in one
-message, and no order waits for another's place in a queue.
+They were handed in when their orders came (``user/code_desk``), and were judged while those waited.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,23 +10,20 @@ from cardcore.business.order_batch import Booked, OrderWriter
 from cardcore.business.order_facts import PreparedOrder
 from cardcore.errors import CardcoreError, CodeRefusedError
 from cardcore.ports import ReplayHints, SpentCode
-from cardcore.user.code_desk import CodeDesk
 from cardcore.user.presented import PresentedCode
 
 HINT_MARGIN_S: Final = 60
 
 
 class OrderCodes:
-    """Has batches of orders booked whose codes nobody has judged yet.
+    """Has batches of orders booked whose codes are still being judged.
 
     Args:
-        desk: who judges.
         writer: who books.
         hints: what a cache knows of spent codes.
     """
 
-    def __init__(self, desk: CodeDesk, writer: OrderWriter, hints: ReplayHints) -> None:
-        self._desk = desk
+    def __init__(self, writer: OrderWriter, hints: ReplayHints) -> None:
         self._writer = writer
         self._hints = hints
 
@@ -54,10 +50,7 @@ class OrderCodes:
         A refusal is not raised: a retry of a request that was booked must get its answer, even
         though its code has expired since.
         """
-        answers = iter(
-            await self._desk.accept([one.shown for one in batch if one.shown is not None])
-        )
-        return [one if one.shown is None else _judged(one, next(answers)) for one in batch]
+        return [one if one.judging is None else _judged(one, await one.judging) for one in batch]
 
     async def _spent_by_others(self, judged: dict[int, PreparedOrder]) -> list[int]:
         """Whose codes the cache knows to have been spent by another request.

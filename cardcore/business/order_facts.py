@@ -16,7 +16,7 @@ from cardcore.caller import Caller
 from cardcore.connections import RawConnection
 from cardcore.errors import CardcoreError
 from cardcore.known import Known, known_by_key
-from cardcore.user.code_judging import ShownCode
+from cardcore.user.code_desk import Judging
 from cardcore.user.delegation import Delegation, DelegationUse
 from cardcore.user.presented import PresentedCode
 from cardcore.values import value
@@ -26,10 +26,10 @@ from cardcore.values import value
 class PreparedOrder:
     """An order that has passed every check that needs no database.
 
-    ``shown`` is a scanned code nobody has judged yet. ``code`` is the accepted code (signatures and
-    windows are right, replay not yet judged); it is None before, where the caller named the user,
-    and where the code was refused: then ``refusal`` says why, and holds unless the request turns
-    out to be booked already. ``digest`` is over the whole request.
+    ``judging`` is a scanned code that is being judged. ``code`` is the accepted code (signatures
+    and windows are right, replay not yet judged); it is None before, where the caller named the
+    user, and where the code was refused: then ``refusal`` says why, and holds unless the request
+    turns out to be booked already. ``digest`` is over the whole request.
     """
 
     caller: Caller
@@ -40,7 +40,7 @@ class PreparedOrder:
     refusal: CardcoreError | None = None
     received_at: datetime
     business_on: date
-    shown: ShownCode | None = None
+    judging: Judging | None = None
 
     def judged(
         self, code: PresentedCode | None = None, refusal: CardcoreError | None = None

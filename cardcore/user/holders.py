@@ -20,8 +20,7 @@ from cardcore.errors import (
     ServiceUnavailableError,
     UserUnknownError,
 )
-from cardcore.user.code_desk import CodeDesk
-from cardcore.user.code_judging import ShownCode
+from cardcore.user.code_desk import Judging
 from cardcore.user.presented import PresentedCode
 
 READS_AT_ONCE: Final = 2
@@ -32,10 +31,10 @@ READS_AT_ONCE: Final = 2
 class Asked:
     """Whose code is this, and what is the holder entitled to on this business date?
 
-    ``code``: as it was shown, or accepted already.
+    ``code``: being judged, or accepted already.
     """
 
-    code: ShownCode | PresentedCode
+    code: Judging | PresentedCode
     on: date
 
 
@@ -76,12 +75,10 @@ class Holders:
 
     Args:
         pool: where connections come from.
-        desk: who judges codes.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[RawConnection], desk: CodeDesk) -> None:
+    def __init__(self, pool: AsyncConnectionPool[RawConnection]) -> None:
         self._pool = pool
-        self._desk = desk
 
     async def read(self, asked: Sequence[Asked]) -> list[Found | Exception]:
         """One answer each, in order: the code and its holder, or why there is none.
@@ -89,9 +86,9 @@ class Holders:
         ``CodeRefusedError``: the code is not accepted, or was used before; ``UserUnknownError``:
         its alias leads to nobody; ``ServiceUnavailableError``: the database is away.
         """
-        shown = [one.code for one in asked if isinstance(one.code, ShownCode)]
-        judged = iter(await self._desk.accept(shown))
-        codes = [next(judged) if isinstance(one.code, ShownCode) else one.code for one in asked]
+        codes = [
+            one.code if isinstance(one.code, PresentedCode) else await one.code for one in asked
+        ]
         accepted = [
             (at, code, one.on)
             for at, (code, one) in enumerate(zip(codes, asked, strict=True))
