@@ -102,6 +102,11 @@ class EmbeddedPostgres:
         os.close(self._owner_lock)
         self._owner_lock = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Has the server that this process owns died? ``start`` brings it back."""
+        return self._owner_lock is not None and running_postmaster(self.data) is None
+
     def kill(self) -> None:
         """``kill -9`` of the postmaster: what a power cut looks like. For fault tests."""
         pid = running_postmaster(self.data)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import BinaryIO, Final
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.registry import Collector
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import Buffer, override
 
@@ -67,6 +68,7 @@ from cardcore.terminals.scene import TerminalScene
 from cardcore.user.citizen_codes import CitizenCodes
 from cardcore.user.issuer_keys import read_issuer_keys
 from hsm_sim.client import HSMClient
+from hsm_sim.interface import HSMLockedError, HSMUnavailableError
 from ledger import BusinessDay, Ledger
 from scenes.bus.clearing_service import ClearingService
 from scenes.bus.concessions import DEFAULT_POLICY
@@ -223,6 +225,7 @@ async def make_api(
         limits=city.limits,
         doors=city.doors,
     )
+    app.away = (psycopg.OperationalError, PoolTimeout, HSMUnavailableError, HSMLockedError)
     app.router.routes.extend(served_pages(frame_ancestors))
     around = FHIRSurroundings(
         gate=app.gate,

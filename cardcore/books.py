@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cardcore.account.chart import LEDGER_CNY, AccountCode
@@ -27,7 +28,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnectio
         async with engine.begin() as connection:
             raw = await connection.get_raw_connection()
             yield connection, cast("RawConnection", raw.driver_connection)
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, NoConnectionLeft) as error:
         raise ServiceUnavailableError from error
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.OperationalError):

@@ -60,6 +60,11 @@ class HSMProcess:
         """Process id of the box, when this object started it."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Has the box that this object started died? ``start`` brings it back."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start the box, or attach to the one that runs; return when it listens.
 
@@ -67,6 +72,9 @@ class HSMProcess:
             HSMUnavailableError: it ended or stayed silent; the message carries its last words.
         """
         home = HSMHome(self.home)
+        if self._process is not None and self.has_ended:
+            self._reap(self._process)
+            self._process = None
         if self._process is not None or self._is_taken(home):
             return
         log_path = self.home / "hsm.log"

@@ -68,7 +68,7 @@ from adapters.http.tokens import TokenEndpoint
 from adapters.http.used_assertions import UsedAssertions
 from adapters.http.users import USERS
 from adapters.http.webhooks import WEBHOOKS
-from cardcore.errors import CardcoreError
+from cardcore.errors import CardcoreError, ServiceUnavailableError
 from cardcore.field_faults import FieldsInvalidError, fault_of
 from cardcore.ports import Clock
 
@@ -121,7 +121,11 @@ class CardcoreAPI(FastAPI):
 
     ``operations`` are all it serves that was declared, in the order of the document. ``gate`` lets
     clients in and ``refuser`` answers the refused, for routes that are put beside the operations.
+    ``away`` is what is raised where a part the core stands on is away and nobody on the way up has
+    said so: 503, and the same request later, as for every other outage.
     """
+
+    away: tuple[type[Exception], ...] = ()
 
     operations: tuple[Operation, ...]
     metrics: HTTPMetrics
@@ -134,6 +138,18 @@ class CardcoreAPI(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         return self.document
+
+    def refusal_of(self, error: Exception, scope: Scope) -> CardcoreError | None:
+        """A refusal, an outage, or one of the framework's own errors as a refusal."""
+        if isinstance(error, CardcoreError):
+            return error
+        if isinstance(error, self.away):
+            return ServiceUnavailableError()
+        if isinstance(error, RequestValidationError):  # of a native route
+            return FieldsInvalidError([fault_of(fault) for fault in error.errors()])
+        if isinstance(error, HTTPException):
+            return _refusal_of_status(error.status_code, scope)
+        return None
 
     @override
     def build_middleware_stack(self) -> ASGIApp:
@@ -212,7 +228,7 @@ def create_app(
         load=app.load,
         log=log,
         refuser=refuser,
-        refusal_of=_refusal_of,
+        refusal_of=app.refusal_of,
         tls=settings.public_url.startswith("https://"),
     )
     return app
@@ -237,17 +253,6 @@ def _gate_of(
             return OfficeGate(clients, operators, settings)
         case "operator" | "citizen" as who:
             return SessionGate(core, settings, who=who, changes=changes)
-
-
-def _refusal_of(error: Exception, scope: Scope) -> CardcoreError | None:
-    """A refusal, or one of the framework's own errors as a refusal."""
-    if isinstance(error, CardcoreError):
-        return error
-    if isinstance(error, RequestValidationError):  # of a native route
-        return FieldsInvalidError([fault_of(fault) for fault in error.errors()])
-    if isinstance(error, HTTPException):
-        return _refusal_of_status(error.status_code, scope)
-    return None
 
 
 def _refusal_of_status(status: int, scope: Scope) -> HTTPRefusalError | None:

@@ -2,8 +2,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.database import migrate, open_engine, schema_version, sqlalchemy_url
+from cardcore.books import transaction
+from cardcore.errors import ServiceUnavailableError
 from cardcore.tables import metadata
 from cardcore.terminals import tables as _  # noqa: F401  (registers its tables)
 from cardcore.user import authorisation_tables as _a  # noqa: F401  (likewise)
@@ -72,3 +75,14 @@ async def test_a_connection_the_server_has_left_is_not_used_again(empty_database
             async with engine.connect() as one, engine.connect() as two:
                 for connection in (one, two):
                     assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_row_40_a_pool_without_a_free_connection_is_an_outage(migrated_url: str) -> None:
+    engine = create_async_engine(
+        sqlalchemy_url(migrated_url), pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+    async with engine.connect():
+        with pytest.raises(ServiceUnavailableError):
+            async with transaction(engine):
+                raise AssertionError("there is no second connection")
+    await engine.dispose()

@@ -54,6 +54,19 @@ async def test_without_tls_nothing_is_said_about_tls() -> None:
         assert "strict-transport-security" not in (await face.http.get("/healthz")).headers
 
 
+async def test_a_part_that_is_away_is_an_outage_and_no_fault(
+    face: Face, order: dict[str, Any]
+) -> None:
+    """Why: nobody on the way up need know of a box that hung up, for it to be said as 503."""
+    face.app.away = (ConnectionResetError,)
+    face.core.refusal = ConnectionResetError("the box hung up")
+    answer = await face.http.post("/v1/orders", json=order, headers=face.keyed())
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    (request,) = face.log_lines()
+    assert request["event"] == "request"
+
+
 async def test_a_fault_is_a_problem_with_an_id_and_nothing_else(
     face: Face, order: dict[str, Any]
 ) -> None:
