@@ -104,12 +104,27 @@ class EntryView(Model):
     recorded_at: datetime
 
 
+class CorrectionView(Model):
+    """An accepted correction; the week is priced again within minutes.
+
+    ``made_by``: ``citizen``, whose own claim it is, or ``office``.
+    """
+
+    correction_id: UUID
+    journey_id: UUID
+    kind: str
+    off_stop: str | None
+    made_by: str
+    made_at: datetime
+
+
 class JourneysView(Model):
-    """A person's week: journeys in order of boarding, and every entry booked for them."""
+    """A person's week: journeys in order of boarding, every entry booked, what was corrected."""
 
     week_on: date
     journeys: list[JourneyView]
     entries: list[EntryView]
+    corrections: list[CorrectionView]
 
 
 class ExitClaim(Model):
@@ -125,13 +140,3 @@ class CorrectionRequest(Model):
     kind: Literal["exit", "refund"]
     off_stop: Identifier | None = None
     reason: Reason
-
-
-class CorrectionView(Model):
-    """An accepted correction; the week is priced again within minutes."""
-
-    correction_id: UUID
-    journey_id: UUID
-    kind: str
-    off_stop: str | None
-    made_at: datetime

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cardcore import audit
 from cardcore.books import transaction
 from cardcore.calendar import CUT_OFF_DEFAULT, business_date
 from cardcore.caller import Caller, Scope
@@ -88,9 +89,15 @@ _JOURNEY: Final = """
 SELECT user_id, week_on, state, line_id, on_stop_id, began_at, merchant_id
   FROM scene_bus.journey WHERE journey_id = %s FOR UPDATE
 """
-_CORRECTION: Final = """
-SELECT correction_id, journey_id, kind, off_stop_id AS off_stop, made_at
-  FROM scene_bus.correction WHERE correction_id = %s
+_CORRECTIONS: Final = """
+SELECT c.correction_id, c.journey_id, c.kind, c.off_stop_id AS off_stop, c.made_at,
+       CASE WHEN c.made_by LIKE 'user:%%' THEN 'citizen' ELSE 'office' END AS made_by
+  FROM scene_bus.correction c
+"""
+_CORRECTION: Final = f"{_CORRECTIONS} WHERE c.correction_id = %s"
+_CORRECTED: Final = f"""{_CORRECTIONS}
+  JOIN scene_bus.journey j USING (journey_id)
+ WHERE c.user_id = %s AND j.week_on = %s ORDER BY c.made_at, c.correction_id
 """
 
 
@@ -150,7 +157,11 @@ class JourneyService:
             journeys = [JourneyView.model_validate(row) for row in await rows.fetchall()]
             await rows.execute(_ENTRIES, (user_id, week_on))
             entries = [EntryView.model_validate(row) for row in await rows.fetchall()]
-        return JourneysView(week_on=week_on, journeys=journeys, entries=entries)
+            await rows.execute(_CORRECTED, (user_id, week_on))
+            corrections = [CorrectionView.model_validate(row) for row in await rows.fetchall()]
+        return JourneysView(
+            week_on=week_on, journeys=journeys, entries=entries, corrections=corrections
+        )
 
     async def correct(
         self, caller: Caller, journey_id: UUID, request: CorrectionRequest, key: str
@@ -194,10 +205,19 @@ class JourneyService:
         subject = f"journey/{journey_id}"
 
         async def perform(
-            connection: AsyncConnection,  # noqa: ARG001  (the form of ``once``)
-            raw: RawConnection,
+            connection: AsyncConnection, raw: RawConnection
         ) -> tuple[UUID, CorrectionView]:
             correction_id = await self._correct(raw, caller, journey_id, request, now)
+            await audit.record(
+                connection,
+                actor=caller.client_id,
+                action="journey.correct",
+                subject=subject,
+                outcome="done",
+                now=now,
+                # A citizen's own words stay with the ride; the log is read by many.
+                purpose=request.kind if caller.user_id is not None else request.reason,
+            )
             return correction_id, await _view(raw, correction_id)
 
         async def recall(

@@ -89,6 +89,14 @@ async def test_a_citizen_reads_their_own_week_with_every_entry(bus: BusLife) -> 
         await service.journeys(citizen(uuid4()), rider, WeekQuery())
 
 
+async def corrected(bus: BusLife) -> list[tuple[object, ...]]:
+    """Who has corrected what and why, as the audit log has it."""
+    return await bus.rows(
+        "SELECT client_id, object, purpose FROM cardcore.audit_event"
+        " WHERE action = 'journey.correct' AND outcome = 'done' ORDER BY seq"
+    )
+
+
 async def test_a_claimed_exit_is_priced_again_and_the_rest_goes_back(bus: BusLife) -> None:
     rider, journey_id = await incomplete(bus)
     service = bus.city.bus_journeys
@@ -99,6 +107,11 @@ async def test_a_claimed_exit_is_priced_again_and_the_rest_goes_back(bus: BusLif
     assert await bus.journeys(rider) == [("corrected", "SN01", 300, 0, 0)]
     assert await bus.booked(rider) == {CITIZEN: 300}
     assert await bus.balance(rider) == 10_000 - 300
+    week = await service.journeys(citizen(rider), rider, WeekQuery())
+    assert [(one.journey_id, one.kind, one.off_stop, one.made_by) for one in week.corrections] == [
+        (journey_id, "exit", "SN01", "citizen")
+    ]
+    assert await corrected(bus) == [(f"user:{rider}", f"journey/{journey_id}", "exit")]
 
 
 async def test_claims_have_bounds(bus: BusLife) -> None:
@@ -124,6 +137,11 @@ async def test_an_operator_gives_a_journey_back_once(bus: BusLife) -> None:
     assert await bus.journeys(rider) == [("refunded", None, 0, 0, 0)]
     assert await bus.booked(rider) == {}
     assert await bus.balance(rider) == 10_000
+    week = await service.journeys(citizen(rider), rider, WeekQuery())
+    assert [(one.kind, one.off_stop, one.made_by) for one in week.corrections] == [
+        ("refund", None, "office")
+    ]
+    assert await corrected(bus) == [(CENTRE.client_id, f"journey/{journey_id}", "车辆故障")]
     with pytest.raises(JourneyCorrectionError):
         await service.correct(CENTRE, journey_id, refund, "r2")
     with pytest.raises(ForbiddenError):
