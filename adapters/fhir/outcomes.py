@@ -28,6 +28,7 @@ ISSUE_TYPES: Final = {
     415: "not-supported",
     422: "invalid",
     429: "throttled",
+    431: "too-long",
     500: "exception",
     503: "transient",
 }

@@ -11,6 +11,7 @@ DEPARTMENT: Final[Example] = {
     "name_zh": "内科",
     "name_en": "Internal medicine",
     "place": "门诊楼二层东区",
+    "place_en": "Outpatient building, 2nd floor, east",
     "specialties": ["respiratory", "cardiology", "gastroenterology"],
 }
 DOCTOR: Final[Example] = {

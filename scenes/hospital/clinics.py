@@ -16,7 +16,8 @@ SELECT wanted.specialty, found.*
   FROM unnest(%(specialties)s::text[]) AS wanted(specialty)
  CROSS JOIN LATERAL (
     SELECT d.merchant_id, d.dept_code, d.name_zh AS dept_name_zh, d.name_en AS dept_name_en,
-           d.place, s.schedule_id, s.doctor_code, s.visit_on, s.session, s.starts_at, s.fee_fen,
+           d.place, coalesce(nullif(d.place_en, ''), d.place) AS place_en,
+           s.schedule_id, s.doctor_code, s.visit_on, s.session, s.starts_at, s.fee_fen,
            free.free_count
       FROM scene_hospital.department d
       JOIN scene_hospital.hospital h USING (merchant_id)

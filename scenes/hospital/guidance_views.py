@@ -42,6 +42,7 @@ class ClinicView(Model):
     dept_name_zh: str
     dept_name_en: str
     place: str
+    place_en: str
     schedule_id: UUID
     doctor_code: str | None
     visit_on: date

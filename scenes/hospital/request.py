@@ -23,6 +23,7 @@ FeeFen = Annotated[int, Field(strict=True, ge=0, le=1_000_00)]
 class DepartmentRequest(Model):
     """A department, by its code; ``place`` tells where: building, floor, area.
 
+    ``place_en``: the same in English; without, everybody reads ``place``.
     ``specialties``: what it treats, as guidance names it; without, guidance sends nobody here.
     """
 
@@ -30,6 +31,7 @@ class DepartmentRequest(Model):
     name_zh: Words
     name_en: Words
     place: Words
+    place_en: Annotated[str, StringConstraints(max_length=100)] = ""
     specialties: Annotated[list[Specialty], Field(max_length=40)] = Field(default_factory=list)
 
 

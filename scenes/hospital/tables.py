@@ -53,6 +53,7 @@ department = Table(
     required("name_zh", Text),
     required("name_en", Text),
     required("place", Text),
+    Column("place_en", Text, nullable=False, server_default=""),
     Column("specialties", ARRAY(Text), nullable=False, server_default="{}"),
 )
 

@@ -14,6 +14,7 @@ class DepartmentView(Model):
     name_zh: str
     name_en: str
     place: str
+    place_en: str
     specialties: list[str]
 
 

@@ -178,7 +178,7 @@ async def _department_place(connection: AsyncConnection, of: Row[Any]) -> PlaceV
         name_zh=row.name_zh,
         name_en=row.name_en,
         floor_zh=row.place,
-        floor_en=row.place,
+        floor_en=row.place_en or row.place,
         window_no=None,
         waiting=None,
     )

@@ -31,6 +31,7 @@ async def morning(city: City, clock: CityClock) -> ScheduleView:
         name_zh="呼吸内科",
         name_en="Respiratory medicine",
         place="门诊楼二层东区",
+        place_en="Outpatient building, 2nd floor, east",
         specialties=["respiratory"],
     )
     await city.hospital.put_department(HIS, MERCHANT, department)

@@ -32,13 +32,14 @@ COUGH = "咳嗽有痰一个多星期了"
 CANARY = "金丝雀巷的老王说"
 
 
-async def treats(ward: Ward, dept_code: str, *specialties: str) -> None:
-    """A department and what it treats."""
+async def treats(ward: Ward, dept_code: str, *specialties: str, place_en: str = "") -> None:
+    """A department, where it is, and what it treats."""
     request = DepartmentRequest(
         dept_code=dept_code,
         name_zh="内科",
         name_en="Medicine",
         place="门诊楼二层",
+        place_en=place_en,
         specialties=list(specialties),
     )
     await ward.hospital.put_department(HIS, MERCHANT, request)
@@ -69,6 +70,12 @@ async def test_departments_come_with_places_that_are_free(ward: Ward) -> None:
     assert (lungs.specialty, lungs.words[0]) == ("respiratory", "咳嗽")
     assert [one.schedule_id for one in lungs.clinics] == [first.schedule_id, second.schedule_id]
     assert [one.free_count for one in lungs.clinics] == [1, 3]
+    assert {(one.place, one.place_en) for one in lungs.clinics} == {("门诊楼二层", "门诊楼二层")}
+    await treats(ward, "NK", "respiratory", place_en="Outpatient building, 2nd floor")
+    found = await ward.city.guidance.guide(HIS, MERCHANT, request)
+    assert {one.place_en for one in found.departments[0].clinics} == {
+        "Outpatient building, 2nd floor"
+    }
     await register(ward, first, await ward.person())
     asked = OwnGuidanceRequest(text=COUGH)
     mine = await ward.city.guidance.guide_me(citizen(await ward.person()), asked)

@@ -13,6 +13,7 @@ interface Clinic {
   readonly dept_name_zh: string;
   readonly dept_name_en: string;
   readonly place: string;
+  readonly place_en: string;
   readonly visit_on: string;
   readonly session: "morning" | "afternoon" | "evening";
   readonly free_count: number;
@@ -217,7 +218,7 @@ function clinicLine(page: Page, clinic: Clinic): Child {
     {},
     `${own(page, clinic.dept_name_zh, clinic.dept_name_en)} · ${clinic.visit_on} `,
     word(page, clinic.session),
-    ` · ${clinic.place} · `,
+    ` · ${own(page, clinic.place, clinic.place_en)} · `,
     word(page, "free", { n: clinic.free_count }),
   );
 }
