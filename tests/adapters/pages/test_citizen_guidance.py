@@ -1,6 +1,7 @@
 """Somebody asks on their phone where to go: an alarm that calls 120, departments, the next step."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from playwright.async_api import Browser, Page, expect
 
@@ -109,3 +110,41 @@ async def test_where_to_go_and_what_comes_next(
             await ask(page, "胸口疼，直冒冷汗")
             await expect(page.locator(".alarm a")).to_have_attribute("href", "tel:120")
             await fit(page, f"guidance-alarm-{mode}-{language}", axe)
+
+
+async def test_a_place_is_taken_where_guidance_leads(
+    city: City, city_clock: CityClock, browser: Browser, city_settings: Settings
+) -> None:
+    life = Life(city, city_clock)
+    user_id = await life.person()
+    schedule = await morning(city, city_clock)
+    async with (
+        town(city, city_clock, city_settings, [user_id]) as here,
+        handset(here, browser) as phone,
+    ):
+        page = await phone.page()
+        await page.goto(f"{here.url}/citizen/#guidance")
+        await ask(page, "咳嗽有痰一个多星期了")
+        await page.locator(".clinics button").click()
+        await expect(page.locator("dialog")).to_contain_text("呼吸内科")
+        await page.screenshot(path=picture("guidance-take-standard-zh-CN"))
+        await page.locator("dialog button").first.click()  # no
+        assert await registrations(city, user_id) == []
+        await page.locator(".clinics button").click()
+        await page.locator("dialog button.danger").click()
+        await expect(page.locator("section.card").first).to_contain_text("自助签到机")
+        await page.screenshot(path=picture("guidance-taken-standard-zh-CN"), full_page=True)
+        assert await registrations(city, user_id) == [(schedule.schedule_id, "booked")]
+        await ask(page, "咳嗽有痰一个多星期了")
+        await page.locator(".clinics button").click()
+        await page.locator("dialog button.danger").click()
+        await expect(page.get_by_role("alert")).to_contain_text("已挂")
+        await page.screenshot(path=picture("guidance-taken-twice-standard-zh-CN"))
+        assert len(await registrations(city, user_id)) == 1
+
+
+async def registrations(city: City, user_id: UUID) -> list[tuple[UUID, str]]:
+    """Of somebody: for which half day, in which state."""
+    me = Caller(client_id=f"user:{user_id}", merchant_id=None, scopes=frozenset(), user_id=user_id)
+    found = await city.hospital.my_registrations(me)
+    return [(one.schedule_id, one.state) for one in found.registrations]

@@ -2,14 +2,18 @@
 
 import { type Child, element, fill } from "../dom/element.ts";
 import { type GuidanceWord, told } from "./guidance_words.ts";
-import { loaded, type Page, type View } from "./page.ts";
+import { asked, loaded, type Page, type View, yuan } from "./page.ts";
 import { choice, choices, OneByOne } from "./questions.ts";
 
 const TEXT_MAX = 300;
 const LIVE: ReadonlySet<string> = new Set(["held", "booked", "checked_in", "passed", "called"]);
 const VISITS_MAX = 2;
+const REGISTRATIONS = "/v1/me/hospital-registrations";
 
 interface Clinic {
+  readonly merchant_id: string;
+  readonly schedule_id: string;
+  readonly fee_fen: number;
   readonly dept_name_zh: string;
   readonly dept_name_en: string;
   readonly place: string;
@@ -140,14 +144,15 @@ function complaint(page: Page, body: HTMLElement, leaving: AbortSignal): HTMLEle
       return;
     }
     if (steps?.next() === true) return;
-    const ask = asked(new FormData(form), said, years);
+    const ask = complaintOf(new FormData(form), said, years);
     const post = () =>
       page.parts.session.within(() =>
         page.parts.api.post<Guidance>("/v1/me/hospital-guidance", ask),
       );
     const again = () => void guidanceView.show(page, body, leaving);
     scrollTo(0, 0);
-    void loaded(page, body, leaving, post, (found) => advice(page, found, again));
+    const take = (clinic: Clinic) => void taken(page, body, clinic, again);
+    void loaded(page, body, leaving, post, (found) => advice(page, found, take, again));
   });
   return form;
 }
@@ -157,7 +162,7 @@ function units(page: Page): readonly (readonly [string, string])[] {
 }
 
 /** The request; what nobody said is left out. */
-function asked(form: FormData, text: string, age: string): object {
+function complaintOf(form: FormData, text: string, age: string): object {
   const sex = String(form.get("sex") ?? "");
   return {
     text,
@@ -167,12 +172,17 @@ function asked(form: FormData, text: string, age: string): object {
   };
 }
 
-function advice(page: Page, found: Guidance, again: () => void): Child {
+function advice(
+  page: Page,
+  found: Guidance,
+  take: (clinic: Clinic) => void,
+  again: () => void,
+): Child {
   const ask = own(page, found.ask_zh ?? "", found.ask_en ?? "");
   return [
     ...found.red_flags.map((flag) => alarm(page, flag)),
     ask !== "" && element("section", { class: "card", role: "status" }, element("p", {}, ask)),
-    ...found.departments.map((one) => department(page, one)),
+    ...found.departments.map((one) => department(page, one, take)),
     element("p", { class: "quiet" }, own(page, found.notice_zh, found.notice_en)),
     element("button", { type: "button", class: "wide", onclick: again }, word(page, "again")),
   ];
@@ -196,7 +206,7 @@ function because(page: Page, words: readonly string[]): Child {
   return element("p", { class: "quiet" }, word(page, "because", { words: said }));
 }
 
-function department(page: Page, one: Ranked): Child {
+function department(page: Page, one: Ranked, take: (clinic: Clinic) => void): Child {
   return element(
     "section",
     { class: "card" },
@@ -207,33 +217,60 @@ function department(page: Page, one: Ranked): Child {
       : element(
           "ul",
           { class: "clinics" },
-          ...one.clinics.map((clinic) => clinicLine(page, clinic)),
+          ...one.clinics.map((clinic) => clinicLine(page, clinic, take)),
         ),
   );
 }
 
-function clinicLine(page: Page, clinic: Clinic): Child {
+function clinicLine(page: Page, clinic: Clinic, take: (clinic: Clinic) => void): Child {
   return element(
     "li",
     {},
-    `${own(page, clinic.dept_name_zh, clinic.dept_name_en)} · ${clinic.visit_on} `,
-    word(page, clinic.session),
-    ` · ${own(page, clinic.place, clinic.place_en)} · `,
+    `${half(page, clinic)} · ${own(page, clinic.place, clinic.place_en)} · `,
     word(page, "free", { n: clinic.free_count }),
+    element(
+      "button",
+      { type: "button", class: "wide", onclick: () => take(clinic) },
+      word(page, "take"),
+    ),
   );
+}
+
+/** Which department on which half day. */
+function half(page: Page, clinic: Clinic): string {
+  const name = own(page, clinic.dept_name_zh, clinic.dept_name_en);
+  return `${name} · ${clinic.visit_on} ${word(page, clinic.session)}`;
+}
+
+/** Takes a place for oneself where the person says so; then shows what comes next in the visit. */
+async function taken(
+  page: Page,
+  body: HTMLElement,
+  clinic: Clinic,
+  again: () => void,
+): Promise<void> {
+  const fee = yuan(clinic.fee_fen);
+  if (!(await asked(page, word(page, "takeAsk", { which: half(page, clinic), fee })))) return;
+  const { merchant_id, schedule_id } = clinic;
+  try {
+    await page.act(REGISTRATIONS, { merchant_id, schedule_id });
+    again();
+  } catch (fault) {
+    fill(body, page.fault(fault, again));
+  }
+  scrollTo(0, 0);
 }
 
 /** The next step of each visit that is under way; nothing where there is none. */
 async function shownVisits(page: Page, into: Element, leaving: AbortSignal): Promise<void> {
-  const path = "/v1/me/hospital-registrations";
   const read = async () => {
     const { registrations } = await page.read<{ readonly registrations: readonly Registration[] }>(
-      path,
+      REGISTRATIONS,
     );
     const live = registrations.filter((one) => LIVE.has(one.state)).slice(0, VISITS_MAX);
     return Promise.all(
       live.map(async (one) => {
-        const way = `${path}/${one.registration_id}/next-steps`;
+        const way = `${REGISTRATIONS}/${one.registration_id}/next-steps`;
         return [one, (await page.read<{ readonly steps: readonly Step[] }>(way)).steps] as const;
       }),
     );

@@ -21,6 +21,8 @@ const WORDS = {
   because: ["依据您说的：{words}", "Because you said: {words}"],
   noClinics: ["近日没有可预约的号", "No places free in the next days"],
   free: ["余 {n} 个号", "{n} free"],
+  take: ["挂号", "Take a place"],
+  takeAsk: ["{which}，诊察费 {fee}，确认挂号？", "{which}, fee {fee}: take this place?"],
   again: ["重新填写", "Ask again"],
   morning: ["上午", "morning"],
   afternoon: ["下午", "afternoon"],
