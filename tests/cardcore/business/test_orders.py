@@ -20,6 +20,7 @@ from cardcore.errors import (
     OrderStateError,
     RefundExceedsError,
     RequestInvalidError,
+    ServiceUnavailableError,
     TerminalUnknownError,
     UserUnknownError,
 )
@@ -409,23 +410,27 @@ async def test_no_more_than_is_held_can_be_captured(life: Life) -> None:
 
 
 async def test_twenty_refunds_at_once_never_give_back_more_than_was_paid(life: Life) -> None:
-    """Row 14 of the faults."""
+    """Row 14 of the faults.
+
+    How: all wait for one order's row with the few connections there are; where the machine is so
+    slow that one waits in vain it is told to come again, and does.
+    """
     user_id = await life.person(balance_fen=500)
     order = await life.pay(user_id)
-    answers = await asyncio.gather(
-        *(
-            life.city.core.refund(
-                CENTRE,
-                order.order_id,
-                RefundRequest(out_refund_no=f"R{n}", amount_fen=30, reason="r"),
-                f"r{n}",
-            )
-            for n in range(20)
-        ),
-        return_exceptions=True,
-    )
-    refused = [answer for answer in answers if isinstance(answer, RefundExceedsError)]
-    assert len(refused) == 17
+
+    async def insist(number: int) -> bool:
+        request = RefundRequest(out_refund_no=f"R{number}", amount_fen=30, reason="r")
+        while True:
+            try:
+                await life.city.core.refund(CENTRE, order.order_id, request, f"r{number}")
+            except RefundExceedsError:
+                return False
+            except ServiceUnavailableError:
+                continue
+            return True
+
+    given = await asyncio.gather(*(insist(number) for number in range(20)))
+    assert given.count(True) == 3
     assert await life.balance_fen(user_id) == 500 - FLAT_FARE_FEN + 3 * 30
     assert await life.books_are_right()
 
