@@ -208,6 +208,7 @@ async def test_an_ended_session_is_opened_anew_by_the_app_and_by_nobody_else(
         phone.account = None
         await page.click("text=订单")
         await expect(page.locator(NOTICE)).to_contain_text("请先登录")
+        await page.screenshot(path=picture("session-ended"))
 
 
 async def test_a_host_code_shown_twice_ends_the_session_it_opened(

@@ -68,6 +68,7 @@ async def test_a_phone_held_up_before_the_data_has_come_waits_and_need_not_be_ta
         await expect(stand.page.locator(".frames")).not_to_be_empty()
         await expect(stand.page.locator(".prompt .large")).to_have_text("正在下载核验数据…")
         await expect(stand.page.locator(".result")).to_be_hidden()
+        await stand.picture("camera-loading")
         # The network was away: that is said, and once it is back the same phone passes where it is.
         async with stand.verdict(timeout_s=FILM_TIMEOUT_S) as told:
             may_answer.set()

@@ -21,7 +21,8 @@ VECTORS = ROOT / "docs" / "vectors" / "codes.json"
 def lines(language: str, which: int = 0) -> str:
     """One of the document's pieces of code."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[which]
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return found[which]
 
 
 @pytest.fixture(scope="module")
