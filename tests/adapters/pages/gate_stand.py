@@ -217,11 +217,11 @@ class Stand:
         await grant(self.life, user_id)
         return await phone_of(self.life, user_id)
 
-    async def passed(self, user_id: UUID) -> int:
-        """As ``passages``, once the page has brought in what it decided."""
+    async def passed(self, user_id: UUID, *, times: int = 1) -> int:
+        """As ``passages``, once the page has brought in what it decided so many times."""
         async with asyncio.timeout(30):
-            # The database tells nobody: it is asked until it knows of one.
-            while (found := await self.passages(user_id)) == 0:  # noqa: ASYNC110
+            # The database tells nobody: it is asked until it knows of them.
+            while (found := await self.passages(user_id)) < times:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         return found
 

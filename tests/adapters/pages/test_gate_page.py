@@ -1,6 +1,7 @@
 """The gate page in a real browser: it enrols, decides without a network, brings records in."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import Browser, Route, expect
@@ -143,6 +144,33 @@ async def test_what_was_decided_without_a_network_is_booked_once(
         assert len(lost) == 1
         assert await stand.passages(phone.user_id) == 2
         assert await life.books_are_right()
+
+
+async def test_two_tabs_let_a_code_pass_once_and_a_tidied_browser_is_enrolled_anew(
+    city: City, city_clock: CityClock, browser: Browser
+) -> None:
+    async with standing(city, city_clock, browser) as stand:
+        phone = await stand.resident()
+        await stand.open()
+        await stand.enrol()
+        other = replace(stand, page=await stand.context.new_page())
+        await other.page.goto(f"{stand.url}/gate/")
+        await other.ready()
+        await stand.context.set_offline(offline=True)
+        text = await phone.code(stand.life)
+        assert await other.scan(text) == ""
+        assert await stand.scan(text) == "code_replayed"
+        await stand.context.set_offline(offline=False)
+        assert await stand.passed(phone.user_id) == 1
+
+        await other.page.close()
+        debugger = await stand.context.new_cdp_session(stand.page)
+        everything = {"origin": stand.url, "storageTypes": "all"}
+        await debugger.send("Storage.clearDataForOrigin", everything)
+        await stand.page.reload()
+        await stand.enrol()
+        assert await stand.scan(await phone.code(stand.life)) == ""
+        assert await stand.passed(phone.user_id, times=2) == 2
 
 
 async def test_only_the_right_code_enrols_and_a_revoked_terminal_is_told_so(

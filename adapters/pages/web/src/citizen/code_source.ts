@@ -88,12 +88,13 @@ export class CodeSource {
   async fromPage(placeId: string | null = null): Promise<ShownCode> {
     const start = performance.now();
     const { store, session, clock, subtle } = this.#parts;
-    clock.recall((await store.get("clockOffsetMs")) ?? clock.offsetMs);
-    const [device, kept, own] = await Promise.all([
+    const [offsetMs, device, kept, own] = await Promise.all([
+      store.get("clockOffsetMs"),
       store.get("device"),
       store.get("authorisation"),
       session.isOwn(),
     ]);
+    clock.recall(offsetMs ?? clock.offsetMs);
     const nowMs = clock.nowMs();
     if (device === undefined || kept === undefined || !own || nowMs >= kept.endsAtMs) {
       throw new NoCodeError();
