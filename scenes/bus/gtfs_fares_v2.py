@@ -280,7 +280,7 @@ class FareProductsReader:
                 count=_transfer_count(row, from_group, to_group),
                 limit_s=limit_s,
                 duration_type=None
-                if limit_s is None
+                if limit_s is None or not row.text_or_empty("duration_limit_type")
                 else DurationType(row.choice("duration_limit_type", range(4))),
                 transfer_type=TransferType(row.choice("fare_transfer_type", range(3))),
                 product_id=row.text_or_empty("fare_product_id"),
@@ -309,8 +309,9 @@ def _transfer_count(row: Row, from_group: str, to_group: str) -> int | None:
 
 
 def _together(row: Row, one: str, other: str) -> None:
-    if bool(row.text_or_empty(one)) != bool(row.text_or_empty(other)):
-        row.fault(other, "value_missing", f"{one} and {other} stand together")
+    missing = [name for name in (one, other) if not row.text_or_empty(name)]
+    if len(missing) == 1:
+        row.fault(missing[0], "value_missing", f"{one} and {other} stand together")
 
 
 def read_products(

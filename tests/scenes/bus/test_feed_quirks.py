@@ -143,6 +143,51 @@ def test_products_no_leg_needs_leave_the_older_fares_in_force() -> None:
         read_feed(files, CNY)
 
 
+# ---- changes between lines ----------------------------------------------------------------------
+
+CHANGES_HEADER = PRODUCTS["fare_transfer_rules.txt"].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "t,t,-1,,,0,",
+        "t,t,1,3600,0,0,",
+        "t,t,2,3600,3,1,change",
+        "t,r,,60,2,2,",
+        ",,,,,0,",
+        "t,,,,,0,",
+        ",r,,,,1,rebate",
+    ],
+)
+def test_a_change_may_be_described_in_many_ways(line: str) -> None:
+    feed = read_feed(with_products(fare_transfer_rules=f"{CHANGES_HEADER}\n{line}\n"), CNY)
+    assert feed.products is not None
+    assert len(feed.products.transfer_rules) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("t,t,0,,,0,", ("transfer_count", "out_of_range")),
+        ("t,t,,,,0,", ("transfer_count", "value_missing")),
+        ("t,r,1,,,0,", ("transfer_count", "not_allowed")),
+        ("t,r,,60,,0,", ("duration_limit_type", "value_missing")),
+        ("t,r,,,1,0,", ("duration_limit", "value_missing")),
+        ("t,r,,60,4,0,", ("duration_limit_type", "out_of_range")),
+        ("x,r,,,,0,", ("from_leg_group_id", "unknown_reference")),
+    ],
+)
+def test_a_faulty_change_is_one_fault_that_names_its_field(
+    line: str, fault: tuple[str, str]
+) -> None:
+    with pytest.raises(FeedInvalidError) as caught:
+        read_feed(with_products(fare_transfer_rules=f"{CHANGES_HEADER}\n\n{line}\n"), CNY)
+    (found,) = caught.value.faults
+    assert (found.file, found.line) == ("fare_transfer_rules.txt", 3)
+    assert (found.field, found.reason) == fault
+
+
 # ---- lenient reading ---------------------------------------------------------------------------
 
 LOOSE_ENDS = {
