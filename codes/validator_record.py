@@ -238,18 +238,18 @@ def read_record(data: bytes) -> ValidatorRecord:
         RecordInvalidError: anything that is not a record in its one form.
     """
     try:
-        record = _parse(data)
+        return _parse(data)
     except (IndexError, ValueError) as error:
         raise RecordInvalidError(str(error)) from None
-    if record.to_bytes() != data:
-        raise RecordInvalidError("not in canonical form")
-    return record
 
 
 def _parse(data: bytes) -> ValidatorRecord:
     if len(data) < _HEAD.size + SIGNATURE_SIZE or data[0] != FIRST_BYTE:
         raise RecordInvalidError("unknown version or too short")
     head = _HEAD.unpack_from(data)
+    # All else that is read is kept as it stands, so it has one form; these bits would be lost.
+    if head[1] & 0x0F:
+        raise RecordInvalidError("not in canonical form")
     at = _HEAD.size
     texts = []
     for _ in range(_TEXTS):

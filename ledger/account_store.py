@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ledger import merkle, store, wire, write_path
 from ledger.books import CLOSED_FLAG
-from ledger.events import Account, AccountFlags
+from ledger.events import Account, AccountFlags, AccountSums
 from ledger.store import Cursor
 from ledger.wire import id_of, unsigned_16, unsigned_32, unsigned_64
 
@@ -24,6 +24,16 @@ async def find_accounts(cursor: Cursor, ids: Sequence[int]) -> dict[int, tuple[A
     )
     accounts = [account_of(row) for row in await cursor.fetchall()]
     return {account.id: (account, account.timestamp) for account in accounts}
+
+
+async def find_sums(cursor: Cursor, ids: Sequence[int]) -> dict[int, AccountSums]:
+    """The four counters of accounts by id."""
+    await cursor.execute(
+        "SELECT uuid_send(id), debits_pending, debits_posted, credits_pending, credits_posted"
+        " FROM ledger.account WHERE id = ANY (%b)",
+        (wire.uuid_array(ids),),
+    )
+    return {id_of(id_): AccountSums(*sums) for id_, *sums in await cursor.fetchall()}
 
 
 def account_of(row: Sequence[Any]) -> Account:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import KEEP, IntEnum, IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.values import value
 
@@ -84,6 +84,15 @@ class TransferPendingStatus(IntEnum):
     posted = 2
     voided = 3
     expired = 4
+
+
+class AccountSums(NamedTuple):
+    """The four counters of an account, in smallest units."""
+
+    debits_pending: int
+    debits_posted: int
+    credits_pending: int
+    credits_posted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

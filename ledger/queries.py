@@ -21,6 +21,7 @@ from ledger.events import (
     AccountFilter,
     AccountFilterFlags,
     AccountFlags,
+    AccountSums,
     QueryFilter,
     QueryFilterFlags,
     Transfer,
@@ -64,6 +65,17 @@ class Queries:
         async with self.reading(connection) as cursor:
             found = await account_store.find_accounts(cursor, ids)
         return [found[id_][0] for id_ in ids if id_ in found]
+
+    async def lookup_sums(
+        self, ids: Sequence[int], *, connection: Connection
+    ) -> dict[int, AccountSums]:
+        """The counters of many accounts alone; ids that do not exist are left out.
+
+        ``connection``: an open transaction, whose own writes are seen too. A hold whose time is
+        over still counts until it was ended, as in every look inside a transaction.
+        """
+        async with self.reading(connection) as cursor:
+            return await account_store.find_sums(cursor, ids)
 
     async def lookup_transfers(
         self, ids: Sequence[int], *, connection: Connection | None = None

@@ -244,14 +244,14 @@ async def read_money(raw: RawConnection, book: Ledger, facts: RecordFacts) -> No
     if not owing:
         return
     wanted = [account_id.int for account_id in (*funds, *owing.values())]
-    accounts = await book.lookup_accounts(wanted, connection=raw)
-    found = {UUID(int=one.id): one for one in accounts}
-    for fund_id in funds & found.keys():
-        one = found[fund_id]
-        facts.balances[fund_id] = one.credits_posted - one.debits_posted - one.debits_pending
+    sums = await book.lookup_sums(wanted, connection=raw)
+    for fund_id in funds:
+        one = sums.get(fund_id.int)
+        if one is not None:
+            facts.balances[fund_id] = one.credits_posted - one.debits_posted - one.debits_pending
     for user_id, arrears_id in owing.items():
-        if arrears_id in found:
-            one = found[arrears_id]
+        one = sums.get(arrears_id.int)
+        if one is not None:
             facts.owed_fen[user_id] = one.debits_posted - one.credits_posted
 
 

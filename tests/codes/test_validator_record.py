@@ -1,5 +1,6 @@
 """The signed record: its byte table, its signature, and what it says about the code."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_any_change_of_a_record_is_refused(place: int, change: int) -> None:
     data[place % len(data)] ^= change
     with pytest.raises(RecordInvalidError):
         verify_record(bytes(data), city.PHONE[Algorithm.ES256].public_key)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_what_is_read_has_one_form(place: int, change: int) -> None:
+    data = bytearray(GOOD)
+    data[place % len(data)] ^= change
+    with suppress(RecordInvalidError):
+        assert read_record(bytes(data)).to_bytes() == data
 
 
 GOOD = record(city.code_d()).to_bytes()

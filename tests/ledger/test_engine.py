@@ -197,6 +197,10 @@ async def test_the_caller_commits(opened: Ledger, ledger_url: str) -> None:
         assert await opened.create_transfers([move(2)], connection=connection) == ["created"]
         assert await posted(opened, 1) == (0, 0)
         [seen] = await opened.lookup_accounts([1], connection=connection)
+        sums = await opened.lookup_sums([1, 99], connection=connection)
+        assert sums == {
+            1: (seen.debits_pending, seen.debits_posted, seen.credits_pending, seen.credits_posted)
+        }
         assert seen.debits_posted == 20
     assert await posted(opened, 1) == (20, 0)
     assert await verify(opened) == []
